@@ -1,0 +1,38 @@
+"""One tree of errors: catch `WhylightError` and you have caught everything whylight raises on purpose.
+
+Each message names the file or argument, says what is wrong with it and what to do about it.
+"""
+
+from __future__ import annotations
+
+
+class WhylightError(Exception):
+    """The root of every error of ours."""
+
+
+class ImageError(WhylightError):
+    """A picture cannot be read: missing, empty, truncated, too large, or not a picture."""
+
+
+class ModelError(WhylightError):
+    """A model cannot be found, built, loaded, split or run."""
+
+
+class MethodError(WhylightError):
+    """An explanation method is unknown, or does not apply to this model."""
+
+
+class TargetError(WhylightError):
+    """A target names no class of the model, or a callable target returned something unusable."""
+
+
+class DataError(WhylightError):
+    """A set of training or evaluation pictures cannot be used as it stands."""
+
+
+class TrainError(WhylightError):
+    """A training run cannot start, go on or be resumed."""
+
+
+class WhylightWarning(UserWarning):
+    """Something was done differently from what was asked, and the result is still right."""
