@@ -1,0 +1,164 @@
+"""From a decoded picture to the tensor a network sees, and back from its map to the picture.
+
+Both directions live here because they must agree: `Preprocess.region` says which part of the picture the tensor shows, and
+`place` puts a map of that tensor onto the picture with half-pixel centres.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, NamedTuple, Self
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from whylight.errors import ModelError
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos"]
+_RESAMPLING = {
+    "nearest": Image.Resampling.NEAREST,
+    "bilinear": Image.Resampling.BILINEAR,
+    "bicubic": Image.Resampling.BICUBIC,
+    "lanczos": Image.Resampling.LANCZOS,
+}
+
+
+class Region(NamedTuple):
+    """The rectangle of a picture that a network saw, in (fractional) pixels of the picture, half-open."""
+
+    x0: float
+    y0: float
+    x1: float
+    y1: float
+
+
+@dataclass(frozen=True)
+class Preprocess:
+    """How a picture becomes a network's input.
+
+    Args:
+        size: (height, width) of the input in pixels.
+        mode: `"squash"` stretches the whole picture to `size`; `"crop"` scales the shorter side to `size / crop_pct`
+            and cuts out the centre, as most ImageNet models were evaluated.
+        crop_pct: share of the scaled picture's shorter side that the crop keeps, in (0, 1].
+        interpolation: the resampling filter (always with antialiasing).
+        mean: mean of red, green and blue in [0, 1] that is subtracted.
+        std: standard deviation of red, green and blue that is divided by.
+
+    Raises:
+        ModelError: if a field has a value that no picture can be prepared with.
+
+    >>> Preprocess(size=(224, 224), mode="crop", crop_pct=0.875).region((512, 256))
+    Region(x0=144.0, y0=16.0, x1=368.0, y1=240.0)
+    """
+
+    size: tuple[int, int] = (224, 224)
+    mode: Literal["squash", "crop"] = "squash"
+    crop_pct: float = 1.0
+    interpolation: Interpolation = "bilinear"
+    mean: tuple[float, float, float] = IMAGENET_MEAN
+    std: tuple[float, float, float] = IMAGENET_STD
+
+    def __post_init__(self) -> None:
+        if len(self.size) != 2 or min(self.size) < 1:
+            raise ModelError(f"preprocessing: size must be (height, width), both at least 1, not {self.size}")
+        if self.mode not in ("squash", "crop"):
+            raise ModelError(f"preprocessing: mode must be 'squash' or 'crop', not {self.mode!r}")
+        if not 0 < self.crop_pct <= 1:
+            raise ModelError(f"preprocessing: crop_pct must lie in (0, 1], not {self.crop_pct}")
+        if self.interpolation not in _RESAMPLING:
+            raise ModelError(f"preprocessing: interpolation must be one of {', '.join(_RESAMPLING)}")
+        if len(self.mean) != 3 or len(self.std) != 3 or min(self.std) <= 0:
+            raise ModelError("preprocessing: mean and std take three numbers each (red, green, blue), every std above 0")
+
+    def __call__(self, picture: Image.Image) -> Tensor:
+        """Turn an RGB picture into a (3, H, W) float32 tensor, normalised by `mean` and `std`."""
+        (width, height), (left, top) = self._geometry(picture.size)
+        if picture.size != (width, height):
+            picture = picture.resize((width, height), _RESAMPLING[self.interpolation])
+        rows, columns = self.size
+        picture = picture.crop((left, top, left + columns, top + rows))
+        # One fused multiply-add in the picture's own (H, W, 3) order: the (3, H, W) view of it is channels-last already,
+        # which is the order in which convolutions run fastest.
+        scale = 1 / (255 * np.asarray(self.std, np.float32))
+        shift = np.asarray(self.mean, np.float32) / np.asarray(self.std, np.float32)
+        pixels = np.asarray(picture, dtype=np.float32) * scale - shift  # (H, W, 3)
+        return torch.from_numpy(pixels).permute(2, 0, 1)
+
+    def restore(self, tensor: Tensor) -> Image.Image:
+        """Turn a (3, H, W) input tensor back into the picture it shows: the inverse of the normalisation."""
+        pixels = tensor.detach().cpu().float().permute(1, 2, 0).numpy() * np.asarray(self.std) + np.asarray(self.mean)
+        return Image.fromarray((pixels.clip(0, 1) * 255).round().astype(np.uint8))
+
+    def region(self, picture_size: tuple[int, int]) -> Region:
+        """Say which part of a picture of (width, height) pixels the network sees."""
+        (width, height), (left, top) = self._geometry(picture_size)
+        across, down = picture_size[0] / width, picture_size[1] / height
+        rows, columns = self.size
+        return Region(left * across, top * down, (left + columns) * across, (top + rows) * down)
+
+    def _geometry(self, picture_size: tuple[int, int]) -> tuple[tuple[int, int], tuple[int, int]]:
+        """The (width, height) to scale to, and the (left, top) of the crop in it; rounded as torchvision rounds."""
+        rows, columns = self.size
+        if self.mode == "squash":
+            return (columns, rows), (0, 0)
+        # The small epsilon keeps 224 / (224 / 256) at 256 where the floating-point quotient falls just below it.
+        cover_w, cover_h = (math.floor(side / self.crop_pct + 1e-6) for side in (columns, rows))
+        width, height = picture_size
+        if width * cover_h >= height * cover_w:
+            scaled = (int(cover_h * width / height), cover_h)
+        else:
+            scaled = (cover_w, int(cover_w * height / width))
+        return scaled, (int(round((scaled[0] - columns) / 2)), int(round((scaled[1] - rows) / 2)))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as plain JSON values."""
+        return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
+
+    @classmethod
+    def from_dict(cls, fields: Mapping[str, Any]) -> Self:
+        """Rebuild from `to_dict`'s values."""
+        return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in fields.items()})
+
+
+def place(raw: Tensor, region: Region, picture_size: tuple[int, int], size: tuple[int, int] | None = None) -> Tensor:
+    """Put a map onto the picture it explains: bilinear, half-pixel centres, zero where the network did not look.
+
+    Args:
+        raw: the map, (h, w).
+        region: the part of the picture that the map covers, in pixels of the picture.
+        picture_size: (width, height) of the picture in pixels.
+        size: (height, width) of the result; default: the picture's own.
+
+    Returns:
+        (H, W) float32, in the units of `raw`.
+    """
+    rows, columns = size or (picture_size[1], picture_size[0])
+    down = _interpolation(raw.shape[0], rows, region.y0 / picture_size[1], region.y1 / picture_size[1])  # (H, h)
+    across = _interpolation(raw.shape[1], columns, region.x0 / picture_size[0], region.x1 / picture_size[0])  # (W, w)
+    return down @ raw.float().cpu() @ across.T  # (H, W)
+
+
+def _interpolation(cells: int, pixels: int, start: float, stop: float) -> Tensor:
+    """The (pixels, cells) matrix of linear interpolation from cells spread over [start, stop] of a side to its pixels.
+
+    Bilinear interpolation is separable, so a placed map is two matrix products: exact, and fast at any picture size.
+    """
+    centres = (torch.arange(pixels, dtype=torch.float64) + 0.5) / pixels
+    along = (centres - start) / (stop - start)  # 0 … 1 across what the network saw
+    position = (along * cells - 0.5).clamp(0, cells - 1)
+    lower = position.floor().long().clamp(max=max(cells - 2, 0))
+    share = (position - lower).float()
+    matrix = torch.zeros(pixels, cells)
+    rows = torch.arange(pixels)
+    matrix[rows, lower] = 1 - share
+    matrix[rows, (lower + 1).clamp(max=cells - 1)] += share
+    matrix[(along < 0) | (along > 1)] = 0
+    return matrix
