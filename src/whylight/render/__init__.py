@@ -1,0 +1,9 @@
+"""Heat maps and pictures to pictures: pure functions on numpy arrays and PIL pictures, no model in sight."""
+
+from __future__ import annotations
+
+from whylight.render.colormap import DEFAULT, colorize
+from whylight.render.overlay import overlay
+from whylight.render.panel import panel
+
+__all__ = ["DEFAULT", "colorize", "overlay", "panel"]

@@ -1,0 +1,77 @@
+"""Heat in [0, 1] to colours, through a table of 256 entries."""
+
+from __future__ import annotations
+
+import difflib
+from functools import lru_cache
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from whylight.errors import WhylightError
+
+# Plasma: its lightness rises evenly from dark to bright, so equal steps of evidence look equal, also printed in grey and to
+# colour-blind eyes; and unlike inferno or viridis it is saturated all the way (blue, magenta, orange, yellow): hues that photographs
+# of people, rooms and landscapes seldom have, so that a half-transparent layer of it is not taken for a part of the picture.
+DEFAULT = "plasma"
+
+# OpenCV carries these tables itself (within one level of matplotlib's), which spares a cold start the import of matplotlib. Its jet is
+# the one that Grad-CAM pictures have been drawn with since 2017.
+_OPENCV = {
+    "plasma": cv2.COLORMAP_PLASMA,
+    "inferno": cv2.COLORMAP_INFERNO,
+    "magma": cv2.COLORMAP_MAGMA,
+    "viridis": cv2.COLORMAP_VIRIDIS,
+    "cividis": cv2.COLORMAP_CIVIDIS,
+    "turbo": cv2.COLORMAP_TURBO,
+    "jet": cv2.COLORMAP_JET,
+}
+
+
+@lru_cache(maxsize=64)
+def table(name: str = DEFAULT) -> NDArray[np.uint8]:
+    """The 256 colours of a colormap, (256, 3) uint8 RGB, from no evidence to the most; read-only.
+
+    Any matplotlib name does, also with `_r` for the reverse. An unknown name raises `WhylightError` with the nearest ones.
+
+    >>> table("jet").shape
+    (256, 3)
+    """
+    steps = np.arange(256, dtype=np.uint8)
+    if name in _OPENCV:
+        colours = cv2.applyColorMap(steps[:, None], _OPENCV[name])[:, 0, ::-1].copy()
+    else:
+        from matplotlib import colormaps
+
+        if name not in colormaps:
+            near = difflib.get_close_matches(name.lower(), list(colormaps), n=3)
+            hint = f"did you mean {', '.join(near)}?" if near else f"good ones are {', '.join(_OPENCV)}."
+            raise WhylightError(f"colormap {name!r} is not known: {hint}")
+        colours = np.asarray(colormaps[name](steps, bytes=True)[:, :3], dtype=np.uint8).copy()
+    colours.flags.writeable = False
+    return colours
+
+
+def colorize(heat: NDArray[np.floating], colormap: str = DEFAULT) -> NDArray[np.uint8]:
+    """Colour a heat map: (H, W) in [0, 1] → (H, W, 3) uint8 RGB. Values outside are clipped; NaN raises `WhylightError`.
+
+    >>> colorize(np.zeros((2, 3)), "inferno")[0, 0].tolist()
+    [4, 0, 0]
+    """
+    return apply(quantize(heat), table(colormap))
+
+
+def quantize(heat: NDArray[np.floating]) -> NDArray[np.uint8]:
+    """Round a heat map in [0, 1] to the 256 steps of a colour table: (H, W) float → (H, W) uint8."""
+    if heat.ndim != 2 or heat.size == 0:
+        raise WhylightError(f"heat must have the shape (height, width), each at least 1; given {heat.shape}")
+    if np.isnan(heat.min()):  # a minimum carries NaN on; drawn as any colour at all it would be a lie
+        raise WhylightError("heat holds values that are not numbers (NaN); the map it came from cannot be shown")
+    clipped = np.clip(heat, 0.0, 1.0, dtype=np.float32, casting="unsafe")  # infinities, which a large scale can produce, too
+    return np.asarray(cv2.convertScaleAbs(clipped, alpha=255.0), dtype=np.uint8)  # (H, W), rounded
+
+
+def apply(steps: NDArray[np.uint8], colours: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Look every step up in a table: (H, W) uint8, (256, 3) uint8 → (H, W, 3) uint8."""
+    return np.asarray(cv2.applyColorMap(steps, np.ascontiguousarray(colours)[:, None, :]), dtype=np.uint8)
