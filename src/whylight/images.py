@@ -1,0 +1,349 @@
+"""From anything a user calls a picture to upright RGB pixels, or to an error that names the file.
+
+Files come from cameras, scanners, web pages and strangers, so each format is opened by its own reader after its signature was
+recognised (no reader that starts other programs, none that nobody asked for), and the size in the header is checked before
+a single pixel is decoded.
+"""
+
+from __future__ import annotations
+
+import glob
+import io
+import os
+import stat
+import struct
+import zlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+from PIL import (
+    BmpImagePlugin,
+    ExifTags,
+    GifImagePlugin,
+    Image,
+    ImageFile,
+    JpegImagePlugin,
+    PngImagePlugin,
+    PpmImagePlugin,
+    TiffImagePlugin,
+    WebPImagePlugin,
+)
+
+from whylight.errors import ImageError
+
+Picture = str | os.PathLike[str] | bytes | Image.Image | np.ndarray
+
+MAX_PIXELS = 100_000_000
+SUFFIXES: frozenset[str] = frozenset(
+    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".dib", ".gif", ".tif", ".tiff", ".pgm", ".ppm", ".pnm"}
+)
+FORMATS = "JPEG, PNG, WebP, BMP, GIF, TIFF or PNM"
+
+_READERS: tuple[tuple[bytes, type[ImageFile.ImageFile]], ...] = (
+    (b"\xff\xd8\xff", JpegImagePlugin.JpegImageFile),
+    (b"\x89PNG\r\n\x1a\n", PngImagePlugin.PngImageFile),
+    (b"RIFF", WebPImagePlugin.WebPImageFile),
+    (b"GIF87a", GifImagePlugin.GifImageFile),
+    (b"GIF89a", GifImagePlugin.GifImageFile),
+    (b"II*\x00", TiffImagePlugin.TiffImageFile),
+    (b"MM\x00*", TiffImagePlugin.TiffImageFile),
+    (b"II+\x00", TiffImagePlugin.TiffImageFile),
+    (b"MM\x00+", TiffImagePlugin.TiffImageFile),
+    (b"BM", BmpImagePlugin.BmpImageFile),
+    *((b"P" + digit, PpmImagePlugin.PpmImageFile) for digit in (b"1", b"2", b"3", b"4", b"5", b"6")),
+)
+
+# What the readers raise on damaged input. Warning is here for programs that turn warnings into errors.
+_DAMAGE = (
+    *(OSError, SyntaxError, ValueError, TypeError, IndexError, KeyError, EOFError, AttributeError, OverflowError),
+    *(struct.error, zlib.error, Image.DecompressionBombError, Warning),
+)
+
+_TURN = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+def decode(source: Picture, *, max_pixels: int = MAX_PIXELS) -> Image.Image:
+    """Read a picture as upright RGB, 8 bits a channel.
+
+    Transparent parts lie over white; 16-bit, integer and float greys are scaled to 8 bits, not clipped; of an animation or
+    a document the first frame counts. The EXIF orientation of a file, or of a picture just opened with `PIL.Image.open`, is
+    applied; a PIL picture that was converted or edited since is taken as it stands. Colour profiles are not applied.
+
+    Args:
+        source: a path, the bytes of a file, a PIL picture, or a uint8 array: (H,W,3) RGB, (H,W,4) RGBA, (H,W) or (H,W,1) grey.
+        max_pixels: the most pixels a file may hold; checked on its header, before anything is decoded.
+
+    Returns:
+        A new PIL picture in mode RGB. The source is left alone.
+
+    Raises:
+        ImageError: the picture is missing, empty, damaged, too large or not a picture. The message names it.
+
+    Example:
+        >>> import numpy as np
+        >>> from whylight.images import decode
+        >>> decode(np.zeros((2, 3), np.uint8)).size
+        (3, 2)
+    """
+    name = name_of(source)
+    if isinstance(source, np.ndarray):
+        return _from_array(source)
+    if isinstance(source, Image.Image):
+        return _from_pil(source, name, max_pixels)
+    if isinstance(source, bytes):
+        return _from_stream(io.BytesIO(source), name, max_pixels)
+    if not isinstance(source, str | os.PathLike):
+        raise ImageError(
+            f"{name}: a picture is a path, the bytes of a file, a PIL picture or a uint8 array, not {type(source).__name__}"
+        )
+    try:
+        with _open(name) as stream:
+            return _from_stream(stream, name, max_pixels)
+    except MemoryError:
+        raise ImageError(f"{name}: decoding it needs more memory than there is; make the picture smaller") from None
+
+
+def name_of(source: Picture) -> str:
+    """What to call a picture in a message: its path, or "<array>", "<bytes>" or "<picture>".
+
+    Example:
+        >>> name_of(b"..."), name_of("photos/dog.jpg")
+        ('<bytes>', 'photos/dog.jpg')
+    """
+    if isinstance(source, str | os.PathLike):
+        return os.fspath(source)
+    if isinstance(source, bytes):
+        return "<bytes>"
+    if isinstance(source, np.ndarray):
+        return "<array>"
+    filename = getattr(source, "filename", "")  # only pictures that PIL opened from a path have one
+    return filename if isinstance(filename, str) and filename else "<picture>"
+
+
+def walk(inputs: Sequence[str | os.PathLike[str]]) -> list[Path]:
+    """List the pictures behind files, folders (searched recursively) and globs: sorted, each once.
+
+    In folders and globs only names with one of `SUFFIXES` count, and hidden names do not. A file named outright is kept
+    whatever it is called, so that a broken one is reported later and not lost here.
+
+    Raises:
+        ImageError: an input does not exist, cannot be read, or holds no picture.
+
+    Example:
+        >>> [path.name for path in walk(["examples", "examples/astronaut.jpg"])]
+        ['astronaut.jpg']
+    """
+    if isinstance(inputs, str | os.PathLike):  # a lone string is a sequence too, of letters
+        inputs = [inputs]
+    found: dict[str, Path] = {}
+    for entry in inputs:
+        for path in _expand(os.fspath(entry)):
+            found.setdefault(os.path.abspath(path), path)
+    return sorted(found.values())
+
+
+def _expand(entry: str) -> list[Path]:
+    if os.path.isdir(entry):
+        pictures = list(_in_folder(entry))
+        if not pictures:
+            raise ImageError(f"{entry}: no picture in this folder ({FORMATS}, told by the name's ending)")
+        return pictures
+    if os.path.exists(entry):
+        return [Path(entry)]
+    if not glob.has_magic(entry):
+        raise ImageError(f"{entry}: {_missing(entry)}")
+    pictures = []
+    for match in glob.glob(entry, recursive=True):
+        if os.path.isdir(match):
+            pictures += _in_folder(match)
+        elif _is_picture(match):
+            pictures.append(Path(match))
+    if not pictures:
+        raise ImageError(f"{entry}: no picture matches ({FORMATS}, told by the name's ending)")
+    return pictures
+
+
+def _in_folder(folder: str) -> Iterator[Path]:
+    def refuse(error: OSError) -> None:
+        raise ImageError(f"{error.filename}: this folder cannot be read: {error.strerror}") from None
+
+    for root, folders, names in os.walk(folder, onerror=refuse):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        yield from (Path(root, name) for name in names if _is_picture(name))
+
+
+def _is_picture(name: str) -> bool:
+    base = os.path.basename(name)
+    return not base.startswith(".") and os.path.splitext(base)[1].lower() in SUFFIXES
+
+
+def _missing(name: str) -> str:
+    if name.startswith(("http://", "https://")):
+        return "this is a web address; download the picture and give its path"
+    return "no such file or folder; check the path"
+
+
+def _open(name: str) -> IO[bytes]:
+    try:
+        mode = os.stat(name).st_mode
+        if stat.S_ISDIR(mode):
+            raise ImageError(f"{name}: this is a folder, not a picture; whylight.images.walk lists the pictures in it")
+        if not stat.S_ISREG(mode):  # reading a pipe or a device could wait for ever
+            raise ImageError(f"{name}: this is not a regular file; read it yourself and pass its bytes")
+        return open(name, "rb")
+    except FileNotFoundError:
+        raise ImageError(f"{name}: {_missing(name)}") from None
+    except PermissionError:
+        raise ImageError(f"{name}: no permission to read this file; check who owns it") from None
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise ImageError(f"{name!r}: this file cannot be opened: {reason}") from None
+
+
+def _from_stream(stream: IO[bytes], name: str, max_pixels: int) -> Image.Image:
+    try:
+        head = stream.read(16)
+        stream.seek(0)
+    except OSError as error:
+        raise ImageError(f"{name}: this file cannot be read: {error.strerror}") from None
+    if not head:
+        raise ImageError(f"{name}: the file is empty; copy it again from where it came")
+    reader = next((reader for signature, reader in _READERS if head.startswith(signature)), None)
+    if reader is WebPImagePlugin.WebPImageFile and head[8:12] != b"WEBP":  # RIFF also holds sound and video
+        reader = None
+    if reader is None:
+        also = "; HEIC and AVIF files have to be converted first" if head[4:8] == b"ftyp" else ""
+        raise ImageError(f"{name}: not a picture whylight reads; it should be {FORMATS}{also}")
+    try:
+        picture = reader(stream, name)
+    except _DAMAGE as error:
+        raise _damaged(name, error) from None
+    with picture:
+        return _upright(picture, name, max_pixels)
+
+
+def _from_pil(picture: Image.Image, name: str, max_pixels: int) -> Image.Image:
+    if isinstance(picture, ImageFile.ImageFile):
+        return _upright(picture, name, max_pixels)
+    if 0 in picture.size:
+        raise ImageError(f"{name}: the picture has no pixels: {picture.width} × {picture.height}")
+    return _plain(_to_rgb(picture, name))
+
+
+def _upright(picture: ImageFile.ImageFile, name: str, max_pixels: int) -> Image.Image:
+    width, height = picture.size
+    if width <= 0 or height <= 0:
+        raise ImageError(f"{name}: the picture has no pixels: {width} × {height}")
+    if width * height > max_pixels:
+        raise ImageError(
+            f"{name}: {width} × {height} is {width * height / 1e6:,.1f} million pixels, above the limit of "
+            f"{max_pixels / 1e6:,.1f} million; make the picture smaller"
+        )
+    try:
+        picture.load()
+    except _DAMAGE as error:
+        raise _damaged(name, error) from None
+    turn = _turn(picture)
+    rgb = _to_rgb(picture, name)
+    return _plain(rgb if turn is None else rgb.transpose(turn))
+
+
+def _turn(picture: Image.Image) -> Image.Transpose | None:
+    try:
+        orientation = picture.getexif().get(ExifTags.Base.Orientation)
+    except _DAMAGE:
+        return None  # the pixels are good; a broken note about the camera is no reason to refuse them
+    return _TURN.get(orientation) if isinstance(orientation, int) else None
+
+
+def _damaged(name: str, error: BaseException) -> ImageError:
+    return ImageError(f"{name}: the picture is damaged or cut short ({error}); copy or export it again")
+
+
+def _plain(picture: Image.Image) -> Image.Image:
+    picture.info = {}  # an overlay saved later must not carry the source's profile, orientation or place
+    return picture
+
+
+def _to_rgb(picture: Image.Image, name: str) -> Image.Image:
+    """A new RGB picture. PIL decodes 16-bit colour to 8 by itself; grey deeper than 8 bits is left to us."""
+    mode = picture.mode
+    if mode == "I" or mode == "F" or mode.startswith("I;16"):
+        return _from_deep_grey(picture, name)
+    if mode in {"RGBA", "LA", "PA", "La", "RGBa"} or "transparency" in picture.info:
+        return _over_white(picture)
+    try:
+        return picture.convert("RGB")
+    except (ValueError, OSError):
+        raise ImageError(f"{name}: pictures in colour mode {mode} cannot be read; convert it to RGB") from None
+
+
+def _over_white(picture: Image.Image) -> Image.Image:
+    key = picture.info.get("transparency")
+    if (
+        picture.mode == "RGB" and isinstance(key, tuple) and max(key) > 255
+    ):  # a 16-bit PNG: PIL reduced the pixels, not the key
+        picture = picture.copy()
+        picture.info["transparency"] = tuple(value >> 8 for value in key)
+    if picture.mode in {"La", "RGBa"}:  # colours multiplied by alpha beforehand
+        picture = picture.convert(picture.mode.upper())
+    rgba = picture.convert("RGBA")
+    white = Image.new("RGB", rgba.size, (255, 255, 255))
+    white.paste(rgba, mask=rgba.getchannel("A"))
+    return white
+
+
+def _from_deep_grey(picture: Image.Image, name: str) -> Image.Image:
+    """16-bit, 32-bit and float grey, brought to 0…255.
+
+    The range is the 16-bit one, also for 32-bit pictures whose values fit it; floats may lie in 0…1 or 0…255; whatever
+    fits none of these is stretched from its lowest to its highest value.
+    """
+    grey = np.asarray(picture)
+    low, high = float(grey.min()), float(grey.max())
+    if not np.isfinite(low) or not np.isfinite(high):
+        raise ImageError(f"{name}: some of its values are not finite numbers; fill them before reading it as a picture")
+    if low < 0 or high > 65535:
+        start, span = low, high - low or 1.0
+    elif picture.mode != "F" or high > 255:
+        start, span = 0.0, 65535.0
+    else:
+        start, span = 0.0, (255.0 if high > 1 else 1.0)
+    eight = np.rint((grey.astype(np.float64) - start) * (255.0 / span)).astype(np.uint8)
+    key = picture.info.get("transparency")
+    if isinstance(key, int):  # the one grey value that a PNG declares transparent
+        eight = np.where(grey == key, np.uint8(255), eight)
+    return Image.fromarray(eight).convert("RGB")
+
+
+def _from_array(array: np.ndarray) -> Image.Image:
+    shape = " × ".join(map(str, array.shape)) or "no dimensions"
+    if array.dtype != np.uint8:
+        way = {
+            "f": "for values in 0…1 pass (255 * array).round().astype(numpy.uint8)",
+            "b": "pass 255 * array.astype(numpy.uint8)",
+        }.get(array.dtype.kind, "scale the values to 0…255 and pass array.astype(numpy.uint8)")
+        raise ImageError(f"<array>: a picture must be uint8, not {array.dtype}; {way}")
+    channels = array.shape[2] if array.ndim == 3 else 1
+    if array.ndim not in {2, 3} or channels not in {1, 3, 4}:
+        hint = (
+            "; channels come last: pass array.transpose(1, 2, 0)"
+            if array.ndim == 3 and array.shape[0] in {1, 3}
+            else ""
+        )
+        raise ImageError(f"<array>: a picture has shape (H, W), (H, W, 3) or (H, W, 4), not {shape}{hint}")
+    if array.size == 0:
+        raise ImageError(f"<array>: the picture has no pixels: {shape}")
+    pixels = np.ascontiguousarray(array[..., 0] if array.ndim == 3 and channels == 1 else array)
+    picture = Image.fromarray(pixels)
+    return _over_white(picture) if channels == 4 else picture.convert("RGB")

@@ -1,0 +1,31 @@
+"""What all tests share: a real photograph, the research data where it is at hand, and few threads."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The root of the checkout."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def photo() -> Path:
+    """A real public-domain photograph, 512 × 512: an astronaut, her face at about x 170…280, y 60…200."""
+    return ROOT / "examples" / "astronaut.jpg"
+
+
+@pytest.fixture(scope="session")
+def data_dir() -> Path:
+    """The research data, which is not part of the project: tests that need it skip where it is absent."""
+    folder = Path(os.environ.get("WHYLIGHT_DATA", ROOT.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip(f"no research data at {folder}; set WHYLIGHT_DATA to its folder")
+    return folder
