@@ -68,12 +68,14 @@ def panel(
         (Image.fromarray(apply(np.asarray(steps, dtype=np.uint8), colours)), "map"),
         (_resize(overlay, (width, height)), "map over picture"),
     ]
+    if limits is not None and not limits[1] > limits[0]:
+        limits = None  # a map without any range has no scale to show
     stacked = width > 2 * height
     cell = (max(width, 160), max(height, 60))  # room for the captions, however narrow the picture is
     columns, rows = (1, 3) if stacked else (3, 1)
     body = columns * cell[0] + (columns - 1) * _GAP
     page_width = max(2 * _MARGIN + body + (_BAR_ROOM if limits else 0), 480)
-    heads = _lines(title, page_width - 2 * _MARGIN, 8.6, 2)
+    heads = _lines(title, page_width - 2 * _MARGIN, 10.2, 2)
     subs = _lines(subtitle, page_width - 2 * _MARGIN, 6.2, 2)
     top = _MARGIN + 22 * len(heads) + 17 * len(subs) + 8
     tall = rows * (cell[1] + _CAPTION) + (rows - 1) * 4
@@ -189,7 +191,7 @@ def _colour_bar(
         y = bar.y + bar.height - 0.5 - share * (bar.height - 1)
         mark = (bar.x + bar.width) / page_width, (bar.x + bar.width + 4) / page_width
         figure.add_artist(Line2D(mark, [1.0 - y / page_height] * 2, color=_INK, linewidth=0.8))
-        _write(figure, bar.x + bar.width + 8, y, f"{value:.4g}", 8.5)
+        _write(figure, bar.x + bar.width + 8, y, f"{value:.6g}", 8.5)
     if label:
         narrow = bar.height < 6.5 * len(label)
         lines = _lines(label, bar.height, 5.6, 1) if narrow else [label]
