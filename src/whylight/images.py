@@ -1,8 +1,8 @@
 """From anything a user calls a picture to upright RGB pixels, or to an error that names the file.
 
-Files come from cameras, scanners, web pages and strangers, so each format is opened by its own reader after its signature was
-recognised (no reader that starts other programs, none that nobody asked for), and the size in the header is checked before
-a single pixel is decoded.
+Files come from cameras, scanners, web pages and strangers, so each format is opened by its own reader after its
+signature was recognised (no reader that starts other programs, none that nobody asked for), and the size in the header is checked
+before a single pixel is decoded.
 """
 
 from __future__ import annotations
@@ -75,12 +75,14 @@ _TURN = {
 def decode(source: Picture, *, max_pixels: int = MAX_PIXELS) -> Image.Image:
     """Read a picture as upright RGB, 8 bits a channel.
 
-    Transparent parts lie over white; 16-bit, integer and float greys are scaled to 8 bits, not clipped; of an animation or
-    a document the first frame counts. The EXIF orientation of a file, or of a picture just opened with `PIL.Image.open`, is
-    applied; a PIL picture that was converted or edited since is taken as it stands. Colour profiles are not applied.
+    Transparent parts lie over white; 16-bit, integer and float greys are scaled to 8 bits, not clipped; of an animation
+    or a document the first frame counts. The EXIF orientation of a file, or of a picture just opened with
+    `PIL.Image.open`, is applied; a PIL picture that was converted or edited since is taken as it stands. Colour
+    profiles are not applied.
 
     Args:
-        source: a path, the bytes of a file, a PIL picture, or a uint8 array: (H,W,3) RGB, (H,W,4) RGBA, (H,W) or (H,W,1) grey.
+        source: a path, the bytes of a file, a PIL picture, or a uint8 array: (H,W,3) RGB, (H,W,4) RGBA, (H,W) or
+            (H,W,1) grey.
         max_pixels: the most pixels a file may hold; checked on its header, before anything is decoded.
 
     Returns:
@@ -104,7 +106,8 @@ def decode(source: Picture, *, max_pixels: int = MAX_PIXELS) -> Image.Image:
         return _from_stream(io.BytesIO(source), name, max_pixels)
     if not isinstance(source, str | os.PathLike):
         raise ImageError(
-            f"{name}: a picture is a path, the bytes of a file, a PIL picture or a uint8 array, not {type(source).__name__}"
+            f"{name}: a picture is a path, the bytes of a file, a PIL picture or a uint8 array, "
+            f"not {type(source).__name__}"
         )
     try:
         with _open(name) as stream:

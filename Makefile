@@ -1,0 +1,34 @@
+# Python 3.11 or newer and make are all this needs. The environment lives in .venv and is refreshed when its inputs change.
+.DEFAULT_GOAL := help
+.PHONY: help demo test bench docs clean
+
+VENV ?= .venv
+export VENV PYTHON
+INPUTS := pyproject.toml constraints.txt scripts/setup
+
+help: ## what there is
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.ready-core ## explain a real photograph with the bundled face model
+	@$(VENV)/bin/whylight explain examples/astronaut.jpg --model face --out demo --overwrite
+
+test: $(VENV)/.ready-dev ## lint, types and the whole test suite
+	@scripts/check
+
+bench: $(VENV)/.ready-bench ## the benchmarks against the peers, into benchmarks/results.md
+	@$(VENV)/bin/python benchmarks/run.py
+
+docs: $(VENV)/.ready-docs ## the documentation, into site/
+	@$(VENV)/bin/mkdocs build --strict --quiet
+	@echo "site/index.html"
+
+clean: ## remove the environment and everything that can be made again
+	rm -rf $(VENV) demo site dist .pytest_cache .mypy_cache .ruff_cache
+
+$(VENV)/.ready-core: $(INPUTS)
+	@scripts/setup
+	@touch $@
+
+$(VENV)/.ready-%: $(INPUTS)
+	@scripts/setup $*
+	@touch $@ $(VENV)/.ready-core
