@@ -1,8 +1,8 @@
 """From anything a user calls a picture to upright RGB pixels, or to an error that names the file.
 
 Files come from cameras, scanners, web pages and strangers, so each format is opened by its own reader after its
-signature was recognised (no reader that starts other programs, none that nobody asked for), and the size in the header is checked
-before a single pixel is decoded.
+signature was recognised (no reader that starts other programs, none that nobody asked for), and the size in the header
+is checked before a single pixel is decoded.
 """
 
 from __future__ import annotations
