@@ -19,7 +19,7 @@ bench: $(VENV)/.ready-bench ## the benchmarks against the peers, into benchmarks
 	@$(VENV)/bin/python benchmarks/run.py
 
 docs: $(VENV)/.ready-docs ## the documentation, into site/
-	@$(VENV)/bin/mkdocs build --strict --quiet
+	@NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict --quiet
 	@echo "site/index.html"
 
 clean: ## remove the environment and everything that can be made again

@@ -91,7 +91,7 @@ def decode(source: Picture, *, max_pixels: int = MAX_PIXELS) -> Image.Image:
     Raises:
         ImageError: the picture is missing, empty, damaged, too large or not a picture. The message names it.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> from whylight.images import decode
         >>> decode(np.zeros((2, 3), np.uint8)).size
@@ -119,7 +119,7 @@ def decode(source: Picture, *, max_pixels: int = MAX_PIXELS) -> Image.Image:
 def name_of(source: Picture) -> str:
     """What to call a picture in a message: its path, or "<array>", "<bytes>" or "<picture>".
 
-    Example:
+    Examples:
         >>> name_of(b"..."), name_of("photos/dog.jpg")
         ('<bytes>', 'photos/dog.jpg')
     """
@@ -142,7 +142,7 @@ def walk(inputs: Sequence[str | os.PathLike[str]]) -> list[Path]:
     Raises:
         ImageError: an input does not exist, cannot be read, or holds no picture.
 
-    Example:
+    Examples:
         >>> [path.name for path in walk(["examples", "examples/astronaut.jpg"])]
         ['astronaut.jpg']
     """
