@@ -1,0 +1,63 @@
+"""whylight: why did the model say that, and where in the picture did it look?
+
+Names load when they are first used, so that `import whylight` and every `--help` cost next to nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from whylight import errors, methods
+    from whylight._api import explain, explain_each
+    from whylight.allocator import tune_allocator
+    from whylight.explanation import Explanation
+    from whylight.localize import Box
+    from whylight.models.load import load
+    from whylight.models.model import Model, wrap
+    from whylight.preprocess import Preprocess
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Box",
+    "Explanation",
+    "Model",
+    "Preprocess",
+    "__version__",
+    "errors",
+    "explain",
+    "explain_each",
+    "load",
+    "methods",
+    "tune_allocator",
+    "wrap",
+]
+
+_HOMES = {
+    "Box": "whylight.localize",
+    "Explanation": "whylight.explanation",
+    "Model": "whylight.models.model",
+    "Preprocess": "whylight.preprocess",
+    "explain": "whylight._api",
+    "explain_each": "whylight._api",
+    "load": "whylight.models.load",
+    "tune_allocator": "whylight.allocator",
+    "wrap": "whylight.models.model",
+}
+_MODULES = ("errors", "methods")
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return importlib.import_module(f"whylight.{name}")
+    if name in _HOMES:
+        value = getattr(importlib.import_module(_HOMES[name]), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module 'whylight' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

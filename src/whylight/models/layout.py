@@ -55,8 +55,10 @@ def layout_of(shape: torch.Size, size: Size, *, prefix: int | None = None, chann
     if len(shape) == 4:
         _, a, b, c = shape
         last = channels == c != a if channels is not None else a == b != c
-        grid = a * b if last else b * c
-        return Layout("nhwc" if last else "nchw") if grid > 1 else None
+        h, w = (a, b) if last else (b, c)
+        # A layer of attention heads is four-dimensional too: only what has the input's shape is a grid of places.
+        if h * w > 1 and h <= size[0] and w <= size[1] and abs(h * size[1] - w * size[0]) <= max(size):
+            return Layout("nhwc" if last else "nchw")
     if len(shape) == 3 and shape[1] > 4:
         # Zero to eight extra tokens cover class, distillation and register tokens; the fewest that leave a grid win.
         for extra in [prefix] if prefix is not None else range(9):
@@ -75,7 +77,7 @@ def _fits(places: int, size: Size) -> bool:
         return False
     h, w = _shape_of(places, size)
     # The patches are square, so the grid has the input's shape, give or take a patch that was cut off.
-    return h * w == places and abs(h * size[1] - w * size[0]) <= max(size)
+    return h * w == places and abs(h * size[1] - w * size[0]) < max(size)
 
 
 def _grid_of(places: int, size: Size) -> Size:

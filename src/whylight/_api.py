@@ -1,0 +1,246 @@
+"""The front door: decode, features, head, method, place on the picture."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
+from typing import Any, NamedTuple, cast
+
+import numpy as np
+from PIL import Image
+from torch import Tensor, stack
+
+from whylight.engine import Seen, as_method, in_batches, look
+from whylight.errors import ImageError, WhylightError
+from whylight.explanation import Explanation
+from whylight.images import Picture, decode, name_of
+from whylight.methods import Method
+from whylight.models.model import Model
+from whylight.preprocess import Region
+from whylight.targets import Resolved, Target, resolve
+
+Source = Picture | Tensor  # a tensor is an input that was preprocessed already: (3, H, W)
+OnError = Callable[[Any, WhylightError], None]
+
+DEFAULT_METHOD = "gradcam"
+_DECODERS = 2  # threads that read pictures ahead of the network
+
+
+class _Opened(NamedTuple):
+    """A picture and the input made from it."""
+
+    name: str
+    picture: Image.Image
+    region: Region
+    x: Tensor  # (3, H, W)
+
+
+def explain(
+    model: Model,
+    pictures: Source | Iterable[Source],
+    *,
+    method: str | Method | None = None,
+    methods: Sequence[str | Method] | None = None,
+    target: Target = None,
+    targets: Sequence[Target] | None = None,
+    batch_size: int | None = None,
+    device: str | None = None,
+    progress: bool = False,
+) -> Any:
+    """Show where a model looked.
+
+    Args:
+        model: from `whylight.load` or `whylight.wrap`.
+        pictures: a path, PIL picture, uint8 array or preprocessed tensor (3, H, W); or a sequence of them; or a batch (N, 3, H, W).
+        method: name or `whylight.methods.get(name, option=…)`; default Grad-CAM.
+        methods: several methods, at the price of one forward.
+        target: class index, class name, function (N, C) logits → (N,) scores, or None for each picture's top class.
+        targets: several targets, each for every picture.
+        batch_size: pictures in one forward; default 16 on the processor, 32 elsewhere. Halved where memory runs out.
+        device: move the model there first; default: where it is.
+        progress: show a progress bar on a terminal.
+
+    Returns:
+        One `Explanation` for one picture with one method and target. Otherwise a list, in picture order, and within a picture
+        method by method, within a method target by target.
+
+    Raises:
+        ImageError, MethodError, TargetError: naming the picture or argument, what is wrong and what to do.
+
+    >>> import torch, whylight
+    >>> cnn = torch.nn.Sequential(
+    ...     torch.nn.Conv2d(3, 8, 3, stride=8), torch.nn.ReLU(), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten(),
+    ...     torch.nn.Linear(8, 2))
+    >>> model = whylight.wrap(cnn, classes=["cat", "dog"], size=64)
+    >>> ex = whylight.explain(model, np.zeros((48, 60, 3), np.uint8), target="dog")
+    >>> ex.label, tuple(ex.map.shape), tuple(ex.heatmap().shape)
+    ('dog', (8, 8), (48, 60))
+    """
+    many = not _is_one(pictures)
+    found = [
+        ex
+        for exs in explain_each(
+            model,
+            cast("Iterable[Source]", pictures if many else [pictures]),
+            method=method,
+            methods=methods,
+            target=target,
+            targets=targets,
+            batch_size=batch_size,
+            device=device,
+            progress=progress,
+        )
+        for ex in exs
+    ]
+    return found if many or methods is not None or targets is not None else found[0]
+
+
+def explain_each(
+    model: Model,
+    pictures: Iterable[Source],
+    *,
+    method: str | Method | None = None,
+    methods: Sequence[str | Method] | None = None,
+    target: Target = None,
+    targets: Sequence[Target] | None = None,
+    batch_size: int | None = None,
+    device: str | None = None,
+    progress: bool = False,
+    on_error: OnError | None = None,
+) -> Iterator[list[Explanation]]:
+    """Explain pictures one after another, holding no more than two batches in memory: `explain` for any number of them.
+
+    Args:
+        on_error: called with the picture and the error where a picture cannot be read; it is left out and the rest goes on.
+            Default: the error is raised.
+
+    The other arguments are those of `explain`. Yields one list for each picture, in order: method by method, target by target.
+    """
+    chosen = _one_or_many(method, methods, "method", DEFAULT_METHOD)
+    wanted = _one_or_many(target, targets, "target", None)
+    asked = [as_method(one) for one in chosen], [resolve(one, model.classes) for one in wanted]
+    if device is not None:
+        model.to(device)
+    size = batch_size or (16 if model.device.type == "cpu" else 32)
+    if size < 1:
+        raise WhylightError(f"batch_size: expected at least 1, got {batch_size}")
+    return _stream(model, pictures, *asked, size, progress, on_error)
+
+
+def _is_one(pictures: object) -> bool:
+    if isinstance(pictures, (Tensor, np.ndarray)):
+        return pictures.ndim < 4
+    return isinstance(pictures, (str, bytes, os.PathLike, Image.Image))
+
+
+def _one_or_many(one: Any, many: Sequence[Any] | None, name: str, default: Any) -> Sequence[Any]:
+    if many is None:
+        return [default if one is None else one]
+    if one is not None:
+        raise WhylightError(f"give {name} or {name}s, not both")
+    if isinstance(many, str) or len(many) == 0:
+        raise WhylightError(f"{name}s: expected a list of at least one {name}, got {many!r}")
+    return many
+
+
+def _tracked(pictures: Iterable[Source]) -> Iterable[Source]:
+    from rich.console import Console
+    from rich.progress import track
+
+    console = Console(stderr=True)
+    return track(pictures, description="explaining", console=console, disable=not console.is_terminal)
+
+
+def _stream(
+    model: Model,
+    pictures: Iterable[Source],
+    methods: Sequence[Method],
+    targets: Sequence[Resolved],
+    batch_size: int,
+    progress: bool,
+    on_error: OnError | None,
+) -> Iterator[list[Explanation]]:
+    tracked = _tracked(pictures) if progress else pictures
+    opened = _open_ahead(tracked, model, 2 * batch_size, on_error)
+    while batch := list(islice(opened, batch_size)):
+        for part, seen in in_batches(
+            batch, lambda part: look(model, stack([one.x for one in part]), methods, targets), batch_size
+        ):
+            # One copy to the host for each method and target, not for each picture.
+            hosted = [_to_host(one) for one in seen]
+            for i, one in enumerate(part):
+                yield [_explanation(model, one, view, i) for view in hosted]
+
+
+def _open_ahead(
+    pictures: Iterable[Source], model: Model, ahead: int, on_error: OnError | None
+) -> Iterator[_Opened]:
+    """Decode pictures in threads, a bounded number ahead, and give them back in order."""
+    waiting: deque[tuple[Source, Future[_Opened]]] = deque()
+
+    def next_done() -> Iterator[_Opened]:
+        source, future = waiting.popleft()
+        try:
+            yield future.result()
+        except ImageError as error:
+            if on_error is None:
+                raise
+            on_error(source, error)
+
+    with ThreadPoolExecutor(_DECODERS, thread_name_prefix="whylight-decode") as pool:
+        try:
+            for source in pictures:
+                waiting.append((source, pool.submit(_open, source, model)))
+                if len(waiting) >= ahead:
+                    yield from next_done()
+            while waiting:
+                yield from next_done()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _open(source: Source, model: Model) -> _Opened:
+    if isinstance(source, Tensor):
+        if source.ndim != 3 or source.shape[0] != 3:
+            raise ImageError(f"<tensor>: a preprocessed picture has the shape (3, H, W), not {tuple(source.shape)}")
+        shown = model.preprocessing.restore(source)
+        return _Opened("<tensor>", shown, Region(0, 0, *shown.size), source)
+    picture = decode(source)
+    return _Opened(name_of(source), picture, model.preprocessing.region(picture.size), model.preprocessing(picture))
+
+
+class _Hosted(NamedTuple):
+    """A `Seen` on the processor, with the probabilities that its pictures' explanations show."""
+
+    seen: Seen
+    maps: Tensor  # (N, h, w)
+    scores: list[float]
+    indices: list[int] | None
+    probabilities: list[float] | None
+
+
+def _to_host(seen: Seen) -> _Hosted:
+    probabilities = None
+    if seen.indices is not None:
+        probabilities = seen.logits.softmax(1).gather(1, seen.indices.unsqueeze(1)).squeeze(1).tolist()
+    indices = seen.indices.tolist() if seen.indices is not None else None
+    return _Hosted(seen, seen.maps.cpu(), seen.scores.tolist(), indices, probabilities)
+
+
+def _explanation(model: Model, opened: _Opened, hosted: _Hosted, i: int) -> Explanation:
+    target = hosted.indices[i] if hosted.indices is not None else None
+    return Explanation(
+        map=hosted.maps[i].clone(),
+        score=hosted.scores[i],
+        probability=hosted.probabilities[i] if hosted.probabilities is not None else None,
+        target=target,
+        label=model.classes[target] if target is not None else hosted.seen.target.name,
+        method=hosted.seen.method.name,
+        units=hosted.seen.method.units,
+        picture=opened.picture,
+        region=opened.region,
+        source=opened.name,
+    )

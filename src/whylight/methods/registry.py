@@ -1,0 +1,138 @@
+"""The methods by name. A method is a pure function of tensors; the names of its parameters say what it needs.
+
+The engine offers, for N pictures with K channels of h × w places, and one target each:
+
+| parameter | shape | what it is |
+|---|---|---|
+| `activations` | (N, K, h, w) | A at the split |
+| `gradients` | (N, K, h, w) | g = ∂s/∂A of the target's score s |
+| `class_weights` | (N, K) | w of the target; only where the head is global average pooling + linear |
+| `scores` | (N,) | s, the target's logit before softmax |
+| `ablated_scores` | (N, K) | s when channel k is set to zero |
+
+and computes only what the chosen methods ask for. A function returns raw maps (N, h, w). Keyword-only parameters are options.
+"""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from torch import Tensor
+
+from whylight.errors import MethodError
+
+EVIDENCE = ("activations", "gradients", "class_weights", "scores", "ablated_scores")
+
+
+@dataclass(frozen=True)
+class Method:
+    """A way to make a map.
+
+    Args:
+        name: its name in the registry.
+        function: tensors → raw maps (N, h, w), see the module's table.
+        units: what the numbers of its map are measured in.
+        options: values for the function's keyword-only parameters.
+    """
+
+    name: str
+    function: Callable[..., Tensor]
+    units: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Names of the tensors that the function takes."""
+        return tuple(p.name for p in _parameters(self.function) if p.kind is not p.KEYWORD_ONLY)
+
+    @property
+    def linear_only(self) -> bool:
+        """Whether it works only where the head is global average pooling followed by one linear layer."""
+        return "class_weights" in self.needs
+
+    def with_options(self, **options: Any) -> Method:
+        """Return this method with other option values.
+
+        Raises:
+            MethodError: if the method has no such option.
+        """
+        known = [p.name for p in _parameters(self.function) if p.kind is p.KEYWORD_ONLY]
+        for key in options:
+            if key not in known:
+                have = f"its options: {', '.join(known)}" if known else "it has none"
+                raise MethodError(f"method {self.name!r} has no option {key!r}; {have}")
+        return replace(self, options={**self.options, **options})
+
+    def __call__(self, **evidence: Tensor) -> Tensor:
+        """Make the maps (N, h, w) from the tensors it needs."""
+        return self.function(**evidence, **self.options)
+
+
+_METHODS: dict[str, Method] = {}
+
+
+def register(name: str, *, units: str) -> Callable[[Callable[..., Tensor]], Callable[..., Tensor]]:
+    """Add a method: a decorator for a pure function that takes tensors of the module's table and returns maps (N, h, w).
+
+    Args:
+        name: the name by which users ask for it.
+        units: what its numbers are measured in, shown on colour bars.
+
+    Raises:
+        MethodError: if the name is taken, or a parameter's name is not something the engine offers.
+
+    >>> import whylight
+    >>> @whylight.methods.register("meancam", units="activation")
+    ... def meancam(activations):
+    ...     return activations.mean(1)
+    >>> "meancam" in whylight.methods.names()
+    True
+    >>> whylight.methods.unregister("meancam")
+    """
+
+    def add(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+        method = Method(name, function, units)
+        unknown = [need for need in method.needs if need not in EVIDENCE]
+        if unknown:
+            raise MethodError(
+                f"method {name!r} takes {', '.join(unknown)}, which the engine does not offer; "
+                f"it offers {', '.join(EVIDENCE)}, and options are keyword-only (after a *)"
+            )
+        if name in _METHODS:
+            raise MethodError(f"a method {name!r} is registered already: choose another name, or unregister it first")
+        _METHODS[name] = method
+        return function
+
+    return add
+
+
+def unregister(name: str) -> None:
+    """Take a method out of the registry."""
+    get(name)
+    del _METHODS[name]
+
+
+def names() -> list[str]:
+    """Names of the registered methods, sorted."""
+    return sorted(_METHODS)
+
+
+def get(name: str, **options: Any) -> Method:
+    """Look a method up, and set its options.
+
+    Raises:
+        MethodError: if there is no such method (the nearest names are given) or no such option.
+    """
+    if name not in _METHODS:
+        near = difflib.get_close_matches(name, names(), n=3) or names()
+        raise MethodError(f"method {name!r} is not known. Near it: {', '.join(near)}")
+    method = _METHODS[name]
+    return method.with_options(**options) if options else method
+
+
+def _parameters(function: Callable[..., Tensor]) -> list[inspect.Parameter]:
+    return list(inspect.signature(function).parameters.values())

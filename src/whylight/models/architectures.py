@@ -1,0 +1,188 @@
+"""Build a network by name: timm's architectures by their own name, torchvision's as `torchvision/NAME`."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import pickle
+import urllib.error
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+import safetensors
+import safetensors.torch
+import timm
+import torch
+import torchvision
+from torch import Tensor, nn
+
+from whylight.errors import ModelError
+from whylight.models.adapt import classifier_of, fold_batch_norm, set_output_stride
+
+TORCHVISION = "torchvision/"
+
+try:  # the client that huggingface_hub downloads with, from its version 1 on
+    from httpx import HTTPError
+except ModuleNotFoundError:  # before that, requests, whose errors are OSErrors
+    HTTPError = OSError  # type: ignore[assignment, misc]
+# A missing network, a server that says no, a file that arrives damaged, an architecture without weights.
+_NO_WEIGHTS = (OSError, urllib.error.URLError, HTTPError, RuntimeError, ValueError)
+
+
+def build(
+    arch: str,
+    *,
+    classes: int | None = None,
+    output_stride: int | None = None,
+    pretrained: bool = False,
+    options: Mapping[str, object] | None = None,
+) -> nn.Module:
+    """Build a network, in evaluation mode, randomly initialised unless `pretrained`.
+
+    Args:
+        arch: a timm name ("resnet18"), "hf-hub:OWNER/NAME", or "torchvision/NAME".
+        classes: how many classes it tells apart, None for the network's own; with `pretrained` and another number than
+            the weights have, the last layer is new.
+        output_stride: pixels of the input for each cell of the last grid; None leaves the network's own (usually 32).
+        pretrained: fetch the weights with timm's or torchvision's own loader.
+        options: more arguments for the network's constructor; `fold_batch_norm=True` folds batch norm into convolutions.
+
+    Raises:
+        ModelError: unknown name, options the architecture does not take, or weights that cannot be had.
+
+    >>> build("torchvision/mobilenet_v2", classes=2, output_stride=16).classifier[1].out_features
+    2
+    """
+    arguments = dict(options or {})
+    fold = bool(arguments.pop("fold_batch_norm", False))
+    make = _from_torchvision if arch.startswith(TORCHVISION) else _from_timm
+    module = make(arch, classes, output_stride, pretrained, arguments).eval()
+    if fold:
+        fold_batch_norm(module)
+    return module
+
+
+def names() -> list[str]:
+    """Every architecture that `build` knows by name."""
+    theirs = [TORCHVISION + name for name in torchvision.models.list_models(module=torchvision.models)]
+    return [*timm.list_models(), *theirs]
+
+
+def _from_timm(arch: str, classes: int | None, stride: int | None, pretrained: bool, options: dict[str, object]) -> nn.Module:
+    if not arch.startswith("hf-hub:") and not timm.is_model(arch):
+        raise _unknown(arch)
+    arguments: dict[str, Any] = {**options} if classes is None else {**options, "num_classes": classes}
+    if stride is not None:
+        arguments["output_stride"] = stride
+    if pretrained:
+        try:
+            return timm.create_model(arch, pretrained=True, **arguments)
+        except _NO_WEIGHTS as error:
+            raise _unavailable(arch, "timm", error) from error
+    try:
+        return timm.create_model(arch, pretrained=False, **arguments)
+    except (TypeError, NotImplementedError, AssertionError, RuntimeError, ValueError, OSError, HTTPError) as error:
+        asked = ", ".join(f"{key}={value!r}" for key, value in arguments.items())
+        raise ModelError(f"{arch} cannot be built with {asked}: {error}") from error
+
+
+def _from_torchvision(
+    arch: str, classes: int | None, stride: int | None, pretrained: bool, options: dict[str, object]
+) -> nn.Module:
+    name = arch.removeprefix(TORCHVISION)
+    if name not in torchvision.models.list_models(module=torchvision.models):
+        raise _unknown(arch)
+    try:
+        own = {} if classes is None else {"num_classes": classes}
+        module = cast(nn.Module, torchvision.models.get_model(name, weights=None, **own, **options))
+    except (TypeError, ValueError, NotImplementedError) as error:
+        raise ModelError(f"{arch} cannot be built with {options}: {error}") from error
+    if pretrained:
+        weights = torchvision.models.get_model_weights(name)
+        try:
+            state = weights["DEFAULT"].get_state_dict(progress=False, check_hash=True)
+        except (*_NO_WEIGHTS, KeyError) as error:
+            raise _unavailable(arch, "torchvision", error) from error
+        _fill(module, dict(state), f"the weights of {arch}")
+    if stride is not None:
+        set_output_stride(module.eval(), stride)
+    return module
+
+
+def _unknown(arch: str) -> ModelError:
+    near = difflib.get_close_matches(arch, names(), n=4, cutoff=0.5)
+    hint = f"near it: {', '.join(near)}" if near else "`whylight models` lists the names"
+    return ModelError(f"no architecture is called {arch!r}; {hint}")
+
+
+def _unavailable(arch: str, loader: str, error: BaseException) -> ModelError:
+    cause = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    return ModelError(
+        f"the pretrained weights of {arch} could not be had: tried {loader}'s own loader (its cache on this machine, then "
+        f"its server), which said: {cause}. Without a network there are two ways on: weights from a file you have "
+        f'(`--weights FILE` when training, or the name of a whylight "model.safetensors"), or a bundled model ("face")'
+    )
+
+
+def load_foreign(module: nn.Module, path: str | os.PathLike[str]) -> list[str]:
+    """Copy weights from somebody's file into a network: a state dict in .safetensors, .pth, .pt or .ckpt.
+
+    The last layer stays as it is where the file's was made for another number of classes. PyTorch files are read with
+    `weights_only=True`, so a file can never run code.
+
+    Args:
+        module: the network to fill, in place.
+        path: the file. A state dict that lies under "state_dict" or "model", or has "module." before its names, is found.
+
+    Returns:
+        The names of the parameters that were left as they are (the last layer's), often none.
+
+    Raises:
+        ModelError: the file is missing or no state dict, or does not fit: it names the keys and shapes.
+    """
+    return _fill(module, _read_state(Path(path)), str(path))
+
+
+def _read_state(path: Path) -> dict[str, Tensor]:
+    if not path.is_file():
+        raise ModelError(f"{path}: no such file of weights")
+    try:
+        if path.suffix == ".safetensors":
+            return safetensors.torch.load_file(path)
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, safetensors.SafetensorError) as error:
+        cause = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise ModelError(f"{path}: not a file of weights that can be read safely ({cause})") from error
+    for key in ("state_dict", "model"):
+        if isinstance(state, dict) and isinstance(state.get(key), dict):
+            state = state[key]
+    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise ModelError(f"{path}: holds no state dict (names with tensors)")
+    return {key.removeprefix("module."): value for key, value in state.items()}
+
+
+def _fill(module: nn.Module, state: dict[str, Tensor], origin: str) -> list[str]:
+    head, _ = classifier_of(module)
+    wanted = module.state_dict()
+    left = [
+        key
+        for key in (f"{head}.weight", f"{head}.bias")
+        if key in state and key in wanted and state[key].shape[0] != wanted[key].shape[0]
+        and state[key].shape[1:] == wanted[key].shape[1:]
+    ]  # fmt: skip
+    for key in left:
+        state[key] = wanted[key]
+    counters = {key for key in wanted if key.endswith("num_batches_tracked")}  # absent from some exports, never used
+    faults = [f"missing {key}" for key in wanted if key not in state and key not in counters]
+    faults += [f"unexpected {key}" for key in state if key not in wanted]
+    faults += [
+        f"{key} is {tuple(state[key].shape)}, the network's is {tuple(wanted[key].shape)}"
+        for key in wanted
+        if key in state and state[key].shape != wanted[key].shape
+    ]
+    if faults:
+        shown = "; ".join(faults[:6]) + (f"; and {len(faults) - 6} more" if len(faults) > 6 else "")
+        raise ModelError(f"{origin} does not fit {type(module).__name__}: {shown}. Is it the right architecture?")
+    module.load_state_dict({**{key: wanted[key] for key in counters}, **state})
+    return left

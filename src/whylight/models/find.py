@@ -1,0 +1,180 @@
+"""Find where to cut a network: the last layer that still knows places, and whose places the logits depend on."""
+
+from __future__ import annotations
+
+import difflib
+import warnings
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from whylight.errors import ModelError, WhylightWarning
+from whylight.models.layout import Layout, Size, layout_of
+from whylight.models.split import Context, GraphSplit, HookSplit, MethodSplit, Split
+
+# What torch.fx raises on networks whose forward it cannot follow (control flow on values, foreign calls, …).
+_UNTRACEABLE = (
+    torch.fx.proxy.TraceError,
+    TypeError,
+    ValueError,
+    RuntimeError,
+    AttributeError,
+    LookupError,
+    AssertionError,
+    NotImplementedError,
+    StopIteration,
+)
+_NOT_PLACES = (nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d, nn.Dropout, nn.Dropout2d, nn.Identity, nn.Softmax)
+
+
+@dataclass(frozen=True)
+class Found:
+    """Where a network is cut: the split, how to read its activations as a grid, and a sample of that grid (1, K, h, w)."""
+
+    split: Split
+    layout: Layout
+    grid: Tensor
+
+
+def find_split(module: nn.Module, x: Tensor, layer: str | nn.Module | None = None) -> Found:
+    """Cut a network, in evaluation mode, at `layer` or at the last place where that is possible.
+
+    Args:
+        module: the classifier.
+        x: any input it takes, (1, 3, H, W).
+        layer: a submodule or its dotted name; None finds one.
+
+    Raises:
+        ModelError: if the layer does not exist, has no grid, or none was found.
+    """
+    if layer is not None:
+        return _at(module, x, _name_of(module, layer))
+    if callable(getattr(module, "forward_features", None)) and callable(getattr(module, "forward_head", None)):
+        found = _accept(MethodSplit(module), module, x)
+        if found is not None:
+            return found
+    for name in _candidates(module, x):
+        found = _accept(HookSplit(module, name), module, x)
+        if found is not None:
+            return _sharpen(found, module, x, past_relu=True)
+    raise ModelError(
+        f"{type(module).__name__}: no layer with a grid of places was found before the logits. Name one with layer=…; "
+        "a network without one can only be explained from outside, by methods that hide parts of the picture"
+    )
+
+
+def _at(module: nn.Module, x: Tensor, name: str) -> Found:
+    split = HookSplit(module, name)
+    with torch.no_grad():
+        raw, context = split.encode(x)
+    layout = _layout(raw, module, x)
+    if layout is None:
+        raise ModelError(
+            f"layer {name!r} gives shape {tuple(raw.shape)}, which is no grid of places for a {x.shape[2]}×{x.shape[3]} input: "
+            "name a convolution, block or norm before the pooling"
+        )
+    found = Found(split, layout, layout.to_grid(raw, _size(x)))
+    if not _depends(split, layout, raw, context, x):
+        warnings.warn(
+            f"the logits do not depend on the places of layer {name!r}: gradient maps there are empty. Name an earlier layer",
+            WhylightWarning,
+            stacklevel=4,
+        )
+    return _sharpen(found, module, x, past_relu=False)
+
+
+def _name_of(module: nn.Module, layer: str | nn.Module) -> str:
+    names = {name: part for name, part in module.named_modules() if name}
+    if isinstance(layer, nn.Module):
+        for name, part in names.items():
+            if part is layer:
+                return name
+        raise ModelError(f"layer: this {type(layer).__name__} is not a part of the {type(module).__name__} that is wrapped")
+    if layer not in names:
+        near = difflib.get_close_matches(layer, names, n=3) or list(names)[-3:]
+        raise ModelError(f"layer {layer!r} does not exist in {type(module).__name__}. Near it: {', '.join(near)}")
+    return layer
+
+
+def _candidates(module: nn.Module, x: Tensor) -> list[str]:
+    """Names of the layers whose output is a grid, the last to finish first."""
+    finished: dict[int, tuple[str, Tensor]] = {}  # by tensor: of layers that hand on the same one, the outermost stays
+    runs: Counter[str] = Counter()
+    handles = []
+    for name, part in module.named_modules():
+        if not name or isinstance(part, _NOT_PLACES):
+            continue
+
+        def note(part: nn.Module, inputs: Any, output: Any, name: str = name) -> None:
+            runs[name] += 1
+            if isinstance(output, Tensor) and output.shape[:1] == x.shape[:1]:
+                finished.pop(id(output), None)
+                finished[id(output)] = (name, output)
+
+        handles.append(part.register_forward_hook(note))
+    try:
+        with torch.no_grad():
+            module(x)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return [
+        name
+        for name, output in reversed(finished.values())
+        if runs[name] == 1
+        and layout_of(output.shape, _size(x)) is not None
+        and (output.ndim == 4 or _is_stream(module.get_submodule(name)))
+    ]
+
+
+def _is_stream(part: nn.Module) -> bool:
+    """Whether a token layer carries the tokens themselves: a block or a norm, not a projection inside one."""
+    return any(True for _ in part.children()) or "Norm" in type(part).__name__
+
+
+def _accept(split: Split, module: nn.Module, x: Tensor) -> Found | None:
+    with torch.no_grad():
+        raw, context = split.encode(x)
+    layout = _layout(raw, module, x)
+    if layout is None or not _depends(split, layout, raw, context, x):
+        return None
+    return Found(split, layout, layout.to_grid(raw, _size(x)))
+
+
+def _layout(raw: Tensor, module: nn.Module, x: Tensor) -> Layout | None:
+    prefix, channels = getattr(module, "num_prefix_tokens", None), getattr(module, "num_features", None)
+    channels = channels if isinstance(channels, int) and channels in raw.shape[1:] else None
+    layout = layout_of(raw.shape, _size(x), prefix=prefix if isinstance(prefix, int) else None, channels=channels)
+    return layout or layout_of(raw.shape, _size(x), channels=channels)
+
+
+def _depends(split: Split, layout: Layout, raw: Tensor, context: Context, x: Tensor) -> bool:
+    """Whether the logits depend on a place in the middle of the grid.
+
+    A network that reads its class token alone ignores all other tokens after its last block. A NaN put at one place tells:
+    unlike a gradient, it also gets through weights that are zero, as those of new heads often are.
+    """
+    grid = layout.to_grid(raw, _size(x)).clone()
+    grid[:, :, grid.shape[2] // 2, grid.shape[3] // 2] = torch.nan
+    with torch.no_grad():
+        return bool(split.decode(layout.from_grid(grid, raw), context).isnan().any())
+
+
+def _sharpen(found: Found, module: nn.Module, x: Tensor, *, past_relu: bool) -> Found:
+    """Replace hooks by a cut graph where the network can be traced and the two halves give what the whole gives."""
+    try:
+        split = GraphSplit(module, found.split.layer, past_relu=past_relu)
+        with torch.no_grad():
+            raw, context = split.encode(x)
+            halves, whole = split.decode(raw.clone(), context), found.split.decode(*found.split.encode(x))
+            same = torch.allclose(halves, whole, rtol=1e-4, atol=1e-4 * float(whole.abs().max()))
+    except _UNTRACEABLE:
+        return found  # nothing is lost: hooks are as exact, only slower where a method decodes many times
+    return Found(split, found.layout, found.layout.to_grid(raw, _size(x))) if same else found
+
+
+def _size(x: Tensor) -> Size:
+    return x.shape[2], x.shape[3]

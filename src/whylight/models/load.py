@@ -1,0 +1,179 @@
+"""Get a model by name: bundled, a file or run folder of ours, timm, torchvision, the Hugging Face hub."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, cast, get_args
+
+import torch
+import torchvision
+from timm.data import resolve_model_data_config
+from torch import nn
+
+from whylight.errors import ModelError
+from whylight.models.architectures import TORCHVISION, build, load_foreign, names
+from whylight.models.device import resolve_device
+from whylight.models.files import FILE, load_weights
+from whylight.models.model import Model
+from whylight.preprocess import Interpolation, Preprocess
+
+_BUNDLED = Path(__file__).parent / "bundled"
+
+
+def bundled() -> tuple[str, ...]:
+    """Names of the models that ship with whylight."""
+    return tuple(sorted(path.stem for path in _BUNDLED.glob("*.safetensors")))
+
+
+def load(
+    name: str | os.PathLike[str],
+    *,
+    pretrained: bool = True,
+    weights: str | os.PathLike[str] | None = None,
+    classes: Sequence[str] | None = None,
+    device: str | torch.device = "auto",
+    layer: str | None = None,
+) -> Model:
+    """Load a classifier by name.
+
+    Args:
+        name: a bundled model ("face"); a run folder or `.safetensors` file that whylight wrote ("runs/7"); any timm name
+            ("resnet50"), "torchvision/NAME", or "hf-hub:OWNER/NAME".
+        pretrained: for the last three, fetch the weights through their own loader; False builds the network with random ones.
+        weights: for the last three, a file of weights instead (.pth, .pt, .ckpt or .safetensors state dict; never unpickled).
+        classes: names of the classes, for weights that carry none.
+        device: "auto" (CUDA, then Apple's MPS, then the processor), or insist: "cpu", "cuda:1", "mps".
+        layer: dotted name of the layer to look at; default: the last spatial one.
+
+    Raises:
+        ModelError: naming what was tried, and the ways on.
+
+    >>> import whylight
+    >>> whylight.load("resnet18", pretrained=False, device="cpu").grid
+    (7, 7)
+    """
+    where = resolve_device(device)
+    text = os.fspath(name)
+    file = _own_file(text)
+    if file is not None:
+        if weights is not None:
+            raise ModelError(f"{text} brings its own weights: leave weights= out, or name an architecture")
+        module, spec = load_weights(file)
+        return _model(module, classes or spec.classes, spec.preprocess, where, layer)
+    return _from_zoo(text, pretrained, weights, classes, where, layer)
+
+
+def _own_file(name: str) -> Path | None:
+    """The file that a name stands for, or None if it names an architecture."""
+    if name in bundled():
+        return _BUNDLED / f"{name}.safetensors"
+    path = Path(name)
+    if path.is_dir():
+        if not (path / FILE).is_file():
+            raise ModelError(f"{name}: this folder holds no {FILE}. A run folder has one once its first epoch is done")
+        return path / FILE
+    if path.suffix == ".safetensors" or path.is_file():
+        if path.suffix != ".safetensors" and path.is_file():
+            raise ModelError(
+                f"{name}: a file of weights alone does not say which network it belongs to. "
+                f"Name the architecture and give the file beside it: load('resnet50', weights={name!r})"
+            )
+        return path
+    return None
+
+
+def _from_zoo(
+    name: str,
+    pretrained: bool,
+    weights: str | os.PathLike[str] | None,
+    classes: Sequence[str] | None,
+    device: torch.device,
+    layer: str | None,
+) -> Model:
+    if not name.startswith("hf-hub:") and name not in names():
+        raise _unknown(name)
+    if weights is None:
+        module = build(name, pretrained=pretrained)
+        if (getattr(module, "pretrained_cfg", None) or {}).get("num_classes") == 0:
+            raise ModelError(f"{name} is published without a classifier (features only): name one that tells classes apart")
+    else:
+        module = build(name, classes=len(classes) if classes is not None else None)
+        left = load_foreign(module, weights)
+        if left:
+            raise ModelError(
+                f"{weights}: its last layer ({left[0]}) has another number of classes than {name}"
+                f"{' with these class names' if classes is not None else ''}. Give the names of its classes, in order: "
+                "classes=[…], or --classes FILE with one name a line"
+            )
+    preprocessing = _torchvision_preprocessing(name) if name.startswith(TORCHVISION) else _timm_preprocessing(module)
+    return _model(module, classes or _class_names(name, module), preprocessing, device, layer)
+
+
+def _model(
+    module: nn.Module, classes: Sequence[str] | None, preprocessing: Preprocess, device: torch.device, layer: str | None
+) -> Model:
+    module.requires_grad_(False).eval().to(device)
+    return Model(module, classes=classes, preprocessing=preprocessing, layer=layer)
+
+
+def _timm_preprocessing(module: nn.Module) -> Preprocess:
+    config: dict[str, Any] = resolve_model_data_config(module)
+    _, height, width = config["input_size"]
+    return Preprocess(
+        size=(height, width),
+        mode="squash" if config["crop_mode"] == "squash" else "crop",
+        crop_pct=config["crop_pct"] if config["crop_mode"] != "squash" else 1.0,
+        interpolation=_interpolation(config["interpolation"]),
+        mean=tuple(config["mean"]),
+        std=tuple(config["std"]),
+    )
+
+
+def _torchvision_preprocessing(name: str) -> Preprocess:
+    try:
+        weights = torchvision.models.get_model_weights(name.removeprefix(TORCHVISION))["DEFAULT"]
+    except (KeyError, ValueError):  # an architecture without published weights
+        return Preprocess(mode="crop", crop_pct=0.875)
+    published = weights.transforms()
+    if not hasattr(published, "crop_size"):  # segmentation and detection weights prepare pictures in other ways
+        return Preprocess(mode="crop", crop_pct=0.875)
+    crop, resize = published.crop_size[0], published.resize_size[0]
+    return Preprocess(
+        size=(crop, crop),
+        mode="crop",
+        crop_pct=crop / resize,
+        interpolation=_interpolation(published.interpolation.value),
+        mean=tuple(published.mean),
+        std=tuple(published.std),
+    )
+
+
+def _interpolation(name: str) -> Interpolation:
+    # timm also says "random", for training; its evaluation then uses bilinear.
+    return cast(Interpolation, name) if name in get_args(Interpolation) else "bilinear"
+
+
+def _class_names(name: str, module: nn.Module) -> tuple[str, ...] | None:
+    """The names that a zoo's weights go by; None where nobody wrote them down."""
+    published: dict[str, Any] = getattr(module, "pretrained_cfg", None) or {}
+    if published.get("label_names"):
+        return tuple(published["label_names"])
+    count = published.get("num_classes", 1000)
+    weights = torchvision.models.ResNet18_Weights.IMAGENET1K_V1
+    imagenet: list[str] = weights.meta["categories"]
+    return tuple(imagenet) if count == len(imagenet) and not name.startswith("hf-hub:") else None
+
+
+def _unknown(name: str) -> ModelError:
+    known = [*bundled(), *names()]
+    near = difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.5)
+    hint = f"Near it: {', '.join(near)}. " if near else ""
+    return ModelError(
+        f"model {name!r} is not known, and there is no file or folder of that name. {hint}"
+        f"It can be a bundled model ({', '.join(bundled()) or 'none'}), a timm name, torchvision/NAME, hf-hub:OWNER/NAME, "
+        "a run folder or a .safetensors file"
+    )
+

@@ -1,0 +1,218 @@
+"""The classifier as whylight sees it: two halves, class names, and how pictures become its input."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.utils.weak import WeakTensorKeyDictionary
+
+from whylight.errors import ModelError
+from whylight.images import Picture, decode
+from whylight.models.borrow import borrowed
+from whylight.models.device import resolve_device
+from whylight.models.find import find_split
+from whylight.models.linear import LinearHead, find_linear_head
+from whylight.models.split import Context, logits_of, repeat
+from whylight.preprocess import IMAGENET_MEAN, IMAGENET_STD, Preprocess
+
+
+class Model:
+    """An image classifier split in two: `features(x)` → A (N, K, h, w), `head(A)` → logits (N, C).
+
+    Made by `whylight.load` and `whylight.wrap`. The network itself stays as it was given: in its training mode, on its
+    device, without hooks.
+
+    Args:
+        module: the classifier: (N, 3, H, W) → logits (N, C).
+        classes: one name for each logit; None names them "0", "1", ….
+        preprocessing: how a picture becomes its input.
+        layer: a submodule or its dotted name at which to look; None = the last spatial one.
+
+    Raises:
+        ModelError: if the network does not run on such an input, cannot be split, or has another number of classes.
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        *,
+        classes: Sequence[str] | None = None,
+        preprocessing: Preprocess | None = None,
+        layer: str | nn.Module | None = None,
+    ) -> None:
+        self.module = module
+        self.preprocessing = preprocessing or Preprocess()
+        # A batch of one fixed random picture: shapes, dead ends and closed forms are found by running, not by guessing.
+        probe = torch.randn((1, 3, *self.preprocessing.size), generator=torch.Generator().manual_seed(0))
+        probe = probe.to(self.device, self.dtype)
+        with borrowed(module):
+            try:
+                with torch.no_grad():
+                    count = logits_of(module(probe)).shape[1]
+            except (RuntimeError, ValueError, TypeError, AssertionError, NotImplementedError) as error:
+                raise ModelError(
+                    f"{type(module).__name__} does not run on an input of shape {tuple(probe.shape)}: {error}. "
+                    "Give the size it takes: size=224, or size=(height, width)"
+                ) from error
+            found = find_split(module, probe, layer)
+            self.split, self.layout = found.split, found.layout
+            _, self.channels, *grid = found.grid.shape
+            self.grid: tuple[int, int] = (grid[0], grid[1])
+            with torch.no_grad():
+                raw, context = self.split.encode(probe)
+                self.linear: LinearHead | None = find_linear_head(
+                    module, lambda grid: self.decode(grid, *repeat(raw, context, len(grid))), found.grid
+                )
+        self.classes: tuple[str, ...] = tuple(classes) if classes is not None else tuple(str(i) for i in range(count))
+        if len(self.classes) != count:
+            raise ModelError(f"classes: {len(self.classes)} names were given, but {type(module).__name__} has {count} logits")
+        self._contexts = WeakTensorKeyDictionary()
+
+    @property
+    def layer(self) -> str:
+        """Name of the layer after which the network is split."""
+        return self.split.layer
+
+    @property
+    def split_kind(self) -> str:
+        """How the network is split, in words."""
+        return self.split.kind
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network's parameters are."""
+        parameter = next(self.module.parameters(), None)
+        return parameter.device if parameter is not None else torch.device("cpu")
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Floating-point type of the network's parameters."""
+        return next((p.dtype for p in self.module.parameters() if p.is_floating_point()), torch.float32)
+
+    def to(self, device: str | torch.device) -> Model:
+        """Move the network to a device (`"auto"`, `"cpu"`, `"cuda:0"`, …) and return this model."""
+        self.module.to(resolve_device(device))
+        return self
+
+    def preprocess(self, picture: Picture) -> Tensor:
+        """Prepare a path, PIL picture or uint8 array: (3, H, W) float32."""
+        return self.preprocessing(decode(picture))
+
+    def prepare(self, x: Tensor) -> Tensor:
+        """Bring a batch (N, 3, H, W) to the network's device and type, in channels-last order.
+
+        The weights stay as they are: convolutions take channels-last input with the same arithmetic, only faster.
+        """
+        if x.ndim != 4 or x.shape[1] != 3 or len(x) == 0:
+            raise ModelError(f"x: expected a batch of pictures (N, 3, H, W), got {tuple(x.shape)}")
+        x = x.detach()
+        if x.is_inference():
+            x = x.clone()
+        return x.to(self.device, self.dtype, memory_format=torch.channels_last)
+
+    def features(self, x: Tensor) -> Tensor:
+        """Run the first half: (N, 3, H, W) → activations A (N, K, h, w), without gradient."""
+        x = self.prepare(x)
+        with borrowed(self.module), torch.no_grad():
+            raw, context = self.split.encode(x)
+            grid = self.layout.to_grid(raw, (x.shape[2], x.shape[3]))
+        self._contexts[grid] = (raw, context)
+        return grid
+
+    def head(self, a: Tensor, like: Tensor | None = None) -> Tensor:
+        """Run the second half: A (N, K, h, w) → logits (N, C). Gradients flow if the caller lets them.
+
+        Args:
+            a: activations.
+            like: where `a` was made from what `features` returned (scaled, masked, …), that tensor: a transformer's head
+                also needs its class token, and a network split by hooks its input.
+        """
+        raw, context = self._contexts.get(a if like is None else like, (a, ()))
+        if raw is a and (self.layout.prefix or self._needs_context):
+            raise ModelError(
+                "head: this network's second half needs more than the grid (a class token, or the input). "
+                "Pass what features() returned, or model.head(changed, like=original)"
+            )
+        with borrowed(self.module):
+            return self.decode(a, raw, context)
+
+    def decode(self, grid: Tensor, raw: Tensor, context: Context) -> Tensor:
+        """Run the second half on a grid that was changed: what is not in the grid comes from `raw` and `context`."""
+        return self.split.decode(self.layout.from_grid(grid, raw).clone(), context)
+
+    def logits(self, x: Tensor) -> Tensor:
+        """Run the whole network: (N, 3, H, W) → logits (N, C), without gradient."""
+        x = self.prepare(x)
+        with borrowed(self.module), torch.no_grad():
+            raw, context = self.split.encode(x)
+            return self.split.decode(raw, context)
+
+    def predict(self, x: Tensor) -> Tensor:
+        """Run the whole network: (N, 3, H, W) → probabilities (N, C) float32, rows summing to 1."""
+        return self.logits(x).float().softmax(1)
+
+    def applicable_methods(self) -> list[str]:
+        """Names of the registered methods that work on this model."""
+        from whylight import methods
+
+        return [name for name in methods.names() if self.linear is not None or not methods.get(name).linear_only]
+
+    def __repr__(self) -> str:
+        h, w = self.grid
+        names = ", ".join(self.classes[:4]) + (", …" if len(self.classes) > 4 else "")
+        return f"Model({type(self.module).__name__}, {self.layer!r} {self.channels}×{h}×{w}, {len(self.classes)} classes: {names})"
+
+    @property
+    def _needs_context(self) -> bool:
+        return self.split.kind.startswith("hooks")
+
+
+def wrap(
+    module: nn.Module,
+    layer: str | nn.Module | None = None,
+    classes: Sequence[str] | None = None,
+    size: int | tuple[int, int] = 224,
+    mean: Sequence[float] = IMAGENET_MEAN,
+    std: Sequence[float] = IMAGENET_STD,
+    *,
+    preprocessing: Preprocess | None = None,
+) -> Model:
+    """Make any image classifier explainable.
+
+    Args:
+        module: a network (N, 3, H, W) → logits (N, C).
+        layer: the layer to look at: a submodule, its dotted name, or None for the last spatial one.
+        classes: one name for each logit.
+        size: side, or (height, width), of the input in pixels; the picture is stretched to it.
+        mean: mean of red, green and blue in [0, 1] that is subtracted; default ImageNet's.
+        std: standard deviation that is divided by; default ImageNet's.
+        preprocessing: all of size, mean and std, and cropping too, in one object; overrides the three.
+
+    Raises:
+        ModelError: if the network does not run on that size, or cannot be split.
+
+    >>> import torch, whylight
+    >>> cnn = torch.nn.Sequential(
+    ...     torch.nn.Conv2d(3, 8, 3, stride=8), torch.nn.ReLU(), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten(),
+    ...     torch.nn.Linear(8, 2))
+    >>> whylight.wrap(cnn, classes=["cat", "dog"], size=64)
+    Model(Sequential, '1' 8×8×8, 2 classes: cat, dog)
+    """
+    if not isinstance(module, nn.Module):
+        raise ModelError(f"wrap: expected a torch.nn.Module, got {type(module).__name__}")
+    if preprocessing is None:
+        sides = (size, size) if isinstance(size, int) else (int(size[0]), int(size[1]))
+        preprocessing = Preprocess(size=sides, mean=_three(mean, "mean"), std=_three(std, "std"))
+    module = getattr(module, "module", module) if isinstance(module, nn.DataParallel) else module
+    return Model(module, classes=classes, preprocessing=preprocessing, layer=layer)
+
+
+def _three(values: Sequence[float], name: str) -> tuple[float, float, float]:
+    if len(values) != 3:
+        raise ModelError(f"{name}: expected three numbers (red, green, blue), got {len(values)}")
+    return float(values[0]), float(values[1]), float(values[2])
+
+
+
