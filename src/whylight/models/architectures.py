@@ -120,8 +120,8 @@ def _unavailable(arch: str, loader: str, error: BaseException) -> ModelError:
     cause = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
     return ModelError(
         f"the pretrained weights of {arch} could not be had: tried {loader}'s own loader (its cache on this machine, then "
-        f"its server), which said: {cause}. Without a network there are two ways on: weights from a file you have "
-        f'(`--weights FILE` when training, or the name of a whylight "model.safetensors"), or a bundled model ("face")'
+        f"its server), which said: {cause} Without a network there are two ways on: weights from a file you have "
+        f'(--weights FILE, weights="FILE"), or a bundled model ("face")'
     )
 
 
