@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 
 from whylight.errors import WhylightError
 
-# Plasma: its lightness rises evenly from dark to bright, so equal steps of evidence look equal, also printed in grey and to
-# colour-blind eyes; and unlike inferno or viridis it is saturated all the way (blue, magenta, orange, yellow): hues that photographs
-# of people, rooms and landscapes seldom have, so that a half-transparent layer of it is not taken for a part of the picture.
+# Plasma: its lightness rises evenly from dark to bright, so equal steps of evidence look equal, also printed in grey
+# and to colour-blind eyes; and unlike inferno or viridis it is saturated all the way (blue, magenta, orange, yellow):
+# hues that photographs of people, rooms and landscapes seldom have, so that a half-transparent layer of it is not
+# taken for a part of the picture.
 DEFAULT = "plasma"
 
-# OpenCV carries these tables itself (within one level of matplotlib's), which spares a cold start the import of matplotlib. Its jet is
-# the one that Grad-CAM pictures have been drawn with since 2017.
+# OpenCV carries these tables itself (within one level of matplotlib's), which spares a cold start the import of
+# matplotlib. Its jet is the one that Grad-CAM pictures have been drawn with since 2017.
 _OPENCV = {
     "plasma": cv2.COLORMAP_PLASMA,
     "inferno": cv2.COLORMAP_INFERNO,
@@ -33,7 +34,8 @@ _OPENCV = {
 def table(name: str = DEFAULT) -> NDArray[np.uint8]:
     """The 256 colours of a colormap, (256, 3) uint8 RGB, from no evidence to the most; read-only.
 
-    Any matplotlib name does, also with `_r` for the reverse. An unknown name raises `WhylightError` with the nearest ones.
+    Any matplotlib name does, also with `_r` for the reverse. An unknown name raises `WhylightError` with the nearest
+    ones.
 
     >>> table("jet").shape
     (256, 3)
@@ -54,10 +56,10 @@ def table(name: str = DEFAULT) -> NDArray[np.uint8]:
 
 
 def colorize(heat: NDArray[np.floating], colormap: str = DEFAULT) -> NDArray[np.uint8]:
-    """Colour a heat map: (H, W) in [0, 1] → (H, W, 3) uint8 RGB. Values outside are clipped; NaN raises `WhylightError`.
+    """Colour a heat map: (H, W) in [0, 1] → (H, W, 3) uint8 RGB. Values outside are clipped.
 
     >>> colorize(np.zeros((2, 3)), "inferno")[0, 0].tolist()
-    [4, 0, 0]
+    [0, 0, 4]
     """
     return apply(quantize(heat), table(colormap))
 
@@ -68,7 +70,7 @@ def quantize(heat: NDArray[np.floating]) -> NDArray[np.uint8]:
         raise WhylightError(f"heat must have the shape (height, width), each at least 1; given {heat.shape}")
     if np.isnan(heat.min()):  # a minimum carries NaN on; drawn as any colour at all it would be a lie
         raise WhylightError("heat holds values that are not numbers (NaN); the map it came from cannot be shown")
-    clipped = np.clip(heat, 0.0, 1.0, dtype=np.float32, casting="unsafe")  # infinities, which a large scale can produce, too
+    clipped = np.clip(heat.astype(np.float32, copy=False), 0.0, 1.0)
     return np.asarray(cv2.convertScaleAbs(clipped, alpha=255.0), dtype=np.uint8)  # (H, W), rounded
 
 

@@ -12,8 +12,8 @@ from PIL import Image
 from whylight.errors import WhylightError
 from whylight.render.colormap import DEFAULT, apply, quantize, table
 
-# The rainbows' low end is a strong blue that people read as "cold", so they want the even blend that class activation maps have
-# always been shown with. Every other map fades in.
+# The rainbows' low end is a strong blue that people read as "cold", so they want the even blend that class activation
+# maps have always been shown with. Every other map fades in.
 UNIFORM = frozenset({"jet", "turbo", "rainbow", "hsv", "nipy_spectral", "gist_rainbow"})
 
 
@@ -22,11 +22,11 @@ def overlay(
 ) -> Image.Image:
     """Blend a heat map over a picture; the result has the picture's size, mode RGB.
 
-    `heat` is (H, W) in [0, 1]; of another size than the picture it is stretched over it, bilinear with half-pixel centres. The opacity
-    grows with the evidence: where there is none, the picture stays as it is to the last bit; `alpha` (in [0, 1]) says how much the
-    strongest evidence covers, from nothing to all. The rainbows (`jet`, `turbo`, …) are blended evenly instead: `alpha` everywhere,
-    the classic look. Out-of-range `alpha`, an unknown colormap or a
-    heat map with NaN raise `WhylightError`.
+    `heat` is (H, W) in [0, 1]; of another size than the picture it is stretched over it, bilinear with half-pixel
+    centres. The opacity grows with the evidence: where there is none, the picture stays as it is to the last bit;
+    `alpha` (in [0, 1]) says how much the strongest evidence covers, from nothing to all. The rainbows (`jet`,
+    `turbo`, …) are blended evenly instead: `alpha` everywhere, the classic look. Out-of-range `alpha`, an unknown
+    colormap or a heat map with NaN raise `WhylightError`.
 
     >>> grey = Image.new("RGB", (4, 2), "grey")
     >>> overlay(grey, np.zeros((2, 4))).tobytes() == grey.tobytes()
@@ -52,9 +52,10 @@ def _layers(colormap: str, alpha: float) -> tuple[NDArray[np.uint8], NDArray[np.
     if colormap in UNIFORM:
         opacity = np.full(256, alpha)
     else:
-        # Full opacity from half of the peak on, so that the whole hot part shows its true colours; smooth at both ends, so that the
-        # edge of the evidence is no contour that the map does not have. The exponent: as only the hot part is covered at all, the
-        # same alpha can cover it more than an even blend does (0.5 → 0.69), which keeps it legible over busy pictures and in grey.
+        # Full opacity from half of the peak on, so that the whole hot part shows its true colours; smooth at both
+        # ends, so that the edge of the evidence is no contour that the map does not have. The exponent: as only the
+        # hot part is covered at all, the same alpha can cover it more than an even blend does (0.5 → 0.69), which
+        # keeps it legible over busy pictures and in grey.
         rise = np.clip(steps / 0.5, 0.0, 1.0)
         opacity = (1.0 - (1.0 - alpha) ** 1.7) * rise * rise * (3.0 - 2.0 * rise)
     colour = np.rint(table(colormap) * opacity[:, None])

@@ -1,0 +1,132 @@
+"""`whylight explain`: from pictures on disk to pictures of the evidence on disk."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from whylight.errors import WhylightError
+
+
+def explain(
+    inputs: Annotated[
+        list[str],
+        typer.Argument(metavar="INPUT...", help="Pictures, folders (searched recursively), globs.", show_default=False),
+    ],
+    model: Annotated[
+        str,
+        typer.Option(
+            "--model",
+            "-m",
+            help="A bundled, timm or torchvision/ name, hf-hub:..., a run folder, a .safetensors file; see `models`.",
+        ),
+    ] = "face",
+    method: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--method",
+            help="How: gradcam, cam, layercam, ... Repeat it or separate by commas. Default: gradcam.",
+            show_default=False,
+        ),
+    ] = None,
+    target: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--target",
+            "-t",
+            help="Class name or index. Repeat it, or separate by commas without a space. Default: the most probable.",
+            show_default=False,
+        ),
+    ] = None,
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="Folder for the results; sub-folders of the inputs are mirrored in it.")
+    ] = Path("explanations"),
+    json_to: Annotated[
+        str | None,
+        typer.Option(
+            "--json",
+            metavar="FILE|-",
+            help="Also write one JSON line for each result to a file, or to stdout (-) and nothing else there.",
+            show_default=False,
+        ),
+    ] = None,
+    style: Annotated[
+        str,
+        typer.Option(
+            help="overlay: map over picture. panel: picture, map and overlay with a colour bar. map: the map alone.",
+            metavar="overlay|panel|map",
+        ),
+    ] = "overlay",
+    colormap: Annotated[
+        str, typer.Option(help="Any matplotlib name; plasma, inferno, viridis, ...; jet for the classic look.")
+    ] = "plasma",
+    alpha: Annotated[float, typer.Option(min=0.0, max=1.0, help="How much the strongest evidence covers.")] = 0.5,
+    format_: Annotated[str, typer.Option("--format", help="Of the pictures written.", metavar="png|jpg")] = "png",
+    save_map: Annotated[
+        bool, typer.Option("--save-map", help="Also write each raw map, in its own units, as .npz.")
+    ] = False,
+    layer: Annotated[
+        str | None, typer.Option(help="Layer to look at. Default: the last spatial one.", show_default=False)
+    ] = None,
+    option: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--option",
+            metavar="METHOD.KEY=VALUE",
+            help="An option of a method, e.g. rise.masks=4000. Repeatable.",
+            show_default=False,
+        ),
+    ] = None,
+    weights: Annotated[
+        Path | None,
+        typer.Option(
+            help="File with weights for a timm or torchvision architecture: .pth, .pt or .safetensors.",
+            show_default=False,
+        ),
+    ] = None,
+    classes: Annotated[
+        Path | None,
+        typer.Option(help="Text file with one class name a line, for a model that has none.", show_default=False),
+    ] = None,
+    pretrained: Annotated[
+        bool, typer.Option("--pretrained/--no-pretrained", help="Take a zoo model's published weights, or random ones.")
+    ] = True,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
+    batch_size: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Pictures in one forward. Default: 16 on the processor, 32 elsewhere.", show_default=False
+        ),
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Do again what is done already.")] = False,
+) -> None:
+    """Show where a classifier looks: writes <stem>.<method>.<label>.png and explanations.jsonl.
+
+    Broken pictures are named at the end and in errors.jsonl, the rest is done. A second run does only what is missing.
+    """
+    from whylight.cli.plan import make_plan
+    from whylight.cli.run import run
+    from whylight.cli.source import Source
+    from whylight.cli.write import Look
+
+    source = Source(model, pretrained=pretrained, weights=weights, classes=classes, layer=layer, device=device)
+    look = Look(
+        _one_of(style, "--style", ("overlay", "panel", "map")),
+        colormap,
+        alpha,
+        _one_of(format_, "--format", ("png", "jpg")),
+        save_map,
+    )
+    plan = make_plan(
+        inputs, out, source, look, methods=method or ["gradcam"], targets=target or [], options=option or []
+    )
+    if not run(plan, json_to=json_to, batch_size=batch_size, overwrite=overwrite):
+        raise typer.Exit(1)
+
+
+def _one_of(value: str, name: str, choices: tuple[str, ...]) -> str:
+    if value not in choices:
+        raise WhylightError(f"{name} {value!r}: choose one of {', '.join(choices)}")
+    return value

@@ -1,0 +1,204 @@
+"""`whylight models`: what can be loaded, and what one model is made of."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from whylight.models.model import Model
+
+
+def models(
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            help="A model to inspect, named as for `explain --model`. Default: list them.", show_default=False
+        ),
+    ] = None,
+    search: Annotated[
+        str | None, typer.Option(help="List the zoo's names that hold this text; * and ? work.", show_default=False)
+    ] = None,
+    pretrained: Annotated[
+        bool,
+        typer.Option("--pretrained/--no-pretrained", help="Inspect a zoo model with its published weights, or none."),
+    ] = False,
+    layer: Annotated[
+        str | None, typer.Option(help="Inspect it at this layer. Default: the last spatial one.", show_default=False)
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """List the models that can be loaded, or inspect one: its split, layers, methods, input and classes.
+
+    Nothing is downloaded unless --pretrained asks for it.
+    """
+    if name is not None:
+        facts = inspect(name, pretrained=pretrained, layer=layer)
+        _print(facts, as_json, _card)
+    elif search is not None:
+        _print(
+            {"models": find(search)}, as_json, lambda found: "\n".join(found["models"]) or f"no name holds {search!r}"
+        )
+    else:
+        _print({"bundled": bundled(), "zoo": families()}, as_json, _listing)
+
+
+def bundled() -> list[dict[str, Any]]:
+    """What the package brings along: name, classes, input and size on disk, read without loading any weights."""
+    from whylight.models.files import read_spec
+
+    found = []
+    for file in sorted((Path(__file__).parents[1] / "models" / "bundled").glob("*.safetensors")):
+        spec = read_spec(file)
+        found.append(
+            {
+                "name": file.stem,
+                "classes": list(spec.classes),
+                "network": spec.arch,
+                "input": list(spec.preprocess.size),
+                "megabytes": round(file.stat().st_size / 1e6, 1),
+                "card": str(file.with_suffix(".md")) if file.with_suffix(".md").is_file() else None,
+            }
+        )
+    return found
+
+
+def families() -> dict[str, int]:
+    """How many architectures the zoos know."""
+    from whylight.models.architectures import TORCHVISION, names
+
+    known = names()
+    theirs = sum(name.startswith(TORCHVISION) for name in known)
+    return {"timm": len(known) - theirs, "torchvision": theirs}
+
+
+def find(text: str) -> list[str]:
+    """The zoo's names that hold a text, or match it where it has wildcards."""
+    from fnmatch import fnmatch
+
+    from whylight.models.architectures import names
+
+    pattern = text.lower() if any(sign in text for sign in "*?[") else f"*{text.lower()}*"
+    return [name for name in names() if fnmatch(name.lower(), pattern)]
+
+
+def inspect(name: str, *, pretrained: bool, layer: str | None) -> dict[str, Any]:
+    """Everything worth knowing about one model before explaining with it."""
+    from whylight.cli.report import calm_warnings
+    from whylight.cli.source import Source
+
+    with calm_warnings():
+        model = Source(name, pretrained=pretrained, layer=layer, device="cpu").load()
+    height, width = model.preprocessing.size
+    return {
+        "model": name,
+        "network": type(model.module).__name__,
+        "parameters": sum(parameter.numel() for parameter in model.module.parameters()),
+        "classes": list(model.classes),
+        "layer": model.layer,
+        "channels": model.channels,
+        "grid": list(model.grid),
+        "split": model.split_kind,
+        "closed_forms": model.linear is not None,
+        "methods": model.applicable_methods(),
+        "input": {**model.preprocessing.to_dict(), "size": [height, width]},
+        "layers": spatial_layers(model),
+    }
+
+
+def spatial_layers(model: Model, deepest: int = 2) -> list[dict[str, Any]]:
+    """The larger parts that `--layer` can name: dotted name and output shape (K, h, w), in the order in which they run."""
+    import torch
+    from torch import Tensor, nn
+
+    from whylight.models.borrow import borrowed
+
+    found: dict[str, tuple[int, ...]] = {}
+
+    def note(name: str) -> Any:
+        def hook(part: nn.Module, given: Any, output: Any) -> None:
+            if isinstance(output, Tensor) and output.ndim == 4 and min(output.shape[2:]) > 1:
+                found[name] = tuple(output.shape[1:])
+
+        return hook
+
+    parts = [(name, part) for name, part in model.module.named_modules() if name and name.count(".") < deepest]
+    handles = [part.register_forward_hook(note(name)) for name, part in parts]
+    x = torch.zeros((1, 3, *model.preprocessing.size), device=model.device, dtype=model.dtype)
+    try:
+        with borrowed(model.module), torch.no_grad():
+            model.module(x)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return [{"name": name, "shape": list(shape)} for name, shape in found.items()]
+
+
+def _print(facts: dict[str, Any], as_json: bool, words: Any) -> None:
+    if as_json:
+        import json
+
+        typer.echo(json.dumps(facts, ensure_ascii=False, indent=2))
+    else:
+        typer.echo(words(facts))
+
+
+def _listing(facts: dict[str, Any]) -> str:
+    lines = ["Bundled, ready without a network:"]
+    for one in facts["bundled"]:
+        height, width = one["input"]
+        lines.append(
+            f"  {one['name']:<12}{_names(one['classes'])}; {one['network']}, {width} × {height} pixels, "
+            f"{one['megabytes']} MB" + (f"; card: {one['card']}" if one["card"] else "")
+        )
+    if not facts["bundled"]:
+        lines.append("  none")
+    zoo = facts["zoo"]
+    lines += [
+        "",
+        "By name, weights fetched on first use (or --no-pretrained, or --weights FILE):",
+        f"  resnet50, vit_base_patch16_224, ...           {zoo['timm']:,} timm architectures",
+        f"  torchvision/mobilenet_v2, ...                 {zoo['torchvision']} torchvision architectures",
+        "  hf-hub:OWNER/NAME                             timm models on the Hugging Face hub",
+        "",
+        "Your own:",
+        "  runs/7                                        a folder that `whylight train` wrote",
+        "  path/to/model.safetensors                     a file that it wrote",
+        "",
+        "whylight models --search resnet                 finds names",
+        "whylight models NAME                            inspects one: layers, methods, input, classes",
+    ]
+    return "\n".join(lines)
+
+
+def _card(facts: dict[str, Any]) -> str:
+    height, width = facts["input"]["size"]
+    rows = [
+        ("network", f"{facts['network']}, {facts['parameters'] / 1e6:.2f} million parameters"),
+        ("classes", f"{len(facts['classes']):,}: {_names(facts['classes'])}"),
+        ("input", f"{width} × {height} pixels, {_fitting(facts['input'])}"),
+        (
+            "looks at",
+            f"{facts['layer']}: {facts['channels']} channels on a grid of {' × '.join(map(str, facts['grid']))}",
+        ),
+        ("split", facts["split"]),
+        ("head", "global average pooling + linear: maps in closed form" if facts["closed_forms"] else "not linear"),
+        ("methods", ", ".join(facts["methods"])),
+    ]
+    lines = [facts["model"], *(f"  {key:<10}{value}" for key, value in rows), "", "Layers for --layer, as they run:"]
+    lines += [f"  {one['name']:<28}{' × '.join(map(str, one['shape']))}" for one in facts["layers"]]
+    return "\n".join(lines)
+
+
+def _fitting(facts: dict[str, Any]) -> str:
+    way = (
+        "the whole picture, stretched" if facts["mode"] == "squash" else f"the middle {facts['crop_pct']:.0%}, cropped"
+    )
+    mean, std = ([f"{value:.3g}" for value in facts[key]] for key in ("mean", "std"))
+    return f"{way} ({facts['interpolation']}); mean {', '.join(mean)}; std {', '.join(std)}"
+
+
+def _names(classes: list[str], most: int = 6) -> str:
+    return ", ".join(classes[:most]) + (", …" if len(classes) > most else "")

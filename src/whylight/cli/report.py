@@ -1,0 +1,138 @@
+"""What people read while and after a run: lines, a progress bar, a summary. Never mixed with JSON on stdout."""
+
+from __future__ import annotations
+
+import json
+import sys
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any, Protocol
+
+import typer
+
+from whylight.errors import WhylightError, WhylightWarning
+
+_SHOWN = 20  # broken pictures named on the screen; all of them are in errors.jsonl
+
+
+class Tick(Protocol):
+    """Called once for each picture done."""
+
+    def __call__(self) -> object: ...
+
+
+def sentence(record: Mapping[str, Any], folder: Path) -> str:
+    """One result in words: what, how sure, where the evidence is, and where the picture of it went."""
+    sure = record["probability"]
+    certainty = f"{_percent(sure)}" if sure is not None else f"score {record['score']:.4g}"
+    if record["blank"]:
+        where = "no positive evidence for it anywhere"
+    else:
+        x, y = record["peak_x"], record["peak_y"]
+        part = place(x / record["width"], y / record["height"])
+        where = f"the evidence peaks at x={x:.0f} y={y:.0f}, {part} of the picture"
+    return f"{record['picture']}: {record['label']} ({certainty}), {where} → {folder / record['file']}"
+
+
+def place(x: float, y: float) -> str:
+    """A place in a picture in words, from its share of the width and of the height.
+
+    >>> place(0.5, 0.2), place(0.9, 0.5), place(0.5, 0.5)
+    ('upper middle', 'right middle', 'centre')
+    """
+    column = ("left", "middle", "right")[min(int(x * 3), 2)]
+    row = ("upper", "", "lower")[min(int(y * 3), 2)]
+    if not row:
+        return "centre" if column == "middle" else f"{column} middle"
+    return f"{row} {column}"
+
+
+def _percent(share: float) -> str:
+    """99.97 % is not 100 %: as many decimals as it takes to keep certainty apart from near certainty, at most four."""
+    for decimals in (1, 2, 3, 4):
+        text = f"{100 * share:.{decimals}f}"
+        if share in (0.0, 1.0) or float(text) not in (0.0, 100.0):
+            return f"{text} %"
+    return "> 99.9999 %" if share > 0.5 else "< 0.0001 %"
+
+
+@contextmanager
+def progress(total: int, what: str) -> Iterator[Tick]:
+    """A bar on stderr where that is a terminal and there is more than one thing to do; else silence."""
+    if total < 2 or not sys.stderr.isatty():
+        yield lambda: None
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(what, total=total)
+        yield lambda: bar.advance(task)
+
+
+def show_errors(errors: list[dict[str, str]], file: Path) -> None:
+    """Name the pictures that failed."""
+    for error in errors[:_SHOWN]:
+        typer.echo(f"whylight: {error['error']}", err=True)
+    if len(errors) > _SHOWN:
+        typer.echo(f"whylight: … and {len(errors) - _SHOWN} more, all in {file}", err=True)
+
+
+class JsonOut:
+    """Where `--json` goes: a file, stdout (`-`), or nowhere (None)."""
+
+    def __init__(self, where: str | None) -> None:
+        self.to_stdout = where == "-"
+        self._file: IO[str] | None = None
+        if where and not self.to_stdout:
+            try:
+                self._file = Path(where).open("w", encoding="utf-8")  # noqa: SIM115 (close() closes it)
+            except OSError as error:
+                raise WhylightError(f"--json {where}: cannot be written: {error.strerror}") from error
+
+    def put(self, value: Mapping[str, Any]) -> None:
+        """Write one line."""
+        if self.to_stdout:
+            typer.echo(json.dumps(value, ensure_ascii=False))
+        elif self._file:
+            self._file.write(json.dumps(value, ensure_ascii=False) + "\n")
+
+    def close(self) -> None:
+        """Close the file, if there is one."""
+        if self._file:
+            self._file.close()
+
+    def say(self, text: str) -> None:
+        """Print a line for people: on stdout, unless JSON has it."""
+        typer.echo(text, err=self.to_stdout)
+
+
+@contextmanager
+def calm_warnings() -> Iterator[None]:
+    """Show our own warnings as one plain line on stderr; other libraries' (odd EXIF data, …) only if -W asks."""
+    with warnings.catch_warnings():
+        if not sys.warnoptions:
+            warnings.simplefilter("ignore")
+            warnings.simplefilter("always", WhylightWarning)
+
+            def show(message: Warning | str, *rest: Any, **more: Any) -> None:
+                typer.echo(f"whylight: {message}", err=True)
+
+            warnings.showwarning = show
+        yield

@@ -1,0 +1,174 @@
+"""Carry a plan out: the network in this thread, decoding before it and drawing after it in others."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Generator, Iterator
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from whylight.cli.ledger import Ledger, Record
+from whylight.cli.plan import Plan, Question
+from whylight.cli.report import JsonOut, Tick, calm_warnings, progress, sentence, show_errors
+from whylight.cli.write import Writer
+from whylight.errors import TargetError, WhylightError
+
+if TYPE_CHECKING:
+    from whylight.methods import Method
+    from whylight.models.model import Model
+
+ERRORS = "errors.jsonl"
+
+
+def run(plan: Plan, *, json_to: str | None, batch_size: int | None, overwrite: bool) -> bool:
+    """Do what is missing, keep account of it, and tell; returns whether every picture could be read."""
+    started = time.perf_counter()
+    with ExitStack() as stack:
+        stack.enter_context(calm_warnings())
+        ledger = stack.enter_context(Ledger(plan.out))
+        output = JsonOut(json_to)
+        stack.callback(output.close)
+        errors = _Errors(plan.out / ERRORS)
+        done, missing = plan.split(ledger, overwrite)
+        for record in done:
+            _tell(output, plan, record, again=True)
+        new = 0
+        if missing:
+            from whylight import methods, tune_allocator
+
+            tune_allocator()  # this process is ours, so glibc may keep the memory of activations for the next batch
+            pictures = sum(map(len, missing.values()))
+            chosen = {name: methods.get(name, **options) for name, options in plan.methods.items()}
+            model = plan.source.load()
+            _check_targets(plan, model)
+            tick = stack.enter_context(progress(pictures, plan.source.name))
+            explained = _explained(plan, missing, chosen, model, ledger, errors, tick, batch_size)
+            for record in stack.enter_context(closing(explained)):
+                new += 1
+                _tell(output, plan, record, again=False)
+        stack.pop_all().close()
+    show_errors(errors.found, errors.path)
+    if len(plan.pictures) > 1:
+        output.say(_summary(plan, done, new, len(errors.found), time.perf_counter() - started))
+    return not errors.found
+
+
+class _Errors:
+    """`errors.jsonl`: the pictures that failed in this run."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.found: list[dict[str, str]] = []
+        if path.is_file():
+            path.unlink()  # those of an earlier run are tried again, and named again if they still fail
+
+    def add(self, picture: Any, error: WhylightError) -> None:
+        self.found.append({"picture": str(picture), "error": str(error), "kind": type(error).__name__})
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(self.found[-1], ensure_ascii=False) + "\n")
+
+
+def _explained(
+    plan: Plan,
+    missing: dict[tuple[Question, ...], list[Path]],
+    chosen: dict[str, Method],
+    model: Model,
+    ledger: Ledger,
+    errors: _Errors,
+    tick: Tick,
+    batch_size: int | None,
+) -> Generator[Record]:
+    """Explain, draw, write and note down; yields each record once its files and its line in the ledger are on disk."""
+    import whylight
+
+    writer = Writer(plan.out, plan.look)
+    given: set[str] = set()
+
+    def failed(picture: Any, error: WhylightError) -> None:
+        errors.add(picture, error)
+        tick()
+
+    def noted(records: Iterator[Record]) -> Iterator[Record]:
+        for record in records:
+            ledger.add(record)
+            yield record
+
+    try:
+        for questions, pictures in missing.items():
+            methods = list(dict.fromkeys(method for method, _ in questions))
+            targets = list(dict.fromkeys(target for _, target in questions))
+            asked = [(method, target) for method in methods for target in targets]
+            for explanations in whylight.explain_each(
+                model,
+                pictures,
+                methods=[chosen[name] for name in methods],
+                targets=targets,
+                batch_size=batch_size,
+                on_error=failed,
+            ):
+                for question, explanation in zip(asked, explanations, strict=True):
+                    if (
+                        question in questions
+                    ):  # the engine answers every method for every target; some may be done already
+                        yield from noted(writer.add(explanation, plan.record(explanation, question, ledger, given)))
+                tick()
+        yield from noted(writer.drain())
+    finally:
+        try:
+            # Whatever ended the loop, Ctrl-C too: what the network has finished is worth the moment that writing it
+            # takes.
+            for record in writer.drain():
+                ledger.add(record)
+        finally:
+            writer.close()
+
+
+def _check_targets(plan: Plan, model: Model) -> None:
+    """Complain about a class asked for twice under two names: both would be one file."""
+    from whylight.targets import resolve
+
+    seen: dict[int, str] = {}
+    for target in plan.targets:
+        index = resolve(target, model.classes).index
+        if target is None or index is None:
+            continue
+        if index in seen:
+            raise TargetError(
+                f"targets {seen[index]!r} and {target!r} are the same class, {model.classes[index]}; give it once"
+            )
+        seen[index] = target
+
+
+def _tell(output: JsonOut, plan: Plan, record: Record, again: bool) -> None:
+    output.put(
+        {
+            **record,
+            "file": str(plan.out / record["file"]),
+            "map": str(plan.out / record["map"]) if record["map"] else None,
+            "skipped": again,
+        }
+    )
+    if len(plan.pictures) == 1:
+        output.say(sentence(record, plan.out) + (" (done before; --overwrite to do it again)" if again else ""))
+
+
+def _summary(plan: Plan, done: list[Record], new: int, failed: int, seconds: float) -> str:
+    parts = []
+    asked = len(plan.methods) * len(plan.targets)
+    if new:
+        pictures = new / asked
+        parts.append(
+            f"{_count(new, 'explanation')} in {seconds:.1f} s ({pictures / seconds:.3g} pictures/s) → {plan.out}/"
+        )
+    if done:
+        parts.append(f"{len(done)} done before" + ("" if new else f", nothing left to do in {plan.out}/"))
+    if failed:
+        parts.append(f"{_count(failed, 'picture')} failed, see {plan.out / ERRORS}")
+    return "; ".join(parts)
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
