@@ -68,7 +68,7 @@ class Model:
         self.classes: tuple[str, ...] = tuple(classes) if classes is not None else tuple(str(i) for i in range(count))
         if len(self.classes) != count:
             raise ModelError(f"classes: {len(self.classes)} names were given, but {type(module).__name__} has {count} logits")
-        self._contexts = WeakTensorKeyDictionary()
+        self._remembered = WeakTensorKeyDictionary()
 
     @property
     def layer(self) -> str:
@@ -118,7 +118,8 @@ class Model:
         with borrowed(self.module), torch.no_grad():
             raw, context = self.split.encode(x)
             grid = self.layout.to_grid(raw, (x.shape[2], x.shape[3]))
-        self._contexts[grid] = (raw, context)
+        # The set-aside tokens are remembered beside the grid. Never the grid itself: an entry that held its own key would stay.
+        self._remembered[grid] = (raw[:, : self.layout.prefix].clone() if self.layout.prefix else None, context)
         return grid
 
     def head(self, a: Tensor, like: Tensor | None = None) -> Tensor:
@@ -129,14 +130,15 @@ class Model:
             like: where `a` was made from what `features` returned (scaled, masked, …), that tensor: a transformer's head
                 also needs its class token, and a network split by hooks its input.
         """
-        raw, context = self._contexts.get(a if like is None else like, (a, ()))
-        if raw is a and (self.layout.prefix or self._needs_context):
+        remembered = self._remembered.get(a if like is None else like)
+        if remembered is None and (self.layout.prefix or self.split.kind.startswith("hooks")):
             raise ModelError(
                 "head: this network's second half needs more than the grid (a class token, or the input). "
                 "Pass what features() returned, or model.head(changed, like=original)"
             )
+        prefix, context = remembered or (None, ())
         with borrowed(self.module):
-            return self.decode(a, raw, context)
+            return self.decode(a, a if prefix is None else prefix, context)
 
     def decode(self, grid: Tensor, raw: Tensor, context: Context) -> Tensor:
         """Run the second half on a grid that was changed: what is not in the grid comes from `raw` and `context`."""
@@ -163,10 +165,6 @@ class Model:
         h, w = self.grid
         names = ", ".join(self.classes[:4]) + (", …" if len(self.classes) > 4 else "")
         return f"Model({type(self.module).__name__}, {self.layer!r} {self.channels}×{h}×{w}, {len(self.classes)} classes: {names})"
-
-    @property
-    def _needs_context(self) -> bool:
-        return self.split.kind.startswith("hooks")
 
 
 def wrap(

@@ -1,0 +1,152 @@
+"""A trained model in one file: safetensors weights, with all that is needed to build and use the model in the metadata."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+
+from whylight.errors import ModelError
+from whylight.models.architectures import build
+from whylight.preprocess import Preprocess
+
+KEY = "whylight"  # our entry in the file's metadata
+FILE = "model.safetensors"  # its name in a run folder
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """What a file of weights says about its model.
+
+    Args:
+        arch: the network's name, as `architectures.build` takes it.
+        classes: the names of the classes, in the order of the scores.
+        preprocess: how a picture becomes the network's input.
+        output_stride: pixels for each cell of the last grid; None: the architecture's own.
+        options: more options that the network was built with.
+        training: free facts about how it was made, for its card.
+    """
+
+    arch: str
+    classes: tuple[str, ...]
+    preprocess: Preprocess
+    output_stride: int | None = None
+    options: Mapping[str, object] = field(default_factory=dict)
+    training: Mapping[str, object] = field(default_factory=dict)
+
+    def to_json(self) -> str:
+        """Return everything as one line of JSON."""
+        return json.dumps(
+            {
+                "format": FORMAT,
+                "arch": self.arch,
+                "classes": list(self.classes),
+                "preprocess": self.preprocess.to_dict(),
+                "output_stride": self.output_stride,
+                "options": dict(self.options),
+                "training": dict(self.training),
+            }
+        )
+
+    def build(self) -> nn.Module:
+        """Build the network that the weights belong to, randomly initialised."""
+        return build(self.arch, classes=len(self.classes), output_stride=self.output_stride, options=self.options)
+
+
+def save_weights(
+    path: str | os.PathLike[str], module: nn.Module, spec: ModelSpec, *, dtype: torch.dtype | None = None
+) -> None:
+    """Write a network and its spec to one safetensors file; the file appears whole or not at all.
+
+    Args:
+        path: the file to write; folders on the way are made.
+        module: the network, built as the spec says.
+        spec: what the file says about it.
+        dtype: kind of number for the weights, such as `torch.float16` (half the size); None keeps theirs.
+
+    Raises:
+        ModelError: if a weight is not finite in `dtype`.
+    """
+    tensors: dict[str, Tensor] = {}
+    for name, value in module.state_dict().items():
+        value = value.detach().cpu()
+        if dtype is not None and value.is_floating_point():
+            value = value.to(dtype)
+        if not torch.isfinite(value).all():
+            raise ModelError(f"{path}: {name} is not finite{f' as {dtype}' if dtype else ''}; the model was not written")
+        tensors[name] = value.contiguous().clone()
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=path.name, suffix=".part", delete=False) as file:
+        file.write(safetensors.torch.save(tensors, metadata={KEY: spec.to_json()}))
+        file.flush()
+        os.fsync(file.fileno())
+    os.chmod(file.name, 0o644)
+    os.replace(file.name, path)
+
+
+def read_spec(path: str | os.PathLike[str]) -> ModelSpec:
+    """Read what a model file, or a run folder, says about its model, without reading the weights.
+
+    Raises:
+        ModelError: if there is no such file, or it was not written by whylight.
+    """
+    path = _file(path)
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:
+            metadata: dict[str, str] = file.metadata() or {}
+    except (OSError, safetensors.SafetensorError) as error:
+        raise ModelError(f"{path}: not a safetensors file that can be read ({error})") from error
+    if KEY not in metadata:
+        raise ModelError(
+            f"{path}: these weights carry no whylight metadata (architecture, classes, preprocessing). For weights from "
+            f"elsewhere, build the network yourself and use whylight.wrap(), or train from them: whylight train --weights"
+        )
+    try:
+        fields: dict[str, Any] = json.loads(metadata[KEY])
+        if fields["format"] > FORMAT:
+            raise ModelError(f"{path}: written by a newer whylight (format {fields['format']}); update whylight to read it")
+        return ModelSpec(
+            arch=fields["arch"],
+            classes=tuple(fields["classes"]),
+            preprocess=Preprocess.from_dict(fields["preprocess"]),
+            output_stride=fields["output_stride"],
+            options=fields["options"],
+            training=fields["training"],
+        )
+    except (ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"{path}: its whylight metadata is damaged ({error!r})") from error
+
+
+def load_weights(path: str | os.PathLike[str]) -> tuple[nn.Module, ModelSpec]:
+    """Read a model file, or a run folder: (the network in float32 and evaluation mode, its spec).
+
+    Raises:
+        ModelError: if the file is missing, was not written by whylight, or does not fit its own spec.
+    """
+    spec = read_spec(path)
+    path = _file(path)
+    module = spec.build()
+    try:
+        module.load_state_dict(safetensors.torch.load_file(path))
+    except (RuntimeError, OSError, safetensors.SafetensorError) as error:
+        raise ModelError(f"{path}: the weights do not fit {spec.arch}: {error}") from error
+    return module.float().eval(), spec
+
+
+def _file(path: str | os.PathLike[str]) -> Path:
+    path = Path(path)
+    file = path / FILE if path.is_dir() else path
+    if not file.is_file():
+        raise ModelError(f"{file}: no such model file")
+    return file
