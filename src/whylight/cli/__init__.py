@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 import typer
@@ -10,7 +12,6 @@ from typer.core import TyperGroup
 
 from whylight.cli.explain import explain
 from whylight.cli.models import models
-from whylight.cli.train import train
 from whylight.errors import WhylightError
 
 BAD_USAGE = 2
@@ -44,7 +45,8 @@ app = typer.Typer(
 )
 app.command("explain", no_args_is_help=True)(explain)
 app.command("models")(models)
-app.command("train", no_args_is_help=True)(train)
+if find_spec("whylight.cli.train"):
+    app.command("train", no_args_is_help=True)(import_module("whylight.cli.train").train)
 
 
 def _version(wanted: bool) -> None:

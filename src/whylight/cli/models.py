@@ -109,7 +109,7 @@ def inspect(name: str, *, pretrained: bool, layer: str | None) -> dict[str, Any]
 
 
 def spatial_layers(model: Model, deepest: int = 2) -> list[dict[str, Any]]:
-    """The larger parts that `--layer` can name: dotted name and output shape (K, h, w), in the order in which they run."""
+    """The larger parts that `--layer` can name: dotted name and output shape (K, h, w), in running order."""
     import torch
     from torch import Tensor, nn
 
@@ -174,14 +174,14 @@ def _listing(facts: dict[str, Any]) -> str:
 
 
 def _card(facts: dict[str, Any]) -> str:
-    height, width = facts["input"]["size"]
+    (height, width), (down, across) = facts["input"]["size"], facts["grid"]
     rows = [
         ("network", f"{facts['network']}, {facts['parameters'] / 1e6:.2f} million parameters"),
         ("classes", f"{len(facts['classes']):,}: {_names(facts['classes'])}"),
         ("input", f"{width} × {height} pixels, {_fitting(facts['input'])}"),
         (
             "looks at",
-            f"{facts['layer']}: {facts['channels']} channels on a grid of {' × '.join(map(str, facts['grid']))}",
+            f"{facts['layer']}: {facts['channels']} channels on a grid of {across} × {down}",
         ),
         ("split", facts["split"]),
         ("head", "global average pooling + linear: maps in closed form" if facts["closed_forms"] else "not linear"),

@@ -143,9 +143,10 @@ def _check_targets(plan: Plan, model: Model) -> None:
 
 
 def _tell(output: JsonOut, plan: Plan, record: Record, again: bool) -> None:
+    shown = {key: value for key, value in record.items() if key not in ("settings", "stamp")}  # only re-runs need these
     output.put(
         {
-            **record,
+            **shown,
             "file": str(plan.out / record["file"]),
             "map": str(plan.out / record["map"]) if record["map"] else None,
             "skipped": again,
