@@ -40,7 +40,8 @@ class Layout:
             return grid
         if self.kind == "nhwc":
             return grid.permute(0, 2, 3, 1)
-        return torch.cat([raw[:, : self.prefix], grid.flatten(2).transpose(1, 2)], dim=1)
+        tokens = grid.flatten(2).transpose(1, 2)
+        return torch.cat([raw[:, : self.prefix], tokens], dim=1) if self.prefix else tokens
 
 
 def layout_of(shape: torch.Size, size: Size, *, prefix: int | None = None, channels: int | None = None) -> Layout | None:

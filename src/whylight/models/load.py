@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast, get_args
 
+import timm
 import torch
 import torchvision
 from timm.data import resolve_model_data_config
@@ -93,7 +94,7 @@ def _from_zoo(
     device: torch.device,
     layer: str | None,
 ) -> Model:
-    if not name.startswith("hf-hub:") and name not in names():
+    if not (name.startswith("hf-hub:") or name in names() or timm.is_model(name)):  # is_model knows "resnet50.a1_in1k" too
         raise _unknown(name)
     if weights is None:
         module = build(name, pretrained=pretrained)
