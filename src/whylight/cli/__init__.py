@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import sys
-from importlib import import_module
-from importlib.util import find_spec
 from typing import Any
 
 import typer
@@ -12,6 +10,7 @@ from typer.core import TyperGroup
 
 from whylight.cli.explain import explain
 from whylight.cli.models import models
+from whylight.cli.train import train
 from whylight.errors import WhylightError
 
 BAD_USAGE = 2
@@ -28,7 +27,7 @@ class _Verbs(TyperGroup):
             typer.echo(f"whylight: {error}", err=True)
             raise typer.Exit(BAD_USAGE) from None
         except KeyboardInterrupt:
-            typer.echo("whylight: stopped", err=True)
+            typer.echo("whylight: stopped; what is done is kept, the same command goes on from there", err=True)
             raise typer.Exit(INTERRUPTED) from None
 
 
@@ -45,8 +44,7 @@ app = typer.Typer(
 )
 app.command("explain", no_args_is_help=True)(explain)
 app.command("models")(models)
-if find_spec("whylight.cli.train"):
-    app.command("train", no_args_is_help=True)(import_module("whylight.cli.train").train)
+app.command("train", no_args_is_help=True)(train)
 
 
 def _version(wanted: bool) -> None:

@@ -13,13 +13,14 @@ from whylight.errors import WhylightError
 def explain(
     inputs: Annotated[
         list[str],
-        typer.Argument(metavar="INPUT...", help="Pictures, folders (searched recursively), globs.", show_default=False),
+        typer.Argument(metavar="INPUT", help="Pictures, folders (searched recursively), globs.", show_default=False),
     ],
     model: Annotated[
         str,
         typer.Option(
             "--model",
             "-m",
+            metavar="NAME",
             help="A bundled, timm or torchvision/ name, hf-hub:..., a run folder, a .safetensors file; see `models`.",
         ),
     ] = "face",
@@ -27,6 +28,7 @@ def explain(
         list[str] | None,
         typer.Option(
             "--method",
+            metavar="NAME",
             help="How: gradcam, cam, layercam, ... Repeat it or separate by commas. Default: gradcam.",
             show_default=False,
         ),
@@ -36,12 +38,19 @@ def explain(
         typer.Option(
             "--target",
             "-t",
+            metavar="NAME|INDEX",
             help="Class name or index. Repeat it, or separate by commas without a space. Default: the most probable.",
             show_default=False,
         ),
     ] = None,
     out: Annotated[
-        Path, typer.Option("--out", "-o", help="Folder for the results; sub-folders of the inputs are mirrored in it.")
+        Path,
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="FOLDER",
+            help="Folder for the results; sub-folders of the inputs are mirrored in it.",
+        ),
     ] = Path("explanations"),
     json_to: Annotated[
         str | None,
@@ -60,15 +69,21 @@ def explain(
         ),
     ] = "overlay",
     colormap: Annotated[
-        str, typer.Option(help="Any matplotlib name; plasma, inferno, viridis, ...; jet for the classic look.")
+        str,
+        typer.Option(
+            metavar="NAME", help="Any matplotlib name; plasma, inferno, viridis, ...; jet for the classic look."
+        ),
     ] = "plasma",
-    alpha: Annotated[float, typer.Option(min=0.0, max=1.0, help="How much the strongest evidence covers.")] = 0.5,
+    alpha: Annotated[
+        float, typer.Option(metavar="0...1", min=0.0, max=1.0, help="How much the strongest evidence covers.")
+    ] = 0.5,
     format_: Annotated[str, typer.Option("--format", help="Of the pictures written.", metavar="png|jpg")] = "png",
     save_map: Annotated[
         bool, typer.Option("--save-map", help="Also write each raw map, in its own units, as .npz.")
     ] = False,
     layer: Annotated[
-        str | None, typer.Option(help="Layer to look at. Default: the last spatial one.", show_default=False)
+        str | None,
+        typer.Option(metavar="NAME", help="Layer to look at. Default: the last spatial one.", show_default=False),
     ] = None,
     option: Annotated[
         list[str] | None,
@@ -82,22 +97,28 @@ def explain(
     weights: Annotated[
         Path | None,
         typer.Option(
+            metavar="FILE",
             help="File with weights for a timm or torchvision architecture: .pth, .pt or .safetensors.",
             show_default=False,
         ),
     ] = None,
     classes: Annotated[
         Path | None,
-        typer.Option(help="Text file with one class name a line, for a model that has none.", show_default=False),
+        typer.Option(
+            metavar="FILE", help="Text file with one class name a line, for a model that has none.", show_default=False
+        ),
     ] = None,
     pretrained: Annotated[
         bool, typer.Option("--pretrained/--no-pretrained", help="Take a zoo model's published weights, or random ones.")
     ] = True,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
+    device: Annotated[str, typer.Option(metavar="DEVICE", help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
     batch_size: Annotated[
         int | None,
         typer.Option(
-            min=1, help="Pictures in one forward. Default: 16 on the processor, 32 elsewhere.", show_default=False
+            metavar="N",
+            min=1,
+            help="Pictures in one forward. Default: 16 on the processor, 32 elsewhere.",
+            show_default=False,
         ),
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Do again what is done already.")] = False,

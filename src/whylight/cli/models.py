@@ -19,14 +19,20 @@ def models(
         ),
     ] = None,
     search: Annotated[
-        str | None, typer.Option(help="List the zoo's names that hold this text; * and ? work.", show_default=False)
+        str | None,
+        typer.Option(
+            metavar="TEXT", help="List the zoo's names that hold this text; * and ? work.", show_default=False
+        ),
     ] = None,
     pretrained: Annotated[
         bool,
         typer.Option("--pretrained/--no-pretrained", help="Inspect a zoo model with its published weights, or none."),
     ] = False,
     layer: Annotated[
-        str | None, typer.Option(help="Inspect it at this layer. Default: the last spatial one.", show_default=False)
+        str | None,
+        typer.Option(
+            metavar="NAME", help="Inspect it at this layer. Default: the last spatial one.", show_default=False
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
