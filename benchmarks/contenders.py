@@ -71,7 +71,9 @@ def pytorch_grad_cam_ablation(module: nn.Module) -> Call:
     from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 
     class Some(AblationLayer):
-        def activations_to_be_ablated(self, activations: np.ndarray, ratio_channels_to_ablate: float = 1.0) -> np.ndarray:
+        def activations_to_be_ablated(
+            self, activations: np.ndarray, ratio_channels_to_ablate: float = 1.0
+        ) -> np.ndarray:
             self.indices = np.arange(ABLATED)
             return self.indices
 
