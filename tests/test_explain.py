@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from nets import gap_net
 from PIL import Image
 from torch import Tensor
 
 import whylight
+from nets import gap_net
 from whylight import engine
 from whylight.errors import ImageError, MethodError, ModelError, TargetError, WhylightError, WhylightWarning
 from whylight.explanation import Explanation
@@ -69,7 +69,13 @@ def test_batches_do_not_show(model: Model, batch_size: int) -> None:
 def test_kinds_of_pictures(model: Model, tmp_path: Path) -> None:
     picture = noise(4)
     picture.save(tmp_path / "a.png")
-    kinds = [str(tmp_path / "a.png"), tmp_path / "a.png", picture, np.asarray(picture), (tmp_path / "a.png").read_bytes()]
+    kinds = [
+        str(tmp_path / "a.png"),
+        tmp_path / "a.png",
+        picture,
+        np.asarray(picture),
+        (tmp_path / "a.png").read_bytes(),
+    ]
     exs = whylight.explain(model, [*kinds, model.preprocess(picture)], target=0)
     for ex in exs[1:]:
         torch.testing.assert_close(ex.map, exs[0].map)
@@ -138,7 +144,7 @@ def test_one_broken_picture_does_not_stop_the_rest(model: Model, tmp_path: Path)
     exs = list(whylight.explain_each(model, pictures, on_error=lambda p, e: failed.append((p, e))))  # type: ignore[arg-type]
     assert len(exs) == 2
     assert failed[0][0] == tmp_path / "broken.jpg"
-    with pytest.raises(ImageError, match="broken.jpg"):
+    with pytest.raises(ImageError, match="broken"):
         whylight.explain(model, pictures)  # type: ignore[arg-type]
 
 

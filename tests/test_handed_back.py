@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 import torch
-from nets import Untraceable, deep_head_net, gap_net
 from torch import Tensor, nn
 
 import whylight
+from nets import Untraceable, deep_head_net, gap_net
 from whylight import engine, methods
 
 NETWORKS = {"closed form": gap_net, "deep head": deep_head_net, "hooks": Untraceable}
@@ -23,7 +23,9 @@ def state_of(network: nn.Module) -> dict[str, Any]:
     return {
         "training": [part.training for part in network.modules()],
         "types": [type(part) for part in network.modules()],
-        "hooks": [(len(p._forward_hooks), len(p._forward_pre_hooks), len(p._backward_hooks)) for p in network.modules()],
+        "hooks": [
+            (len(p._forward_hooks), len(p._forward_pre_hooks), len(p._backward_hooks)) for p in network.modules()
+        ],
         "requires_grad": [p.requires_grad for p in network.parameters()],
         "grad": [None if p.grad is None else p.grad.clone() for p in network.parameters()],
         "weights": {name: value.clone() for name, value in network.state_dict().items()},
@@ -46,8 +48,8 @@ def network(request: pytest.FixtureRequest) -> nn.Module:
     """A network in a mixed state: training, but for one part; one parameter frozen; gradients lying about."""
     network: nn.Module = request.param()
     network.train()
-    list(network.children())[0].eval()
-    list(network.parameters())[0].requires_grad_(False)
+    next(iter(network.children())).eval()
+    next(iter(network.parameters())).requires_grad_(False)
     for parameter in network.parameters():
         if parameter.requires_grad:
             parameter.grad = torch.ones_like(parameter)

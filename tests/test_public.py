@@ -7,10 +7,10 @@ import sys
 
 import pytest
 import torch
-from nets import gap_net
 from torch import Tensor
 
 import whylight
+from nets import gap_net
 from whylight import engine, methods
 from whylight.errors import MethodError
 
@@ -37,8 +37,12 @@ def test_public_names() -> None:
 
 
 def test_import_is_light() -> None:
-    code = "import sys, whylight; print([m for m in ('torch', 'numpy', 'PIL', 'cv2', 'matplotlib') if m in sys.modules])"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    code = (
+        "import sys, whylight; print([m for m in ('torch', 'numpy', 'PIL', 'cv2', 'matplotlib') if m in sys.modules])"
+    )
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    )
 
 
 def test_the_eight_methods_are_there() -> None:
@@ -86,4 +90,7 @@ def test_a_method_that_returns_the_wrong_shape() -> None:
 
 def test_allocator_tuning_says_whether_it_took() -> None:
     code = "import whylight, sys; print(whylight.tune_allocator() == sys.platform.startswith('linux'))"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "True"
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+        == "True"
+    )

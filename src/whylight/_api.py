@@ -175,9 +175,7 @@ def _stream(
                 yield [_explanation(model, one, view, i) for view in hosted]
 
 
-def _open_ahead(
-    pictures: Iterable[Source], model: Model, ahead: int, on_error: OnError | None
-) -> Iterator[_Opened]:
+def _open_ahead(pictures: Iterable[Source], model: Model, ahead: int, on_error: OnError | None) -> Iterator[_Opened]:
     """Decode pictures in threads, a bounded number ahead, and give them back in order."""
     waiting: deque[tuple[Source, Future[_Opened]]] = deque()
 

@@ -110,7 +110,8 @@ def maps(
     """
     chosen = [as_method(method) for method in methods]
     seen = look(model, x, chosen, [resolve(target, model.classes) for target in targets])
-    return torch.stack([one.maps for one in seen]).unflatten(0, (len(chosen), len(targets)))
+    stacked = torch.stack([one.maps for one in seen])  # (M·T, N, h, w)
+    return stacked.reshape(len(chosen), len(targets), *stacked.shape[1:])
 
 
 def as_method(method: str | Method) -> Method:
@@ -139,7 +140,9 @@ def in_batches(
             if not _is_out_of_memory(error):
                 raise
             if len(batch) == 1:
-                raise ModelError("one picture alone does not fit into memory: use a smaller input size, or device='cpu'") from error
+                raise ModelError(
+                    "one picture alone does not fit into memory: use a smaller input size, or device='cpu'"
+                ) from error
             batch_size = len(batch) // 2
             if torch.cuda.is_available():
                 torch.cuda.empty_cache()
@@ -153,7 +156,14 @@ class _Evidence:
     """The tensors that methods can ask for, about one target; each is computed when first asked for, and once."""
 
     def __init__(
-        self, model: Model, target: Resolved, leaf: Tensor, grid: Tensor, logits: Tensor, context: Context, size: tuple[int, int]
+        self,
+        model: Model,
+        target: Resolved,
+        leaf: Tensor,
+        grid: Tensor,
+        logits: Tensor,
+        context: Context,
+        size: tuple[int, int],
     ) -> None:
         self._model, self.target, self._size = model, target, size
         self._leaf, self._grid, self._logits, self._context = leaf, grid, logits, context
@@ -173,7 +183,9 @@ class _Evidence:
             n, k, h, w = self._grid.shape
             return (self.class_weights / (h * w)).reshape(n, k, 1, 1).expand(n, k, h, w)
         with torch.enable_grad():
-            total = self.scores.sum()  # pictures do not depend on one another, so the sum's gradient holds each one's own
+            total = (
+                self.scores.sum()
+            )  # pictures do not depend on one another, so the sum's gradient holds each one's own
         (gradient,) = torch.autograd.grad(total, self._leaf, retain_graph=True, allow_unused=True)
         gradient = torch.zeros_like(self._leaf) if gradient is None else gradient
         return self._model.layout.to_grid(gradient, self._size).float()

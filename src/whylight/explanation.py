@@ -20,7 +20,15 @@ from whylight.preprocess import Region, place
 
 Scale = Literal["max", "minmax"] | float
 View = Literal["overlay", "panel", "map"]
-_SUFFIXES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".bmp": "BMP", ".tif": "TIFF", ".tiff": "TIFF"}
+_SUFFIXES = {
+    ".png": "PNG",
+    ".jpg": "JPEG",
+    ".jpeg": "JPEG",
+    ".webp": "WEBP",
+    ".bmp": "BMP",
+    ".tif": "TIFF",
+    ".tiff": "TIFF",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,7 +150,9 @@ class Explanation:
         if path.suffix.lower() == ".npz":
             return self.to_npz(path)
         if path.suffix.lower() not in _SUFFIXES:
-            raise WhylightError(f"{path}: cannot write {path.suffix or 'a file without suffix'}; use .png, .jpg, .webp or .npz")
+            raise WhylightError(
+                f"{path}: cannot write {path.suffix or 'a file without suffix'}; use .png, .jpg, .webp or .npz"
+            )
         picture = self._view(view, options)
         try:
             picture.save(path, _SUFFIXES[path.suffix.lower()])

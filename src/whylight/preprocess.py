@@ -76,7 +76,9 @@ class Preprocess:
         if self.interpolation not in _RESAMPLING:
             raise ModelError(f"preprocessing: interpolation must be one of {', '.join(_RESAMPLING)}")
         if len(self.mean) != 3 or len(self.std) != 3 or min(self.std) <= 0:
-            raise ModelError("preprocessing: mean and std take three numbers each (red, green, blue), every std above 0")
+            raise ModelError(
+                "preprocessing: mean and std take three numbers each (red, green, blue), every std above 0"
+            )
 
     def __call__(self, picture: Image.Image) -> Tensor:
         """Turn an RGB picture into a (3, H, W) float32 tensor, normalised by `mean` and `std`."""
@@ -116,7 +118,7 @@ class Preprocess:
             scaled = (int(cover_h * width / height), cover_h)
         else:
             scaled = (cover_w, int(cover_w * height / width))
-        return scaled, (int(round((scaled[0] - columns) / 2)), int(round((scaled[1] - rows) / 2)))
+        return scaled, (round((scaled[0] - columns) / 2), round((scaled[1] - rows) / 2))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as plain JSON values."""
@@ -125,7 +127,8 @@ class Preprocess:
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> Self:
         """Rebuild from `to_dict`'s values."""
-        return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in fields.items()})
+        values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()}
+        return cls(**values)
 
 
 def place(raw: Tensor, region: Region, picture_size: tuple[int, int], size: tuple[int, int] | None = None) -> Tensor:

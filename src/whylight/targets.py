@@ -78,7 +78,9 @@ def _index_of(label: str, classes: Sequence[str]) -> int:
     exact = [i for i, name in enumerate(classes) if name == label]
     wanted = label.casefold().strip()
     # Class lists give synonyms behind a comma ("tabby, tabby cat"): each of them names the class.
-    matches = exact or [i for i, name in enumerate(classes) if wanted in (part.strip() for part in name.casefold().split(","))]
+    matches = exact or [
+        i for i, name in enumerate(classes) if wanted in (part.strip() for part in name.casefold().split(","))
+    ]
     matches = matches or [i for i, name in enumerate(classes) if name.casefold() == wanted]
     if len(matches) == 1:
         return matches[0]
@@ -93,5 +95,9 @@ def _index_of(label: str, classes: Sequence[str]) -> int:
 def _unknown(label: str, classes: Sequence[str]) -> int:
     parts = {part.strip(): name for name in classes for part in (name.casefold(), *name.casefold().split(","))}
     near = dict.fromkeys(parts[p] for p in difflib.get_close_matches(label.casefold(), parts, n=3, cutoff=0.5))
-    hint = f"Near it: {', '.join(near)}" if near else f"It has {len(classes)}: {', '.join(classes[:8])}{', …' * (len(classes) > 8)}"
+    hint = (
+        f"Near it: {', '.join(near)}"
+        if near
+        else f"It has {len(classes)}: {', '.join(classes[:8])}{', …' * (len(classes) > 8)}"
+    )
     raise TargetError(f"target {label!r} is no class of this model. {hint}")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 import torch
-from nets import OneConv, deep_head_net, gap_net
 from torch import Tensor
 from torch.nn import functional as F
 
 import whylight
+from nets import OneConv, deep_head_net, gap_net
 from whylight import engine, methods
 from whylight.models.model import Model
 
@@ -59,7 +59,9 @@ def test_ablation_weight_times_score_is_weight_times_mean(model: Model, x: Tenso
     close(run(model, x, "ablationcam"), torch.einsum("nk,nkhw->nhw", weights, a).relu())
 
 
-@pytest.mark.parametrize("name", ["gradcam", "gradcam++", "hirescam", "layercam", "xgradcam", "eigencam", "ablationcam"])
+@pytest.mark.parametrize(
+    "name", ["gradcam", "gradcam++", "hirescam", "layercam", "xgradcam", "eigencam", "ablationcam"]
+)
 def test_closed_forms_equal_autograd(model: Model, x: Tensor, name: str) -> None:
     """The same network without its closed form: the head runs, and autograd works the gradients out."""
     closed = run(model, x, name)

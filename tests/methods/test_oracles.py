@@ -130,7 +130,9 @@ def test_ablationcam(a: Tensor) -> None:
     torch.testing.assert_close(methods.ablationcam(a, s, without), oracle(pixel), rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["cam", "gradcam", "gradcam++", "hirescam", "layercam", "xgradcam", "eigencam", "ablationcam"])
+@pytest.mark.parametrize(
+    "name", ["cam", "gradcam", "gradcam++", "hirescam", "layercam", "xgradcam", "eigencam", "ablationcam"]
+)
 def test_nothing_in_nothing_out(name: str) -> None:
     """Zero activations, zero gradients, zero scores: a map of zeros, never NaN."""
     method = methods.get(name)

@@ -26,7 +26,12 @@ FAMILIES: dict[str, tuple[Callable[[], nn.Module], int, tuple[int, int], bool]] 
     "timm ViT": (lambda: _vit(), SIZE, (4, 4), False),
     "timm ViT with registers": (lambda: _vit(reg_tokens=4), SIZE, (4, 4), False),
     "timm ViT, mean of tokens": (lambda: _vit(global_pool="avg", class_token=False), SIZE, (4, 4), False),
-    "timm Swin": (lambda: timm.create_model("swin_tiny_patch4_window7_224", img_size=SIZE, num_classes=5), SIZE, (2, 2), True),
+    "timm Swin": (
+        lambda: timm.create_model("swin_tiny_patch4_window7_224", img_size=SIZE, num_classes=5),
+        SIZE,
+        (2, 2),
+        True,
+    ),
     "torchvision ResNet": (lambda: torchvision.models.resnet18(num_classes=5), SIZE, (2, 2), True),
     "torchvision MobileNetV2": (lambda: torchvision.models.mobilenet_v2(num_classes=5), SIZE, (2, 2), True),
     "torchvision SqueezeNet": (lambda: torchvision.models.squeezenet1_1(num_classes=5), SIZE, (3, 3), True),
@@ -40,7 +45,9 @@ FAMILIES: dict[str, tuple[Callable[[], nn.Module], int, tuple[int, int], bool]] 
 
 
 def _vit(**options: object) -> nn.Module:
-    network = VisionTransformer(img_size=SIZE, patch_size=16, embed_dim=48, depth=2, num_heads=3, num_classes=5, **options)
+    network = VisionTransformer(
+        img_size=SIZE, patch_size=16, embed_dim=48, depth=2, num_heads=3, num_classes=5, **options
+    )
     nn.init.normal_(network.head.weight, std=0.1)
     return network
 
@@ -86,7 +93,9 @@ def test_gradients_equal_those_of_the_whole_network(family: str) -> None:
     with torch.no_grad():
         up, down = (model.head(a * (1 + step), like=a)[0, 2].double() for step in (1e-2, -1e-2))
     slope = float(up - down) / 2e-2
-    hires = engine.maps(model, torch.randn(1, 3, size, size, generator=torch.Generator().manual_seed(0)), ["hirescam"], [2])
+    hires = engine.maps(
+        model, torch.randn(1, 3, size, size, generator=torch.Generator().manual_seed(0)), ["hirescam"], [2]
+    )
     torch.manual_seed(0)
     make()  # the same draws as before, so that the same picture follows
     hires = engine.maps(model, torch.randn(1, 3, size, size), ["hirescam"], [2])

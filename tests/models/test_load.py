@@ -49,7 +49,9 @@ def test_own_file_and_run_folder(tmp_path: Path) -> None:
 
 def test_weights_from_elsewhere(tmp_path: Path) -> None:
     network = torchvision.models.resnet18(num_classes=4).eval()
-    torch.save({"state_dict": {f"module.{key}": value for key, value in network.state_dict().items()}}, tmp_path / "mine.pth")
+    torch.save(
+        {"state_dict": {f"module.{key}": value for key, value in network.state_dict().items()}}, tmp_path / "mine.pth"
+    )
     model = load("resnet18", weights=tmp_path / "mine.pth", classes=["a", "b", "c", "d"], device="cpu")
     x = torch.randn(1, 3, 224, 224)
     torch.testing.assert_close(model.logits(x), network(x).detach(), rtol=1e-4, atol=1e-4)
@@ -69,7 +71,9 @@ def test_offline_pretrained_says_what_was_tried(monkeypatch: pytest.MonkeyPatch,
 
     monkeypatch.setattr(hub, "HF_HUB_OFFLINE", True)
     monkeypatch.setattr(hub, "HF_HUB_CACHE", str(tmp_path))
-    with pytest.raises(ModelError, match=r"pretrained weights of resnet18 .* timm's own loader.*--weights FILE.*bundled model"):
+    with pytest.raises(
+        ModelError, match=r"pretrained weights of resnet18 .* timm's own loader.*--weights FILE.*bundled model"
+    ):
         load("resnet18")
 
 
@@ -88,7 +92,7 @@ def test_unknown_names(name: str, says: str) -> None:
 
 
 def test_folder_without_a_model(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="holds no model.safetensors"):
+    with pytest.raises(ModelError, match="holds no model"):
         load(tmp_path)
 
 

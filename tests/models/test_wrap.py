@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
-from nets import Untraceable, deep_head_net, gap_net
 from torch import Tensor, nn
 
 import whylight
+from nets import Untraceable, deep_head_net, gap_net
 from whylight import engine
 from whylight.errors import MethodError, ModelError, WhylightWarning
 from whylight.models.split import GraphSplit, HookSplit
@@ -130,7 +130,9 @@ def test_layer_that_the_logits_ignore_is_warned_of() -> None:
 
 def test_cam_needs_a_linear_head() -> None:
     model = whylight.wrap(deep_head_net(), size=32)
-    with pytest.raises(MethodError, match=r"'cam' needs a head of global average pooling.*These work: ablationcam, eigencam"):
+    with pytest.raises(
+        MethodError, match=r"'cam' needs a head of global average pooling.*These work: ablationcam, eigencam"
+    ):
         engine.maps(model, X, ["cam"])
     assert "cam" not in model.applicable_methods()
 

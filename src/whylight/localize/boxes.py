@@ -46,7 +46,9 @@ def boxes_of(heat: Tensor, threshold: float = 0.2, largest: bool = False) -> lis
     top = float(pixels.max(initial=0))
     if top <= 0:
         return []
-    count, labels, stats, _ = cv2.connectedComponentsWithStats((pixels >= threshold * top).astype(np.uint8), connectivity=8)
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(
+        (pixels >= threshold * top).astype(np.uint8), connectivity=8
+    )
     parts = range(1, count)  # 0 is the background
     if largest:
         parts = range(best := int(stats[1:, cv2.CC_STAT_AREA].argmax()) + 1, best + 1)

@@ -35,6 +35,8 @@ def eigencam(activations: Tensor) -> Tensor:
     mean = matrix.mean(1)
     agreement = (first * mean).sum(1, keepdim=True)
     # Where the mean activation is silent on the sign, the map's own sum decides: never chance.
-    sign = torch.where(agreement.abs() > 1e-12 * mean.norm(dim=1, keepdim=True), agreement, first.sum(1, keepdim=True)).sign()
+    sign = torch.where(
+        agreement.abs() > 1e-12 * mean.norm(dim=1, keepdim=True), agreement, first.sum(1, keepdim=True)
+    ).sign()
     blank = (matrix == 0).flatten(1).all(1, keepdim=True)
     return torch.where(blank, 0, first * torch.where(sign == 0, 1, sign)).float().reshape(n, h, w)

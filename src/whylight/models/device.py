@@ -22,6 +22,8 @@ def resolve_device(name: str | torch.device = "auto") -> torch.device:
     except RuntimeError as error:
         raise ModelError(f"device {name!r} is not a device: use auto, cpu, cuda, cuda:1 or mps") from error
     there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if not there.get(device.type, False) or (device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count()):
+    if not there.get(device.type, False) or (
+        device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count()
+    ):
         raise ModelError(f"device {str(name)!r} is not available on this machine: use auto or cpu")
     return device

@@ -27,7 +27,15 @@ _UNTRACEABLE = (
     NotImplementedError,
     StopIteration,
 )
-_NOT_PLACES = (nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d, nn.Dropout, nn.Dropout2d, nn.Identity, nn.Softmax)
+_NOT_PLACES = (
+    nn.AvgPool2d,
+    nn.AdaptiveAvgPool2d,
+    nn.AdaptiveMaxPool2d,
+    nn.Dropout,
+    nn.Dropout2d,
+    nn.Identity,
+    nn.Softmax,
+)
 
 
 @dataclass(frozen=True)
@@ -87,12 +95,14 @@ def _at(module: nn.Module, x: Tensor, name: str) -> Found:
 
 
 def _name_of(module: nn.Module, layer: str | nn.Module) -> str:
-    names = {name: part for name, part in module.named_modules() if name}
+    names: dict[str, nn.Module] = {name: part for name, part in module.named_modules() if name}
     if isinstance(layer, nn.Module):
         for name, part in names.items():
             if part is layer:
                 return name
-        raise ModelError(f"layer: this {type(layer).__name__} is not a part of the {type(module).__name__} that is wrapped")
+        raise ModelError(
+            f"layer: this {type(layer).__name__} is not a part of the {type(module).__name__} that is wrapped"
+        )
     if layer not in names:
         near = difflib.get_close_matches(layer, names, n=3) or list(names)[-3:]
         raise ModelError(f"layer {layer!r} does not exist in {type(module).__name__}. Near it: {', '.join(near)}")

@@ -32,7 +32,7 @@ class Layout:
         if self.kind == "nhwc":
             return raw.permute(0, 3, 1, 2)
         h, w = _grid_of(raw.shape[1] - self.prefix, size)
-        return raw[:, self.prefix :].unflatten(1, (h, w)).permute(0, 3, 1, 2)
+        return raw[:, self.prefix :].reshape(len(raw), h, w, -1).permute(0, 3, 1, 2)
 
     def from_grid(self, grid: Tensor, raw: Tensor) -> Tensor:
         """Write (M, K, h, w) back into the raw layout; the set-aside tokens are taken from `raw` (M, T, K)."""
@@ -44,7 +44,9 @@ class Layout:
         return torch.cat([raw[:, : self.prefix], tokens], dim=1) if self.prefix else tokens
 
 
-def layout_of(shape: torch.Size, size: Size, *, prefix: int | None = None, channels: int | None = None) -> Layout | None:
+def layout_of(
+    shape: torch.Size, size: Size, *, prefix: int | None = None, channels: int | None = None
+) -> Layout | None:
     """Recognise the layout of a layer's output, or return None where it has no grid of more than one place.
 
     Args:

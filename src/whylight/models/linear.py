@@ -55,7 +55,9 @@ def find_linear_head(module: nn.Module, head: Callable[[Tensor], Tensor], grid: 
     tolerance = 1e-4 if grid.dtype == torch.float32 else 2e-2
 
     def close(a: Tensor, b: Tensor) -> bool:
-        return a.shape == b.shape and torch.allclose(a.float(), b, rtol=tolerance, atol=tolerance * float(b.abs().max()))
+        return a.shape == b.shape and torch.allclose(
+            a.float(), b, rtol=tolerance, atol=tolerance * float(b.abs().max())
+        )
 
     candidates = [part for part in module.modules() if _maps_channels(part, channels)]
     passed: list[tuple[nn.Module, Tensor]] = []

@@ -94,12 +94,16 @@ def _from_zoo(
     device: torch.device,
     layer: str | None,
 ) -> Model:
-    if not (name.startswith("hf-hub:") or name in names() or timm.is_model(name)):  # is_model knows "resnet50.a1_in1k" too
+    if not (
+        name.startswith("hf-hub:") or name in names() or timm.is_model(name)
+    ):  # is_model knows "resnet50.a1_in1k" too
         raise _unknown(name)
     if weights is None:
         module = build(name, pretrained=pretrained)
         if (getattr(module, "pretrained_cfg", None) or {}).get("num_classes") == 0:
-            raise ModelError(f"{name} is published without a classifier (features only): name one that tells classes apart")
+            raise ModelError(
+                f"{name} is published without a classifier (features only): name one that tells classes apart"
+            )
     else:
         module = build(name, classes=len(classes) if classes is not None else None)
         left = load_foreign(module, weights)
@@ -177,4 +181,3 @@ def _unknown(name: str) -> ModelError:
         f"It can be a bundled model ({', '.join(bundled()) or 'none'}), a timm name, torchvision/NAME, hf-hub:OWNER/NAME, "
         "a run folder or a .safetensors file"
     )
-

@@ -67,7 +67,9 @@ class Model:
                 )
         self.classes: tuple[str, ...] = tuple(classes) if classes is not None else tuple(str(i) for i in range(count))
         if len(self.classes) != count:
-            raise ModelError(f"classes: {len(self.classes)} names were given, but {type(module).__name__} has {count} logits")
+            raise ModelError(
+                f"classes: {len(self.classes)} names were given, but {type(module).__name__} has {count} logits"
+            )
         self._remembered = WeakTensorKeyDictionary()
 
     @property
@@ -211,6 +213,3 @@ def _three(values: Sequence[float], name: str) -> tuple[float, float, float]:
     if len(values) != 3:
         raise ModelError(f"{name}: expected three numbers (red, green, blue), got {len(values)}")
     return float(values[0]), float(values[1]), float(values[2])
-
-
-
