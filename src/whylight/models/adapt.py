@@ -47,7 +47,9 @@ def set_output_stride(module: nn.Module, stride: int, *, size: int = 256) -> Non
         if not isinstance(layer, nn.Conv2d):
             if _pair(layer.stride) == (1, 1):
                 continue
-            raise ModelError(f"output stride {stride}: this network thins its last grid by {name}, which cannot be dilated")
+            raise ModelError(
+                f"output stride {stride}: this network thins its last grid by {name}, which cannot be dilated"
+            )
         layer.stride = (1, 1)
         if passed > 1 and layer.kernel_size != (1, 1):
             if not isinstance(layer.padding, tuple):
@@ -149,3 +151,12 @@ def centre_head(module: nn.Module) -> None:
     head.weight.sub_(head.weight.mean(0, keepdim=True))
     if head.bias is not None:
         head.bias.sub_(head.bias.mean())
+
+
+@torch.no_grad()
+def scale_head(module: nn.Module, factor: float) -> None:
+    """Multiply the class scores, in place: how sure the network is changes, what it decides does not."""
+    _, head = classifier_of(module)
+    head.weight.mul_(factor)
+    if head.bias is not None:
+        head.bias.mul_(factor)

@@ -69,7 +69,9 @@ def names() -> list[str]:
     return [*timm.list_models(), *theirs]
 
 
-def _from_timm(arch: str, classes: int | None, stride: int | None, pretrained: bool, options: dict[str, object]) -> nn.Module:
+def _from_timm(
+    arch: str, classes: int | None, stride: int | None, pretrained: bool, options: dict[str, object]
+) -> nn.Module:
     if not arch.startswith("hf-hub:") and not timm.is_model(arch):
         raise _unknown(arch)
     arguments: dict[str, Any] = {**options} if classes is None else {**options, "num_classes": classes}

@@ -83,7 +83,9 @@ def save_weights(
         if dtype is not None and value.is_floating_point():
             value = value.to(dtype)
         if not torch.isfinite(value).all():
-            raise ModelError(f"{path}: {name} is not finite{f' as {dtype}' if dtype else ''}; the model was not written")
+            raise ModelError(
+                f"{path}: {name} is not finite{f' as {dtype}' if dtype else ''}; the model was not written"
+            )
         tensors[name] = value.contiguous().clone()
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -115,7 +117,9 @@ def read_spec(path: str | os.PathLike[str]) -> ModelSpec:
     try:
         fields: dict[str, Any] = json.loads(metadata[KEY])
         if fields["format"] > FORMAT:
-            raise ModelError(f"{path}: written by a newer whylight (format {fields['format']}); update whylight to read it")
+            raise ModelError(
+                f"{path}: written by a newer whylight (format {fields['format']}); update whylight to read it"
+            )
         return ModelSpec(
             arch=fields["arch"],
             classes=tuple(fields["classes"]),

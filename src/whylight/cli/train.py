@@ -1,0 +1,155 @@
+"""`whylight train`: labelled pictures in, a run folder out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+INTERRUPTED = 130
+
+Start, Net, Learn, Change, Local, Run = "Start", "Network", "Learning", "Augmentation", "Looking", "Run"
+
+
+def _option(*names: str, panel: str, help: str) -> typer.models.OptionInfo:
+    return typer.Option(*names, help=help, rich_help_panel=panel)  # type: ignore[no-any-return]
+
+
+def train(
+    data: Annotated[
+        Path | None, typer.Argument(help="train/ val/ [test/] with a folder a class, or such folders alone.")
+    ] = None,
+    out: Annotated[Path | None, _option("--out", panel=Run, help="The run folder to make.")] = None,
+    resume: Annotated[Path | None, _option("--resume", panel=Run, help="Go on with a stopped run.")] = None,
+    arch: Annotated[str | None, _option("--arch", panel=Net, help="timm name, or torchvision/NAME.")] = None,
+    weights: Annotated[Path | None, _option("--weights", panel=Start, help="Start from a file of weights.")] = None,
+    pretrained: Annotated[bool, _option("--pretrained", panel=Start, help="Start from the library's weights.")] = False,
+    scratch: Annotated[bool, _option("--scratch", panel=Start, help="Start from chance.")] = False,
+    size: Annotated[int, _option("--size", panel=Net, help="Side of the square input, pixels.")] = 224,
+    output_stride: Annotated[
+        int | None,
+        _option("--output-stride", panel=Net, help="Pixels a cell of the last grid: 16 halves the usual 32."),
+    ] = None,
+    fold_bn: Annotated[
+        bool, _option("--fold-bn", panel=Net, help="Fold batch norm into the convolutions first.")
+    ] = False,
+    freeze_bn: Annotated[bool, _option("--freeze-bn", panel=Net, help="Keep batch norm in evaluation mode.")] = False,
+    unfreeze: Annotated[
+        str, _option("--unfreeze", panel=Net, help="Last blocks to train besides the classifier: a number, or all.")
+    ] = "all",
+    dropout: Annotated[float | None, _option("--dropout", panel=Net, help="Dropout before the classifier.")] = None,
+    centre_head: Annotated[
+        bool, _option("--centre-head", panel=Net, help="Same probabilities, cleaner class maps (stored model).")
+    ] = False,
+    calibrate: Annotated[
+        bool, _option("--calibrate", panel=Net, help="Scale the stored classifier's scores to fit the validation set.")
+    ] = False,
+    epochs: Annotated[int, _option("--epochs", panel=Learn, help="Rounds over the pictures.")] = 10,
+    batch: Annotated[int, _option("--batch", panel=Learn, help="Pictures a step.")] = 32,
+    lr: Annotated[float, _option("--lr", panel=Learn, help="Highest learning rate.")] = 3e-4,
+    optimizer: Annotated[Literal["adamw", "adam"], _option("--optimizer", panel=Learn, help="Optimizer.")] = "adamw",
+    weight_decay: Annotated[float, _option("--weight-decay", "--l2", panel=Learn, help="Strength of L2.")] = 0.01,
+    warmup: Annotated[float, _option("--warmup", panel=Learn, help="Share of the run in which the rate climbs.")] = 0.1,
+    schedule: Annotated[
+        Literal["cosine", "constant"], _option("--schedule", panel=Learn, help="What the rate does after that.")
+    ] = "cosine",
+    balance: Annotated[bool, _option("--balance", panel=Learn, help="Weigh rare classes up in the loss.")] = False,
+    repeat: Annotated[
+        list[str] | None,
+        _option("--repeat", panel=Learn, help="PATTERN=N: files CLASS/… that come N times an epoch."),
+    ] = None,
+    shift: Annotated[float, _option("--shift", panel=Change, help="Most shift, share of the side.")] = 0.1,
+    shear: Annotated[float, _option("--shear", panel=Change, help="Most shear, degrees.")] = 5.0,
+    rotate: Annotated[float, _option("--rotate", panel=Change, help="Most turn, degrees.")] = 10.0,
+    zoom: Annotated[
+        float, _option("--zoom", panel=Change, help="Most zoom in and out; 0.2: 1/1.2 to 1.2 times.")
+    ] = 0.2,
+    flip: Annotated[float, _option("--flip", panel=Change, help="Chance of a mirror image.")] = 0.5,
+    colour: Annotated[float, _option("--colour", panel=Change, help="Strength of light and colour changes.")] = 0.2,
+    grey: Annotated[float, _option("--grey", panel=Change, help="Chance of a grey picture.")] = 0.0,
+    blur: Annotated[float, _option("--blur", panel=Change, help="Chance of blur.")] = 0.0,
+    jpeg: Annotated[float, _option("--jpeg", panel=Change, help="Chance of JPEG compression.")] = 0.0,
+    erase: Annotated[float, _option("--erase", panel=Change, help="Chance that a part is covered.")] = 0.0,
+    background: Annotated[
+        str | None,
+        _option("--background", panel=Local, help="The class whose label holds in every part of a picture."),
+    ] = None,
+    paste: Annotated[float, _option("--paste", panel=Local, help="Chance of a paste on a background picture.")] = 0.0,
+    paste_from: Annotated[
+        list[str] | None, _option("--paste-from", panel=Local, help="Files CLASS/… that may be pasted (pattern).")
+    ] = None,
+    local: Annotated[
+        float, _option("--local", panel=Local, help="Weight of the loss on each cell of the last grid.")
+    ] = 0.0,
+    val_share: Annotated[float, _option("--val-share", panel=Run, help="Share cut off for validation.")] = 0.15,
+    test_share: Annotated[float, _option("--test-share", panel=Run, help="Share cut off for testing.")] = 0.0,
+    seed: Annotated[int, _option("--seed", panel=Run, help="Decides everything random.")] = 0,
+    workers: Annotated[int, _option("--workers", panel=Run, help="Processes that read pictures.")] = 1,
+    device: Annotated[str, _option("--device", panel=Run, help="auto, cpu, cuda, mps.")] = "auto",
+    precision: Annotated[
+        Literal["auto", "fp32", "bf16"], _option("--precision", panel=Run, help="auto: bf16 where a GPU has it.")
+    ] = "auto",
+    half: Annotated[bool, _option("--half", panel=Run, help="Store the model as fp16: half the size.")] = False,
+    checkpoint_minutes: Annotated[
+        float, _option("--checkpoint-minutes", panel=Run, help="How often to save inside an epoch; 0: each step.")
+    ] = 5.0,
+) -> None:
+    """Train a classifier on folders of pictures, or go on with a stopped run (--resume RUN)."""
+    if resume is None and (data is None or out is None or arch is None):
+        raise typer.BadParameter("give DATA, --arch and --out, or --resume RUN")
+    if resume is not None and (data is not None or out is not None or arch is not None):
+        raise typer.BadParameter("--resume RUN takes its settings from the run: no DATA, --arch or --out")
+
+    from whylight.allocator import tune_allocator
+    from whylight.train import Interrupted, TrainConfig
+    from whylight.train import resume as go_on
+    from whylight.train import train as start
+
+    tune_allocator()
+    where = resume or out
+    try:
+        if resume is not None:
+            result = go_on(resume, progress=True)
+        else:
+            config = TrainConfig(
+                **{
+                    name: value
+                    for name, value in locals().copy().items()
+                    if name in TrainConfig.__dataclass_fields__
+                    and name not in ("data", "out", "weights", "unfreeze", "repeat", "paste_from")
+                },
+                data=str(data),
+                out=str(out),
+                weights=None if weights is None else str(weights),
+                unfreeze=_blocks(unfreeze),
+                repeat=tuple(_times(text) for text in repeat or ()),
+                paste_from=tuple(paste_from or ()),
+            )
+            result = start(config, progress=True)
+    except Interrupted:
+        typer.echo(f"stopped, and saved. Go on with: whylight train --resume {where}", err=True)
+        raise typer.Exit(INTERRUPTED) from None
+    for part, scores in result.scores.items():
+        typer.echo(
+            f"{part}: accuracy {scores.accuracy:.2%}, balanced {scores.balanced_accuracy:.2%}, "
+            f"calibration error {scores.calibration_error:.4f} ({scores.pictures} pictures)"
+        )
+    typer.echo(
+        f"{result.run}: done, best epoch {result.best['epoch']:.0f}. Use it: whylight explain PICTURE --model {where}"
+    )
+
+
+def _blocks(text: str) -> int | None:
+    if text == "all":
+        return None
+    if not text.isdigit():
+        raise typer.BadParameter(f"--unfreeze takes a number or all, not {text!r}")
+    return int(text)
+
+
+def _times(text: str) -> tuple[str, int]:
+    pattern, _, times = text.rpartition("=")
+    if not pattern or not times.isdigit() or int(times) < 1:
+        raise typer.BadParameter(f"--repeat takes PATTERN=N, such as 'face/scene/*=2', not {text!r}")
+    return pattern, int(times)

@@ -1,0 +1,145 @@
+"""Every choice of a training run, in one frozen object that is written to the run folder."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from whylight.errors import TrainError
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """What to train, on what, and how.
+
+    Args:
+        data: an image-folder tree: `train/CLASS/…` and `val/CLASS/…` (`test/` too, if you like), or `CLASS/…` alone, which is
+            split. Folders inside a class are part of it.
+        out: the run folder to make.
+        arch: timm name, or `torchvision/NAME`.
+        weights: a file of weights to start from. `pretrained`: start from the library's own weights. `scratch`: from chance.
+        size: side of the square input in pixels.
+        output_stride: pixels for each cell of the last grid: 16 gives maps twice as fine as the usual 32.
+        fold_bn: fold batch norm into the convolutions before training (after reading the weights).
+        freeze_bn: keep batch norm in evaluation mode.
+        unfreeze: how many of the last blocks are trained, besides the classifier; None trains all.
+        epochs: rounds over the training pictures. `batch`: pictures a step. `lr`: the highest learning rate.
+        optimizer: `adamw`, or `adam` (L2 inside the gradient). `weight_decay`: strength of L2, not on biases and norms.
+        warmup: share of the run in which the rate climbs. `schedule`: `cosine` falls to zero, `constant` stays.
+        dropout: dropout before the classifier; None leaves the architecture's own.
+        balance: weigh classes in the loss by how rare they are.
+        repeat: (pattern, times): files `CLASS/…` that match come so many times an epoch.
+        shift, shear, rotate, zoom: the most that a picture is moved (share of its side), sheared (degrees), turned (degrees)
+            and scaled (0.2: from 1/1.2 to 1.2 times). `flip`: chance of a mirror image.
+        colour: strength of brightness, contrast and saturation changes. `grey`, `blur`, `jpeg`: chance of each.
+        erase: chance that a part is covered by a patch, often the middle of the lower half (of pictures that may be pasted).
+        background: the class whose label holds in every part of its pictures ("no face", "empty street"). Its pictures may
+            be cropped freely, and be what others are pasted on.
+        paste: chance that a picture is shrunk and pasted on one of the background class. `paste_from`: patterns of the files
+            that may be pasted; none: all. Background pictures are pasted on each other as often, so the seam is no clue.
+        local: weight of the local loss, which reads the classifier at every cell of the last grid: no cell of a background
+            picture, nor of the ground around a paste, may say anything else; some cells of other pictures must.
+        centre_head: subtract the mean over classes from the classifier: same probabilities, cleaner class maps.
+        calibrate: scale the stored classifier so that its probabilities fit the validation pictures best (one number).
+        val_share, test_share: shares cut off from a tree without `train/`.
+        seed: decides everything that is random. `workers`: processes that read pictures; they do not change the result.
+        device: `auto`, `cpu`, `cuda`, `mps`. `precision`: `auto` is bf16 on a GPU that has it, else fp32.
+        half: store the model's weights as fp16.
+        checkpoint_minutes: how often the state is saved inside an epoch; 0 saves after each step.
+    """
+
+    data: str
+    out: str
+    arch: str
+    weights: str | None = None
+    pretrained: bool = False
+    scratch: bool = False
+    size: int = 224
+    output_stride: int | None = None
+    fold_bn: bool = False
+    freeze_bn: bool = False
+    unfreeze: int | None = None
+    epochs: int = 10
+    batch: int = 32
+    lr: float = 3e-4
+    optimizer: Literal["adamw", "adam"] = "adamw"
+    weight_decay: float = 0.01
+    warmup: float = 0.1
+    schedule: Literal["cosine", "constant"] = "cosine"
+    dropout: float | None = None
+    balance: bool = False
+    repeat: tuple[tuple[str, int], ...] = ()
+    shift: float = 0.1
+    shear: float = 5.0
+    rotate: float = 10.0
+    zoom: float = 0.2
+    flip: float = 0.5
+    colour: float = 0.2
+    grey: float = 0.0
+    blur: float = 0.0
+    jpeg: float = 0.0
+    erase: float = 0.0
+    background: str | None = None
+    paste: float = 0.0
+    paste_from: tuple[str, ...] = ()
+    local: float = 0.0
+    centre_head: bool = False
+    calibrate: bool = False
+    val_share: float = 0.15
+    test_share: float = 0.0
+    seed: int = 0
+    workers: int = 1
+    device: str = "auto"
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    half: bool = False
+    checkpoint_minutes: float = 5.0
+
+    def __post_init__(self) -> None:
+        starts = [self.weights is not None, self.pretrained, self.scratch]
+        if sum(starts) != 1:
+            raise TrainError("say where the weights start: exactly one of --weights FILE, --pretrained or --scratch")
+        for name in ("flip", "grey", "blur", "jpeg", "erase", "paste", "warmup", "val_share", "test_share", "shift"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise TrainError(f"{name} is a share or a chance, from 0 to 1, not {getattr(self, name)}")
+        for name in ("epochs", "batch", "size"):
+            if getattr(self, name) < 1:
+                raise TrainError(f"{name} must be at least 1, not {getattr(self, name)}")
+        for name in ("shear", "rotate", "zoom", "colour", "local", "weight_decay", "checkpoint_minutes", "workers"):
+            if getattr(self, name) < 0:
+                raise TrainError(f"{name} cannot be negative")
+        if self.lr <= 0:
+            raise TrainError(f"lr must be above 0, not {self.lr}")
+        if self.unfreeze is not None and self.unfreeze < 0:
+            raise TrainError(f"unfreeze takes a number of blocks (0: the classifier alone), not {self.unfreeze}")
+        if (self.paste or self.local) and self.background is None:
+            raise TrainError("paste and local need to know the background class: --background CLASS")
+        choices = {
+            "optimizer": ("adamw", "adam"),
+            "schedule": ("cosine", "constant"),
+            "precision": ("auto", "fp32", "bf16"),
+        }
+        for name, allowed in choices.items():
+            if getattr(self, name) not in allowed:
+                raise TrainError(f"{name} is one of {', '.join(allowed)}, not {getattr(self, name)!r}")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as plain JSON values."""
+        return dict(json.loads(json.dumps(asdict(self))))
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """Rebuild from `to_dict`'s values; unknown names are an error."""
+        unknown = set(values) - {field.name for field in fields(cls)}
+        if unknown:
+            raise TrainError(f"unknown settings: {', '.join(sorted(unknown))}. Was this run made by another version?")
+        values = dict(values)
+        values["repeat"] = tuple((pattern, times) for pattern, times in values.get("repeat", ()))
+        values["paste_from"] = tuple(values.get("paste_from", ()))
+        return cls(**values)
+
+    def absolute(self) -> Self:
+        """The same with absolute paths, so that the run can be resumed from anywhere."""
+        weights = None if self.weights is None else str(Path(self.weights).resolve())
+        return replace(self, data=str(Path(self.data).resolve()), out=str(Path(self.out).resolve()), weights=weights)

@@ -1,0 +1,93 @@
+"""What a run leaves behind to be read: metrics.csv, curves.png, card.md."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from whylight.models.files import ModelSpec
+from whylight.train.checkpoint import write
+from whylight.train.config import TrainConfig
+from whylight.train.data import Data
+from whylight.train.evaluate import Scores
+from whylight.train.loop import Row
+
+TRAIN, VAL = "#1f5fa8", "#d9700b"
+
+
+def write_metrics(path: Path, rows: list[Row]) -> None:
+    """One line an epoch."""
+    text = io.StringIO()
+    table = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
+    table.writeheader()
+    table.writerows({key: f"{value:.6g}" for key, value in row.items()} for row in rows)
+    write(path, text.getvalue().encode())
+
+
+def write_curves(path: Path, rows: list[Row]) -> None:
+    """Loss and accuracy of training and validation, side by side."""
+    epochs = [row["epoch"] for row in rows]
+    figure = Figure(figsize=(9, 3.4), layout="constrained", dpi=120)
+    FigureCanvasAgg(figure)
+    for axes, kind in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
+        for part, colour, name in (("train", TRAIN, "training"), ("val", VAL, "validation")):
+            axes.plot(epochs, [row[f"{part}_{kind}"] for row in rows], "o-", ms=4, color=colour, label=name)
+        axes.set(xlabel="epoch", title=kind.capitalize())
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.grid(alpha=0.25)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.legend(frameon=False)
+    figure.suptitle(
+        "Training is measured on changed pictures (and includes the local loss), validation on plain ones", fontsize=8
+    )
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png")
+    write(path, picture.getvalue())
+
+
+def write_card(
+    path: Path, config: TrainConfig, spec: ModelSpec, data: Data, best: Row, scores: dict[str, Scores]
+) -> None:
+    """The model's card: what it is, what it was trained on, how well it does; the rest is for its maker to fill in."""
+    start = (
+        "chance"
+        if config.scratch
+        else "the library's pretrained weights"
+        if config.pretrained
+        else Path(str(config.weights)).name
+    )
+    trained = "all layers" if config.unfreeze is None else f"the classifier and the last {config.unfreeze} blocks"
+    counts = {part: data.counts(part) for part in data.splits}
+    lines = [
+        f"# {Path(config.out).name}",
+        "",
+        f"Tells apart: {', '.join(spec.classes)}.",
+        "",
+        f"- Architecture: `{spec.arch}`, input {config.size} × {config.size} (the whole picture, stretched)"
+        + (f", one cell of the last grid for {config.output_stride} pixels." if config.output_stride else "."),
+        f"- Started from {start}; {trained} trained; {config.epochs} epochs, the best by validation is epoch {best['epoch']:.0f}.",
+        "- Settings: `config.json`. Figures by epoch: `metrics.csv`, `curves.png`.",
+        "",
+        "| pictures | " + " | ".join(data.classes) + " |",
+        "|---" * (1 + len(data.classes)) + "|",
+        *(f"| {part} | " + " | ".join(map(str, numbers)) + " |" for part, numbers in counts.items()),
+        "",
+        "| set | accuracy | balanced accuracy | loss | calibration error | recall by class |",
+        "|---|---|---|---|---|---|",
+        *(
+            f"| {part} | {s.accuracy:.2%} | {s.balanced_accuracy:.2%} | {s.loss:.4f} | {s.calibration_error:.4f} | "
+            + ", ".join(f"{name} {value:.2%}" for name, value in zip(data.classes, s.recall, strict=True))
+            + " |"
+            for part, s in scores.items()
+        ),
+        "",
+        "It knows only pictures like those it was trained on. Who uses it should add here: where the pictures come from and under",
+        "which licence, what the model is for, and what it is not for.",
+        "",
+    ]
+    write(path, "\n".join(lines).encode())

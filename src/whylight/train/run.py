@@ -1,0 +1,147 @@
+"""A run from its settings to its folder: check the data, train, store the model and what is to be read about it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import whylight.train.report as report
+from whylight.errors import TrainError
+from whylight.models.adapt import centre_head, scale_head
+from whylight.models.device import resolve_device
+from whylight.models.files import FILE, ModelSpec, save_weights
+from whylight.preprocess import Preprocess
+from whylight.train import checkpoint
+from whylight.train.check import check, imbalance
+from whylight.train.config import TrainConfig
+from whylight.train.data import Data, find, split
+from whylight.train.evaluate import Scores, best_scale
+from whylight.train.loop import Loop, Row
+from whylight.train.progress import Progress
+
+CONFIG = "config.json"
+
+
+@dataclass(frozen=True)
+class Result:
+    """Where a run lies, its best epoch's figures, and the stored model's scores by split."""
+
+    run: Path
+    best: Row
+    scores: dict[str, Scores]
+
+
+def train(config: TrainConfig, *, progress: bool = False) -> Result:
+    """Train a classifier and fill its run folder.
+
+    Args:
+        config: the settings.
+        progress: show a progress bar (nothing is shown where the output is no terminal) and remarks about the data.
+
+    Returns:
+        The run's folder and figures. `whylight.load(result.run)` loads the model.
+
+    Raises:
+        DataError: the data cannot be trained on; every problem is named.
+        TrainError: the run folder is taken, or the settings do not go together.
+        Interrupted: Ctrl-C; the state was saved, and `resume` goes on from it.
+    """
+    config = config.absolute()
+    out = Path(config.out)
+    if (out / CONFIG).exists():
+        raise TrainError(f"{out}: holds a run already. Go on with it (--resume {out}), or choose another folder")
+    with Progress(progress) as show:
+        data = _data(config, show)
+        out.mkdir(parents=True, exist_ok=True)
+        resolved = {
+            "settings": config.to_dict(),
+            "classes": list(data.classes),
+            "pictures": {part: data.counts(part) for part in data.splits},
+            "data": data.fingerprint(),
+            "device": str(resolve_device(config.device)),
+            "threads": torch.get_num_threads(),
+            "torch": torch.__version__,
+        }
+        loop = _loop(config, data, show)  # wrong settings show here, before the folder is marked as a run
+        checkpoint.write(out / CONFIG, (json.dumps(resolved, indent=2) + "\n").encode())
+        loop.run()
+        return _finish(loop, show)
+
+
+def resume(run: str | Path, *, progress: bool = False) -> Result:
+    """Go on with a run that was stopped: the weights become bit for bit those of a run that never was.
+
+    That holds on the same machine with the same number of threads and the same versions.
+
+    Raises:
+        TrainError: if the folder holds no run, or its data changed since.
+    """
+    run = Path(run)
+    try:
+        resolved: dict[str, Any] = json.loads((run / CONFIG).read_text())
+    except (OSError, ValueError) as error:
+        raise TrainError(f"{run}: no run to resume ({error})") from error
+    config = TrainConfig.from_dict({**resolved["settings"], "out": str(run.resolve())})
+    with Progress(progress) as show:
+        data = _data(config, show)
+        if data.fingerprint() != resolved["data"]:
+            raise TrainError(
+                f"{config.data}: the pictures changed since {run} began: it can only go on with the same ones"
+            )
+        loop = _loop(config, data, show)
+        loop.restore()
+        loop.run()
+        return _finish(loop, show)
+
+
+def _data(config: TrainConfig, show: Progress) -> Data:
+    data = find(config.data)
+    if config.background is not None and config.background not in data.classes:
+        raise TrainError(f"background: {config.background!r} is none of the classes {', '.join(data.classes)}")
+    total = sum(map(len, data.splits.values()))
+    with show.task("checking the pictures", total) as step:
+        marks = check(data, step=step)
+    if not data.given:
+        data = split(data, marks, config.val_share, config.test_share, config.seed)
+    if remark := imbalance(data):
+        show.say(remark)
+    return data
+
+
+def _loop(config: TrainConfig, data: Data, show: Progress) -> Loop:
+    spec = ModelSpec(
+        arch=config.arch,
+        classes=data.classes,
+        preprocess=Preprocess(size=(config.size, config.size)),
+        output_stride=config.output_stride,
+        options={"fold_batch_norm": True} if config.fold_bn else {},
+    )
+    return Loop(config, spec, data, resolve_device(config.device), show.epoch)
+
+
+def _finish(loop: Loop, show: Progress) -> Result:
+    """Store the best epoch's model, its scores, and the report."""
+    config, data, out = loop.config, loop.data, loop.out
+    state = checkpoint.load(out / checkpoint.BEST)
+    best: Row = state["row"]
+    loop.module.load_state_dict(state["module"])
+    if config.centre_head:
+        centre_head(loop.module)
+    if config.calibrate:
+        scale_head(loop.module, best_scale(*loop.predict("val")))
+    scores: dict[str, Scores] = {}
+    for part in [part for part in ("val", "test") if part in data.splits]:
+        with show.task(f"measuring on {part}", 1) as step:
+            scores[part] = Scores.of(*loop.predict(part))
+            step()
+    facts = {"epoch": best["epoch"], "scores": {part: s.__dict__ for part, s in scores.items()}}
+    spec = ModelSpec(**{**loop.spec.__dict__, "training": facts})
+    save_weights(out / FILE, loop.module, spec, dtype=torch.float16 if config.half else None)
+    report.write_metrics(out / "metrics.csv", loop.rows)
+    report.write_curves(out / "curves.png", loop.rows)
+    report.write_card(out / "card.md", config, spec, data, best, scores)
+    return Result(out, best, scores)
