@@ -20,6 +20,22 @@ INTERRUPTED = 130
 class _Verbs(TyperGroup):
     """Turns our own errors into one line on stderr, whichever verb they come from."""
 
+    _verb_given = False
+
+    # typer loads pydantic to read the value of any option, given or not. So that this does not happen before every verb and
+    # its --help, the group has no options: not --version, and --help only where no verb follows.
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        self._verb_given = bool(args) and args[0] in self.commands
+        if args == ["--version"]:
+            from importlib.metadata import version
+
+            typer.echo(f"whylight {version('whylight')}")
+            raise typer.Exit
+        return super().parse_args(ctx, args)
+
+    def get_help_option(self, ctx: Any) -> Any:
+        return None if self._verb_given else super().get_help_option(ctx)
+
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
@@ -36,7 +52,9 @@ app = typer.Typer(
     cls=_Verbs,
     name="whylight",
     help="See where an image classifier looks, and why it decides as it does.",
-    epilog="Exit codes: 0 done; 1 some inputs failed, the rest is done; 2 bad usage; 130 interrupted.",
+    epilog="Exit codes: 0 done; 1 some inputs failed, the rest is done; 2 bad usage; 130 interrupted. "
+    "whylight --version prints the version.",
+    add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     no_args_is_help=True,
@@ -45,23 +63,6 @@ app = typer.Typer(
 app.command("explain", no_args_is_help=True)(explain)
 app.command("models")(models)
 app.command("train", no_args_is_help=True)(train)
-
-
-def _version(wanted: bool) -> None:
-    if wanted:
-        from importlib.metadata import version
-
-        typer.echo(f"whylight {version('whylight')}")
-        raise typer.Exit
-
-
-@app.callback()
-def _options(
-    version: bool = typer.Option(
-        False, "--version", callback=_version, is_eager=True, help="Print the version and stop."
-    ),
-) -> None:
-    pass
 
 
 def main() -> None:

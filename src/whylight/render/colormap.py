@@ -42,7 +42,7 @@ def table(name: str = DEFAULT) -> NDArray[np.uint8]:
     """
     steps = np.arange(256, dtype=np.uint8)
     if name in _OPENCV:
-        colours = cv2.applyColorMap(steps[:, None], _OPENCV[name])[:, 0, ::-1].copy()
+        colours = np.array(cv2.applyColorMap(steps[:, None], _OPENCV[name])[:, 0, ::-1], dtype=np.uint8)  # from BGR
     else:
         from matplotlib import colormaps
 
@@ -50,7 +50,7 @@ def table(name: str = DEFAULT) -> NDArray[np.uint8]:
             near = difflib.get_close_matches(name.lower(), list(colormaps), n=3)
             hint = f"did you mean {', '.join(near)}?" if near else f"good ones are {', '.join(_OPENCV)}."
             raise WhylightError(f"colormap {name!r} is not known: {hint}")
-        colours = np.asarray(colormaps[name](steps, bytes=True)[:, :3], dtype=np.uint8).copy()
+        colours = np.array(colormaps[name](steps, bytes=True)[:, :3], dtype=np.uint8)
     colours.flags.writeable = False
     return colours
 

@@ -90,7 +90,7 @@ class Page:
 
     def picture(self) -> Image.Image:
         """Draw it all: an RGB picture."""
-        self._canvas.draw()  # type: ignore[no-untyped-call]
+        self._canvas.draw()
         return Image.fromarray(np.asarray(self._canvas.buffer_rgba())).convert("RGB")
 
 
