@@ -35,6 +35,6 @@ Path(out).mkdir(parents=True, exist_ok=True)
 with GradCAM(model=model, target_layers=[layer]) as cam:
     for path in sorted(Path(pictures).iterdir()):
         picture = Image.open(path).convert("RGB")
-        heat = cam(input_tensor=preprocess(picture).unsqueeze(0))[0]
+        heat = cam(input_tensor=preprocess(picture).unsqueeze(0), targets=None)[0]  # None: the top class
         overlay = show_cam_on_image(np.asarray(picture, np.float32) / 255, heat, use_rgb=True)
         Image.fromarray(overlay).save(Path(out) / f"{path.stem}.png")
