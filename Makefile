@@ -1,13 +1,13 @@
 # Python 3.11 or newer and make are all this needs. The environment lives in .venv and is refreshed when its inputs change.
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench docs clean
+.PHONY: help demo test bench docs picture clean
 
 VENV ?= .venv
 export VENV PYTHON
 INPUTS := pyproject.toml constraints.txt scripts/setup
 
 help: ## what there is
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.ready-core ## explain a real photograph with the bundled face model
 	@$(VENV)/bin/whylight explain examples/astronaut.jpg --model face --out demo --overwrite
@@ -21,6 +21,10 @@ bench: $(VENV)/.ready-bench ## the benchmarks against the peers, into benchmarks
 docs: $(VENV)/.ready-docs ## the documentation, into site/
 	@NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict --quiet
 	@echo "site/index.html"
+
+picture: $(VENV)/.ready-core ## the picture in the README, made anew by the bundled model
+	@$(VENV)/bin/whylight explain examples/astronaut.jpg --model face --style panel --out demo --overwrite
+	@cp demo/astronaut.gradcam.face.panel.png docs/assets/astronaut.png
 
 clean: ## remove the environment and everything that can be made again
 	rm -rf $(VENV) demo site dist .pytest_cache .mypy_cache .ruff_cache
