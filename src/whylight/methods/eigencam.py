@@ -23,9 +23,10 @@ def eigencam(activations: Tensor) -> Tensor:
     Source: Muhammad and Yeasin, Eigen-CAM, IJCNN 2020.
     """
     n, k, h, w = activations.shape
+    # Singular vectors are eigenvectors of the smaller of AᵀA and AAᵀ. In double precision, since squaring halves the digits;
+    # Apple's MPS has none, so the processor does it there.
     matrix = activations.reshape(n, k, h * w)
-    # Singular vectors are eigenvectors of the smaller of AᵀA and AAᵀ. In double precision, since squaring halves the digits.
-    matrix = matrix.double() if matrix.device.type != "mps" else matrix
+    matrix = (matrix.cpu() if matrix.device.type == "mps" else matrix).double()
     transposed = matrix.transpose(1, 2)  # (N, h·w, K)
     if h * w <= k:
         first = torch.linalg.eigh(transposed @ matrix).eigenvectors[:, :, -1]  # (N, h·w), eigenvalues ascend
@@ -39,4 +40,5 @@ def eigencam(activations: Tensor) -> Tensor:
         agreement.abs() > 1e-12 * mean.norm(dim=1, keepdim=True), agreement, first.sum(1, keepdim=True)
     ).sign()
     blank = (matrix == 0).flatten(1).all(1, keepdim=True)
-    return torch.where(blank, 0, first * torch.where(sign == 0, 1, sign)).float().reshape(n, h, w)
+    signed = torch.where(blank, 0, first * torch.where(sign == 0, 1, sign))
+    return signed.float().reshape(n, h, w).to(activations.device)
