@@ -24,7 +24,7 @@ ERRORS = "errors.jsonl"
 
 def run(plan: Plan, *, json_to: str | None, batch_size: int | None, overwrite: bool) -> bool:
     """Do what is missing, keep account of it, and tell; returns whether every picture could be read."""
-    started = time.perf_counter()
+    started = loaded = time.perf_counter()
     with ExitStack() as stack:
         stack.enter_context(calm_warnings())
         ledger = stack.enter_context(Ledger(plan.out))
@@ -43,6 +43,7 @@ def run(plan: Plan, *, json_to: str | None, batch_size: int | None, overwrite: b
             chosen = {name: methods.get(name, **options) for name, options in plan.methods.items()}
             model = plan.source.load()
             _check_targets(plan, model)
+            loaded = time.perf_counter()
             tick = stack.enter_context(progress(pictures, plan.source.name))
             explained = _explained(plan, missing, chosen, model, ledger, errors, tick, batch_size)
             for record in stack.enter_context(closing(explained)):
@@ -51,7 +52,8 @@ def run(plan: Plan, *, json_to: str | None, batch_size: int | None, overwrite: b
         stack.pop_all().close()
     show_errors(errors.found, errors.path)
     if len(plan.pictures) > 1:
-        output.say(_summary(plan, done, new, len(errors.found), time.perf_counter() - started))
+        seconds = time.perf_counter() - loaded
+        output.say(_summary(plan, done, new, len(errors.found), seconds, loaded - started))
     return not errors.found
 
 
@@ -156,14 +158,12 @@ def _tell(output: JsonOut, plan: Plan, record: Record, again: bool) -> None:
         output.say(sentence(record, plan.out) + (" (done before; --overwrite to do it again)" if again else ""))
 
 
-def _summary(plan: Plan, done: list[Record], new: int, failed: int, seconds: float) -> str:
+def _summary(plan: Plan, done: list[Record], new: int, failed: int, seconds: float, loading: float) -> str:
     parts = []
     asked = len(plan.methods) * len(plan.targets)
     if new:
-        pictures = new / asked
-        parts.append(
-            f"{_count(new, 'explanation')} in {seconds:.1f} s ({pictures / seconds:.3g} pictures/s) → {plan.out}/"
-        )
+        rate = f"{new / asked / seconds:.3g} pictures/s after {loading:.1f} s of loading"
+        parts.append(f"{_count(new, 'explanation')} in {seconds:.1f} s ({rate}) → {plan.out}/")
     if done:
         parts.append(f"{len(done)} done before" + ("" if new else f", nothing left to do in {plan.out}/"))
     if failed:

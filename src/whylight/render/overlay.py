@@ -54,10 +54,10 @@ def _layers(colormap: str, alpha: float) -> tuple[NDArray[np.uint8], NDArray[np.
     else:
         # Full opacity from half of the peak on, so that the whole hot part shows its true colours; smooth at both
         # ends, so that the edge of the evidence is no contour that the map does not have. The exponent: as only the
-        # hot part is covered at all, the same alpha can cover it more than an even blend does (0.5 → 0.69), which
+        # hot part is covered at all, the same alpha can cover it more than an even blend does (0.5 → 0.62), which
         # keeps it legible over busy pictures and in grey.
         rise = np.clip(steps / 0.5, 0.0, 1.0)
-        opacity = (1.0 - (1.0 - alpha) ** 1.7) * rise * rise * (3.0 - 2.0 * rise)
+        opacity = (1.0 - (1.0 - alpha) ** 1.4) * rise * rise * (3.0 - 2.0 * rise)
     colour = np.rint(table(colormap) * opacity[:, None])
     keep = np.repeat(np.rint(255.0 * (1.0 - opacity))[:, None], 3, axis=1)
     return colour.astype(np.uint8), keep.astype(np.uint8)
