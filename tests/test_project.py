@@ -1,0 +1,46 @@
+"""What the project says about itself holds: versions, pins, links, layers."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import whylight
+
+
+def test_one_version(root: Path) -> None:
+    project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert project["version"] == whylight.__version__
+
+
+def test_every_dependency_is_pinned_without_an_address(root: Path) -> None:
+    project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    wanted = [one for group in project["optional-dependencies"].values() for one in group] + project["dependencies"]
+    names = {re.match(r"[\w.-]+", one)[0].lower() for one in wanted} - {"whylight"}  # type: ignore[index]
+    pins = (root / "constraints.txt").read_text(encoding="utf-8").split()
+    assert all(re.fullmatch(r"[a-z0-9.-]+==[\w.]+", pin) for pin in pins)
+    assert names <= {pin.split("==")[0] for pin in pins}
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"])
+def test_links_lead_somewhere(root: Path, page: str) -> None:
+    for target in re.findall(r"\]\(([^)]+)\)", (root / page).read_text(encoding="utf-8")):
+        assert target.startswith("https://") or (root / target).exists(), target
+
+
+def test_data_moves_one_way(root: Path) -> None:
+    """docs/architecture.md: methods know tensors only; render and localize know no models; nothing calls the command line."""
+    forbidden = {
+        "methods": r"whylight\.(?!methods|errors)",
+        "render": r"whylight\.(?!render|errors)",
+        "localize": r"whylight\.(?!localize|errors)",
+        "models": r"whylight\.(cli|engine|explanation|render|_api|train)",
+        "train": r"whylight\.cli",
+    }
+    for part, pattern in forbidden.items():
+        for file in (root / "src" / "whylight" / part).rglob("*.py"):
+            imports = re.findall(r"^\s*(?:from|import) (\S+)", file.read_text(encoding="utf-8"), re.MULTILINE)
+            assert not [name for name in imports if re.match(pattern, name)], file
