@@ -10,7 +10,7 @@ test -d "$data" || python recipes/face/prepare.py "$data"
 whylight train "$data" --out "$run" \
     --arch torchvision/mobilenet_v2 --weights "$WHYLIGHT_DATA/weights/mobilenet_v2_imagenet.pth" \
     --fold-bn --unfreeze all --size 224 --output-stride 16 \
-    --epochs 5 --batch 32 --lr 3e-4 --weight-decay 0.02 --warmup 0.15 --dropout 0.2 \
+    --epochs 4 --batch 32 --lr 3e-4 --weight-decay 0.02 --warmup 0.15 --dropout 0.2 \
     --background "no face" --local 1 --paste 0.5 --paste-from "face/closeup/*" --repeat "face/scene/*=2" \
     --erase 0.35 --shift 0.08 --shear 8 --rotate 12 --zoom 0.25 --flip 0.5 \
     --colour 0.35 --grey 0.15 --blur 0.2 --jpeg 0.3 \

@@ -95,7 +95,7 @@ def fold_batch_norm(module: nn.Module) -> int:
         ModelError: if the network cannot be traced.
     """
     try:
-        graph = torch.fx.symbolic_trace(module).graph
+        graph = _Tracer().trace(module)
     except (torch.fx.proxy.TraceError, TypeError, ValueError, RuntimeError, AttributeError) as error:
         raise ModelError(f"cannot fold the batch norm of {type(module).__name__}: {error}") from error
     layers = dict(module.named_modules())
@@ -108,10 +108,18 @@ def fold_batch_norm(module: nn.Module) -> int:
         if not isinstance(norm, nn.BatchNorm2d) or not isinstance(conv, nn.Conv2d) or len(source.users) != 1:
             continue
         fused = fuse_conv_bn_eval(conv.eval(), norm.eval())
+        fused.requires_grad_(conv.weight.requires_grad)  # the new bias comes frozen, and would never be trained
         _replace(module, source.target, fused.train(module.training))
         _replace(module, node.target, _after_norm(norm))
         folded += 1
     return folded
+
+
+class _Tracer(torch.fx.Tracer):
+    """Keeps every batch norm whole in the trace, timm's own kinds too."""
+
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        return isinstance(m, nn.BatchNorm2d) or super().is_leaf_module(m, module_qualified_name)
 
 
 def _after_norm(norm: nn.BatchNorm2d) -> nn.Module:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 import pickle
+import struct
 import urllib.error
 from collections.abc import Mapping
 from pathlib import Path
@@ -28,6 +29,12 @@ except ModuleNotFoundError:  # before that, requests, whose errors are OSErrors
     HTTPError = OSError  # type: ignore[assignment, misc]
 # A missing network, a server that says no, a file that arrives damaged, an architecture without weights.
 _NO_WEIGHTS = (OSError, urllib.error.URLError, HTTPError, RuntimeError, ValueError)
+
+# What the readers raise on bytes that are no weights: the restricted unpickler trips over them in many ways.
+_DAMAGED = (
+    *(OSError, RuntimeError, EOFError, ValueError, LookupError, TypeError, AttributeError, struct.error),
+    *(pickle.UnpicklingError, safetensors.SafetensorError),
+)
 
 
 def build(
@@ -153,7 +160,7 @@ def _read_state(path: Path) -> dict[str, Tensor]:
         if path.suffix == ".safetensors":
             return safetensors.torch.load_file(path)
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, safetensors.SafetensorError) as error:
+    except _DAMAGED as error:
         cause = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise ModelError(f"{path}: not a file of weights that can be read safely ({cause})") from error
     for key in ("state_dict", "model"):

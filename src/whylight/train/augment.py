@@ -6,6 +6,7 @@ All randomness comes from torch's default generator, which the data set seeds fo
 from __future__ import annotations
 
 import fnmatch
+import io
 import math
 from typing import TYPE_CHECKING
 
@@ -56,7 +57,7 @@ class Augment:
                 v2.RandomGrayscale(config.grey),
                 v2.ColorJitter(strength, strength, strength),
                 v2.RandomApply([v2.GaussianBlur(5, (0.3, 1.6))], config.blur),
-                v2.RandomApply([v2.JPEG((35, 90))], config.jpeg),
+                v2.RandomApply([v2.Lambda(compress)], config.jpeg),
             ]
         )
 
@@ -162,6 +163,13 @@ def soft_edge(height: int, width: int) -> Tensor:
     y, x = torch.meshgrid(torch.linspace(-1, 1, height), torch.linspace(-1, 1, width), indexing="ij")
     distance = (y.abs() ** power + x.abs() ** power) ** (1 / power)
     return ((1 - distance) / uniform(0.05, 0.3)).clamp(0, 1)
+
+
+def compress(picture: Tensor) -> Tensor:
+    """Store (3, H, W) uint8 as a JPEG file of random quality and read it back."""
+    file = io.BytesIO()
+    Image.fromarray(picture.permute(1, 2, 0).numpy()).save(file, "JPEG", quality=35 + below(56))
+    return torch.from_numpy(np.array(Image.open(file))).permute(2, 0, 1)
 
 
 def cover(picture: Tensor) -> Tensor:
