@@ -16,7 +16,7 @@ import json
 import os
 from collections import defaultdict
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 
@@ -92,7 +92,7 @@ def mean(values: list[bool]) -> float:
     return sum(values) / len(values)
 
 
-def pointing(seen: list[Seen], faces: dict[str, list[Box]]) -> dict[str, object]:
+def pointing(seen: list[Seen], faces: dict[str, list[Box]]) -> dict[str, Any]:
     hits, missed = [], []
     for one in seen:
         boxes = faces.get(one.path.name.removeprefix("faces_multi-"), []) if one.source == "faces_multi" else []
@@ -105,7 +105,7 @@ def pointing(seen: list[Seen], faces: dict[str, list[Box]]) -> dict[str, object]
     return {"pictures": len(hits), "hits": sum(hits), "share": mean(hits) if hits else None, "missed": missed}
 
 
-def measure(seen: list[Seen], faces: dict[str, list[Box]]) -> dict[str, object]:
+def measure(seen: list[Seen], faces: dict[str, list[Box]]) -> dict[str, Any]:
     positive = [one for one in seen if one.is_face]
     negative = [one for one in seen if not one.is_face]
     sources = sorted({(one.is_face, one.source) for one in seen}, reverse=True)
@@ -131,7 +131,7 @@ def measure(seen: list[Seen], faces: dict[str, list[Box]]) -> dict[str, object]:
     }
 
 
-def show(figures: dict, title: str) -> None:
+def show(figures: dict[str, Any], title: str) -> None:
     counts, point = figures["pictures"], figures["pointing"]
     print(f"{title}: {counts['face']} pictures with a face, {counts['no face']} without")
     print(f"  accuracy           {figures['accuracy']:.2%}")

@@ -38,7 +38,9 @@ def test_build(arch: str, kind: str, x: torch.Tensor) -> None:
     assert arch in names()
 
 
-@pytest.mark.parametrize(("wrong", "near"), [("resnet19", "resnet18"), ("torchvision/mobilnet_v2", "torchvision/mobilenet_v2")])
+@pytest.mark.parametrize(
+    ("wrong", "near"), [("resnet19", "resnet18"), ("torchvision/mobilnet_v2", "torchvision/mobilenet_v2")]
+)
 def test_an_unknown_name_gets_near_ones(wrong: str, near: str) -> None:
     with pytest.raises(ModelError, match=near):
         build(wrong)
@@ -120,8 +122,9 @@ def test_weights_from_elsewhere(tmp_path: Path, suffix: str) -> None:
     theirs = build("resnet18", classes=5)
     path = tmp_path / f"w{suffix}"
     if suffix == ".pth":
-        wrapped = {f"module.{key}": value.half() if value.is_floating_point() else value for key, value in theirs.state_dict().items()}
-        torch.save({"state_dict": wrapped}, path)
+        half = theirs.half().state_dict()
+        torch.save({"state_dict": {f"module.{key}": value for key, value in half.items()}}, path)
+        theirs.float()
     else:
         safetensors.torch.save_file(theirs.state_dict(), path)
     same, other = build("resnet18", classes=5), build("resnet18", classes=2)

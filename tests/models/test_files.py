@@ -74,7 +74,11 @@ def test_files_that_are_not_ours(tmp_path: Path, spec: ModelSpec) -> None:
     (tmp_path / "text.safetensors").write_text("hello")
     with pytest.raises(ModelError, match="not a safetensors file"):
         read_spec(tmp_path / "text.safetensors")
-    for text, said in (("{", "damaged"), (json.dumps({"format": 99}), "newer whylight"), (json.dumps({"format": 1}), "damaged")):
+    for text, said in (
+        ("{", "damaged"),
+        (json.dumps({"format": 99}), "newer whylight"),
+        (json.dumps({"format": 1}), "damaged"),
+    ):
         safetensors.torch.save_file({"w": torch.zeros(1)}, foreign, metadata={KEY: text})
         with pytest.raises(ModelError, match=said):
             read_spec(foreign)

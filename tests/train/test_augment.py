@@ -54,7 +54,7 @@ def test_a_picture_leaves_the_random_state_alone(settings: Callable[..., TrainCo
 def test_pastes_say_where_and_background_says_nowhere(settings: Callable[..., TrainConfig], tree: Path) -> None:
     data = pictures(settings(background="empty", paste=1.0, **STILL))
     for index, item in enumerate(data.items):
-        x, label, where = data[index]
+        x, _, where = data[index]
         assert set(where.unique().tolist()) <= {0.0, 1.0}
         if item.name.startswith("disc/"):
             assert 0 < where.mean() < 1

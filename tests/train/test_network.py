@@ -22,7 +22,9 @@ def test_blocks_of_known_networks() -> None:
 def test_unfreeze_trains_the_last_blocks_and_the_classifier() -> None:
     module = build("resnet18", classes=2)
     freeze(module, 1)
-    trained = {name.split(".")[0] + "." + name.split(".")[1] for name, p in module.named_parameters() if p.requires_grad}
+    trained = {
+        name.split(".")[0] + "." + name.split(".")[1] for name, p in module.named_parameters() if p.requires_grad
+    }
     assert trained == {"layer4.1", "fc.weight", "fc.bias"}
     train_mode(module, freeze_bn=False)
     assert not module.bn1.training  # type: ignore[union-attr]

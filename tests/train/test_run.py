@@ -63,7 +63,10 @@ def test_a_run_loads_back_as_it_was_measured(settings: Make, tree: Path) -> None
 
 
 def weights(run: Path) -> dict[str, torch.Tensor]:
-    return {**load(run / "last.pt")["module"], **{f"stored {k}": v for k, v in load_weights(run)[0].state_dict().items()}}
+    return {
+        **load(run / "last.pt")["module"],
+        **{f"stored {k}": v for k, v in load_weights(run)[0].state_dict().items()},
+    }
 
 
 def assert_same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> None:
@@ -111,7 +114,9 @@ def test_killed_in_the_middle_and_resumed_is_bit_for_bit_the_same(settings: Make
 
 
 def test_seeds_decide(settings: Make, tmp_path: Path) -> None:
-    runs = {name: settings(epochs=1, seed=seed, out=str(tmp_path / name)) for name, seed in (("a", 1), ("b", 1), ("c", 2))}
+    runs = {
+        name: settings(epochs=1, seed=seed, out=str(tmp_path / name)) for name, seed in (("a", 1), ("b", 1), ("c", 2))
+    }
     for config in runs.values():
         train(config)
     a, b, c = (weights(Path(config.out)) for config in runs.values())
@@ -121,16 +126,17 @@ def test_seeds_decide(settings: Make, tmp_path: Path) -> None:
 
 def test_ctrl_c_saves_and_says_how_to_go_on(settings: Make) -> None:
     config = settings()
-    command = [
-        sys.executable, "-c", "from whylight.cli import main; main()", "train", config.data, "--out", config.out, "--arch", config.arch, "--scratch",
-        "--size", "32", "--epochs", "200", "--batch", "8", "--workers", "1", "--checkpoint-minutes", "0",
-    ]  # fmt: skip
+    options = (
+        "--arch test_resnet.r160_in1k --scratch --size 32 --epochs 200 --batch 8 --workers 1 --checkpoint-minutes 0"
+    )
+    start = [sys.executable, "-c", "from whylight.cli import main; main()"]
+    command = [*start, "train", config.data, "--out", config.out, *options.split()]
     child = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
     last = Path(config.out) / "last.pt"
     deadline = time.monotonic() + 300
     while time.monotonic() < deadline and child.poll() is None and not last.exists():
         time.sleep(0.01)
-    assert last.exists()
+    assert last.exists(), child.communicate()
     os.killpg(child.pid, signal.SIGINT)  # as a terminal does: to the readers too
     _, said = child.communicate(timeout=300)
     assert child.returncode == 130, said

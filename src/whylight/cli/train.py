@@ -12,87 +12,91 @@ INTERRUPTED = 130
 Start, Net, Learn, Change, Local, Run = "Start", "Network", "Learning", "Augmentation", "Looking", "Run"
 
 
-def _option(*names: str, panel: str, help: str) -> typer.models.OptionInfo:
-    return typer.Option(*names, help=help, rich_help_panel=panel)  # type: ignore[no-any-return]
+def _option(*names: str, panel: str, about: str) -> typer.models.OptionInfo:
+    return typer.Option(*names, help=about, rich_help_panel=panel)  # type: ignore[no-any-return]
 
 
 def train(
     data: Annotated[
         Path | None, typer.Argument(help="train/ val/ [test/] with a folder a class, or such folders alone.")
     ] = None,
-    out: Annotated[Path | None, _option("--out", panel=Run, help="The run folder to make.")] = None,
-    resume: Annotated[Path | None, _option("--resume", panel=Run, help="Go on with a stopped run.")] = None,
-    arch: Annotated[str | None, _option("--arch", panel=Net, help="timm name, or torchvision/NAME.")] = None,
-    weights: Annotated[Path | None, _option("--weights", panel=Start, help="Start from a file of weights.")] = None,
-    pretrained: Annotated[bool, _option("--pretrained", panel=Start, help="Start from the library's weights.")] = False,
-    scratch: Annotated[bool, _option("--scratch", panel=Start, help="Start from chance.")] = False,
-    size: Annotated[int, _option("--size", panel=Net, help="Side of the square input, pixels.")] = 224,
+    out: Annotated[Path | None, _option("--out", panel=Run, about="The run folder to make.")] = None,
+    resume: Annotated[Path | None, _option("--resume", panel=Run, about="Go on with a stopped run.")] = None,
+    arch: Annotated[str | None, _option("--arch", panel=Net, about="timm name, or torchvision/NAME.")] = None,
+    weights: Annotated[Path | None, _option("--weights", panel=Start, about="Start from a file of weights.")] = None,
+    pretrained: Annotated[
+        bool, _option("--pretrained", panel=Start, about="Start from the library's weights.")
+    ] = False,
+    scratch: Annotated[bool, _option("--scratch", panel=Start, about="Start from chance.")] = False,
+    size: Annotated[int, _option("--size", panel=Net, about="Side of the square input, pixels.")] = 224,
     output_stride: Annotated[
         int | None,
-        _option("--output-stride", panel=Net, help="Pixels a cell of the last grid: 16 halves the usual 32."),
+        _option("--output-stride", panel=Net, about="Pixels a cell of the last grid: 16 halves the usual 32."),
     ] = None,
     fold_bn: Annotated[
-        bool, _option("--fold-bn", panel=Net, help="Fold batch norm into the convolutions first.")
+        bool, _option("--fold-bn", panel=Net, about="Fold batch norm into the convolutions first.")
     ] = False,
-    freeze_bn: Annotated[bool, _option("--freeze-bn", panel=Net, help="Keep batch norm in evaluation mode.")] = False,
+    freeze_bn: Annotated[bool, _option("--freeze-bn", panel=Net, about="Keep batch norm in evaluation mode.")] = False,
     unfreeze: Annotated[
-        str, _option("--unfreeze", panel=Net, help="Last blocks to train besides the classifier: a number, or all.")
+        str, _option("--unfreeze", panel=Net, about="Last blocks to train besides the classifier: a number, or all.")
     ] = "all",
-    dropout: Annotated[float | None, _option("--dropout", panel=Net, help="Dropout before the classifier.")] = None,
+    dropout: Annotated[float | None, _option("--dropout", panel=Net, about="Dropout before the classifier.")] = None,
     centre_head: Annotated[
-        bool, _option("--centre-head", panel=Net, help="Same probabilities, cleaner class maps (stored model).")
+        bool, _option("--centre-head", panel=Net, about="Same probabilities, cleaner class maps (stored model).")
     ] = False,
     calibrate: Annotated[
-        bool, _option("--calibrate", panel=Net, help="Scale the stored classifier's scores to fit the validation set.")
+        bool, _option("--calibrate", panel=Net, about="Scale the stored classifier's scores to fit the validation set.")
     ] = False,
-    epochs: Annotated[int, _option("--epochs", panel=Learn, help="Rounds over the pictures.")] = 10,
-    batch: Annotated[int, _option("--batch", panel=Learn, help="Pictures a step.")] = 32,
-    lr: Annotated[float, _option("--lr", panel=Learn, help="Highest learning rate.")] = 3e-4,
-    optimizer: Annotated[Literal["adamw", "adam"], _option("--optimizer", panel=Learn, help="Optimizer.")] = "adamw",
-    weight_decay: Annotated[float, _option("--weight-decay", "--l2", panel=Learn, help="Strength of L2.")] = 0.01,
-    warmup: Annotated[float, _option("--warmup", panel=Learn, help="Share of the run in which the rate climbs.")] = 0.1,
+    epochs: Annotated[int, _option("--epochs", panel=Learn, about="Rounds over the pictures.")] = 10,
+    batch: Annotated[int, _option("--batch", panel=Learn, about="Pictures a step.")] = 32,
+    lr: Annotated[float, _option("--lr", panel=Learn, about="Highest learning rate.")] = 3e-4,
+    optimizer: Annotated[Literal["adamw", "adam"], _option("--optimizer", panel=Learn, about="Optimizer.")] = "adamw",
+    weight_decay: Annotated[float, _option("--weight-decay", "--l2", panel=Learn, about="Strength of L2.")] = 0.01,
+    warmup: Annotated[
+        float, _option("--warmup", panel=Learn, about="Share of the run in which the rate climbs.")
+    ] = 0.1,
     schedule: Annotated[
-        Literal["cosine", "constant"], _option("--schedule", panel=Learn, help="What the rate does after that.")
+        Literal["cosine", "constant"], _option("--schedule", panel=Learn, about="What the rate does after that.")
     ] = "cosine",
-    balance: Annotated[bool, _option("--balance", panel=Learn, help="Weigh rare classes up in the loss.")] = False,
+    balance: Annotated[bool, _option("--balance", panel=Learn, about="Weigh rare classes up in the loss.")] = False,
     repeat: Annotated[
         list[str] | None,
-        _option("--repeat", panel=Learn, help="PATTERN=N: files CLASS/… that come N times an epoch."),
+        _option("--repeat", panel=Learn, about="PATTERN=N: files CLASS/… that come N times an epoch."),
     ] = None,
-    shift: Annotated[float, _option("--shift", panel=Change, help="Most shift, share of the side.")] = 0.1,
-    shear: Annotated[float, _option("--shear", panel=Change, help="Most shear, degrees.")] = 5.0,
-    rotate: Annotated[float, _option("--rotate", panel=Change, help="Most turn, degrees.")] = 10.0,
+    shift: Annotated[float, _option("--shift", panel=Change, about="Most shift, share of the side.")] = 0.1,
+    shear: Annotated[float, _option("--shear", panel=Change, about="Most shear, degrees.")] = 5.0,
+    rotate: Annotated[float, _option("--rotate", panel=Change, about="Most turn, degrees.")] = 10.0,
     zoom: Annotated[
-        float, _option("--zoom", panel=Change, help="Most zoom in and out; 0.2: 1/1.2 to 1.2 times.")
+        float, _option("--zoom", panel=Change, about="Most zoom in and out; 0.2: 1/1.2 to 1.2 times.")
     ] = 0.2,
-    flip: Annotated[float, _option("--flip", panel=Change, help="Chance of a mirror image.")] = 0.5,
-    colour: Annotated[float, _option("--colour", panel=Change, help="Strength of light and colour changes.")] = 0.2,
-    grey: Annotated[float, _option("--grey", panel=Change, help="Chance of a grey picture.")] = 0.0,
-    blur: Annotated[float, _option("--blur", panel=Change, help="Chance of blur.")] = 0.0,
-    jpeg: Annotated[float, _option("--jpeg", panel=Change, help="Chance of JPEG compression.")] = 0.0,
-    erase: Annotated[float, _option("--erase", panel=Change, help="Chance that a part is covered.")] = 0.0,
+    flip: Annotated[float, _option("--flip", panel=Change, about="Chance of a mirror image.")] = 0.5,
+    colour: Annotated[float, _option("--colour", panel=Change, about="Strength of light and colour changes.")] = 0.2,
+    grey: Annotated[float, _option("--grey", panel=Change, about="Chance of a grey picture.")] = 0.0,
+    blur: Annotated[float, _option("--blur", panel=Change, about="Chance of blur.")] = 0.0,
+    jpeg: Annotated[float, _option("--jpeg", panel=Change, about="Chance of JPEG compression.")] = 0.0,
+    erase: Annotated[float, _option("--erase", panel=Change, about="Chance that a part is covered.")] = 0.0,
     background: Annotated[
         str | None,
-        _option("--background", panel=Local, help="The class whose label holds in every part of a picture."),
+        _option("--background", panel=Local, about="The class whose label holds in every part of a picture."),
     ] = None,
-    paste: Annotated[float, _option("--paste", panel=Local, help="Chance of a paste on a background picture.")] = 0.0,
+    paste: Annotated[float, _option("--paste", panel=Local, about="Chance of a paste on a background picture.")] = 0.0,
     paste_from: Annotated[
-        list[str] | None, _option("--paste-from", panel=Local, help="Files CLASS/… that may be pasted (pattern).")
+        list[str] | None, _option("--paste-from", panel=Local, about="Files CLASS/… that may be pasted (pattern).")
     ] = None,
     local: Annotated[
-        float, _option("--local", panel=Local, help="Weight of the loss on each cell of the last grid.")
+        float, _option("--local", panel=Local, about="Weight of the loss on each cell of the last grid.")
     ] = 0.0,
-    val_share: Annotated[float, _option("--val-share", panel=Run, help="Share cut off for validation.")] = 0.15,
-    test_share: Annotated[float, _option("--test-share", panel=Run, help="Share cut off for testing.")] = 0.0,
-    seed: Annotated[int, _option("--seed", panel=Run, help="Decides everything random.")] = 0,
-    workers: Annotated[int, _option("--workers", panel=Run, help="Processes that read pictures.")] = 1,
-    device: Annotated[str, _option("--device", panel=Run, help="auto, cpu, cuda, mps.")] = "auto",
+    val_share: Annotated[float, _option("--val-share", panel=Run, about="Share cut off for validation.")] = 0.15,
+    test_share: Annotated[float, _option("--test-share", panel=Run, about="Share cut off for testing.")] = 0.0,
+    seed: Annotated[int, _option("--seed", panel=Run, about="Decides everything random.")] = 0,
+    workers: Annotated[int, _option("--workers", panel=Run, about="Processes that read pictures.")] = 1,
+    device: Annotated[str, _option("--device", panel=Run, about="auto, cpu, cuda, mps.")] = "auto",
     precision: Annotated[
-        Literal["auto", "fp32", "bf16"], _option("--precision", panel=Run, help="auto: bf16 where a GPU has it.")
+        Literal["auto", "fp32", "bf16"], _option("--precision", panel=Run, about="auto: bf16 where a GPU has it.")
     ] = "auto",
-    half: Annotated[bool, _option("--half", panel=Run, help="Store the model as fp16: half the size.")] = False,
+    half: Annotated[bool, _option("--half", panel=Run, about="Store the model as fp16: half the size.")] = False,
     checkpoint_minutes: Annotated[
-        float, _option("--checkpoint-minutes", panel=Run, help="How often to save inside an epoch; 0: each step.")
+        float, _option("--checkpoint-minutes", panel=Run, about="How often to save inside an epoch; 0: each step.")
     ] = 5.0,
 ) -> None:
     """Train a classifier on folders of pictures, or go on with a stopped run (--resume RUN)."""

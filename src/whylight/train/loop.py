@@ -124,7 +124,7 @@ class Loop:
         if not math.isfinite(value):
             raise TrainError(f"the loss is {value} in epoch {self.epoch + 1}, step {self.step + 1}: try a lower --lr")
         self.optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         nn.utils.clip_grad_norm_(self.module.parameters(), CLIP)
         self.optimizer.step()
         self.schedule.step()
@@ -138,7 +138,7 @@ class Loop:
     def _finish_epoch(self, scores: Scores) -> None:
         row = {
             "epoch": self.epoch + 1,
-            "lr": self.schedule.get_last_lr()[0],
+            "lr": float(self.schedule.get_last_lr()[0]),
             "train_loss": self.sums["loss"] / self.steps,
             "train_accuracy": self.sums["right"] / self.steps,
             "val_loss": scores.loss,

@@ -29,7 +29,7 @@ def write_metrics(path: Path, rows: list[Row]) -> None:
     write(path, text.getvalue().encode())
 
 
-def write_curves(path: Path, rows: list[Row]) -> None:
+def write_curves(path: Path, rows: list[Row], *, local: bool = False) -> None:
     """Loss and accuracy of training and validation, side by side."""
     epochs = [row["epoch"] for row in rows]
     figure = Figure(figsize=(9, 3.4), layout="constrained", dpi=120)
@@ -42,9 +42,8 @@ def write_curves(path: Path, rows: list[Row]) -> None:
         axes.grid(alpha=0.25)
         axes.spines[["top", "right"]].set_visible(False)
         axes.legend(frameon=False)
-    figure.suptitle(
-        "Training is measured on changed pictures (and includes the local loss), validation on plain ones", fontsize=8
-    )
+    measured = "changed pictures, its loss with the local term" if local else "changed pictures"
+    figure.suptitle(f"Training is measured on {measured}; validation on plain pictures", fontsize=8)
     picture = io.BytesIO()
     figure.savefig(picture, format="png")
     write(path, picture.getvalue())

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import timm
 import torch
 
 import whylight.train.report as report
@@ -116,11 +117,20 @@ def _loop(config: TrainConfig, data: Data, show: Progress) -> Loop:
     spec = ModelSpec(
         arch=config.arch,
         classes=data.classes,
-        preprocess=Preprocess(size=(config.size, config.size)),
+        preprocess=_preprocess(config),
         output_stride=config.output_stride,
         options={"fold_batch_norm": True} if config.fold_bn else {},
     )
     return Loop(config, spec, data, resolve_device(config.device), show.epoch)
+
+
+def _preprocess(config: TrainConfig) -> Preprocess:
+    """The whole picture, stretched; normalised as the architecture's published weights were trained."""
+    size = (config.size, config.size)
+    published = timm.get_pretrained_cfg(config.arch, allow_unregistered=True) if timm.is_model(config.arch) else None
+    if published is None:
+        return Preprocess(size=size)
+    return Preprocess(size=size, mean=tuple(published.mean), std=tuple(published.std))  # type: ignore[arg-type]
 
 
 def _finish(loop: Loop, show: Progress) -> Result:
@@ -142,6 +152,6 @@ def _finish(loop: Loop, show: Progress) -> Result:
     spec = ModelSpec(**{**loop.spec.__dict__, "training": facts})
     save_weights(out / FILE, loop.module, spec, dtype=torch.float16 if config.half else None)
     report.write_metrics(out / "metrics.csv", loop.rows)
-    report.write_curves(out / "curves.png", loop.rows)
+    report.write_curves(out / "curves.png", loop.rows, local=config.local > 0)
     report.write_card(out / "card.md", config, spec, data, best, scores)
     return Result(out, best, scores)
