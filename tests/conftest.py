@@ -1,4 +1,4 @@
-"""What all tests share: a real photograph, the research data where it is at hand, and few threads."""
+"""What all tests share: a real photograph, and the research data where it is at hand."""
 
 from __future__ import annotations
 
