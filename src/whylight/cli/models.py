@@ -115,24 +115,31 @@ def inspect(name: str, *, pretrained: bool, layer: str | None) -> dict[str, Any]
 
 
 def spatial_layers(model: Model, deepest: int = 2) -> list[dict[str, Any]]:
-    """The larger parts that `--layer` can name: dotted name and output shape (K, h, w), in running order."""
+    """The larger parts that `--layer` can name: dotted name and output shape, (K, h, w) or (tokens, K)."""
     import torch
     from torch import Tensor, nn
 
     from whylight.models.borrow import borrowed
+    from whylight.models.layout import layout_of
 
+    size = model.preprocessing.size
     found: dict[str, tuple[int, ...]] = {}
 
     def note(name: str) -> Any:
         def hook(part: nn.Module, given: Any, output: Any) -> None:
-            if isinstance(output, Tensor) and output.ndim == 4 and min(output.shape[2:]) > 1:
+            if not isinstance(output, Tensor):
+                return
+            tokens = (
+                output.ndim == 3 and any(True for _ in part.children()) and layout_of(output.shape, size) is not None
+            )
+            if tokens or (output.ndim == 4 and min(output.shape[2:]) > 1):
                 found[name] = tuple(output.shape[1:])
 
         return hook
 
     parts = [(name, part) for name, part in model.module.named_modules() if name and name.count(".") < deepest]
     handles = [part.register_forward_hook(note(name)) for name, part in parts]
-    x = torch.zeros((1, 3, *model.preprocessing.size), device=model.device, dtype=model.dtype)
+    x = torch.zeros((1, 3, *size), device=model.device, dtype=model.dtype)
     try:
         with borrowed(model.module), torch.no_grad():
             model.module(x)
@@ -190,7 +197,12 @@ def _card(facts: dict[str, Any]) -> str:
             f"{facts['layer']}: {facts['channels']} channels on a grid of {across} × {down}",
         ),
         ("split", facts["split"]),
-        ("head", "global average pooling + linear: maps in closed form" if facts["closed_forms"] else "not linear"),
+        (
+            "head",
+            "global average pooling + linear: maps in closed form"
+            if facts["closed_forms"]
+            else "more than pooling + linear",
+        ),
         ("methods", ", ".join(facts["methods"])),
     ]
     lines = [facts["model"], *(f"  {key:<10}{value}" for key, value in rows), "", "Layers for --layer, as they run:"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 import warnings
 from collections.abc import Iterator, Mapping
@@ -125,7 +126,11 @@ class JsonOut:
 
 @contextmanager
 def calm_warnings() -> Iterator[None]:
-    """Show our own warnings as one plain line on stderr; other libraries' (odd EXIF data, …) only if -W asks."""
+    """Show our own warnings as one plain line on stderr; other libraries' (odd EXIF data, …) only if -W asks.
+
+    Their log lines (each retry of a download, with its address) are silenced too: our error says what was tried.
+    """
+    before = logging.root.manager.disable
     with warnings.catch_warnings():
         if not sys.warnoptions:
             warnings.simplefilter("ignore")
@@ -135,4 +140,8 @@ def calm_warnings() -> Iterator[None]:
                 typer.echo(f"whylight: {message}", err=True)
 
             warnings.showwarning = show
-        yield
+            logging.disable(logging.WARNING)
+        try:
+            yield
+        finally:
+            logging.disable(before)
