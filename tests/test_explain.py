@@ -148,6 +148,31 @@ def test_one_broken_picture_does_not_stop_the_rest(model: Model, tmp_path: Path)
         whylight.explain(model, pictures)  # type: ignore[arg-type]
 
 
+def test_not_a_number_is_a_fault_and_not_a_blank_map(model: Model, tmp_path: Path) -> None:
+    with torch.no_grad():
+        model.module[0].weight.mul_(1e30)
+        model.module[2].weight.mul_(1e30)
+    failed: list[str] = []
+    assert list(whylight.explain_each(model, [noise(1)], on_error=lambda p, e: failed.append(str(e)))) == []
+    assert "<picture>: the gradcam map or its score is not finite" in failed[0]
+    with pytest.raises(ModelError, match="not finite"):
+        whylight.explain(model, noise(1))
+
+
+def test_one_open_picture_many_times(model: Model, tmp_path: Path) -> None:
+    """An opened picture is read lazily; two threads must not read it at once."""
+    noise(1, 600, 400).save(tmp_path / "a.png")
+    for _ in range(5):
+        with Image.open(tmp_path / "a.png") as opened:
+            assert len(whylight.explain(model, [opened] * 6)) == 6
+
+
+def test_a_function_that_does_not_use_the_logits(model: Model) -> None:
+    for method in ("gradcam", "cam"):
+        with pytest.raises(TargetError, match="cannot be differentiated by the logits"):
+            whylight.explain(model, noise(1), method=method, target=lambda logits: torch.ones(len(logits)))
+
+
 def test_pictures_are_read_as_needed(model: Model) -> None:
     """An endless stream of pictures is fine: no more than a few batches are read ahead."""
     read = 0
@@ -178,6 +203,23 @@ def test_out_of_memory_halves_the_batch_and_says_so() -> None:
         done = list(engine.in_batches(range(7), run, 5))
     assert [item for batch, _ in done for item in batch] == list(range(7)), "nothing lost, nothing twice"
     assert tried == [5, 2, 2, 2, 1]
+
+
+def test_a_batch_that_did_not_fit_is_not_tried_again(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes: list[int] = []
+    real = engine.look
+
+    def small(model: Model, x: Tensor, *rest: object) -> list[engine.Seen]:
+        sizes.append(len(x))
+        if len(x) > 2:
+            raise RuntimeError("CUDA out of memory")
+        return real(model, x, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("whylight._api.look", small)
+    with pytest.warns(WhylightWarning, match="out of memory: going on with batches of 2"):
+        exs = whylight.explain(model, [noise(seed) for seed in range(10)], batch_size=4)
+    assert len(exs) == 10
+    assert sizes == [4, 2, 2, 2, 2, 2]
 
 
 def test_one_picture_that_does_not_fit() -> None:

@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from whylight import render
 from whylight.errors import WhylightError
 from whylight.explanation import Explanation
 from whylight.preprocess import Region
@@ -66,6 +67,20 @@ def test_blank_maps_stay_blank(raw: Tensor) -> None:
         assert float(ex.heatmap(scale=scale).abs().max()) == 0  # type: ignore[arg-type]
     assert np.array_equal(np.asarray(ex.overlay()), np.asarray(ex.picture)), "the picture is shown untouched"
     assert "blank" in repr(ex)
+
+
+def test_the_colour_bar_says_what_the_colours_stand_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a picture with few pixels the placed map's maximum is below the raw one; 1.0 stands for what is shown."""
+    raw = torch.zeros(14, 14)
+    raw[6, 6] = 8.0
+    ex = make(raw, size=(20, 20))
+    seen: dict[str, object] = {}
+    panel = render.panel
+    monkeypatch.setattr(render, "panel", lambda *args, **options: seen.update(options) or panel(*args, **options))
+    ex.panel()
+    low, high = seen["limits"]  # type: ignore[misc]
+    assert (low, high) == (0.0, pytest.approx(float(ex.heatmap(scale=100.0).max()) * 100, rel=1e-5))
+    assert high < 8.0
 
 
 def test_heat_only_where_the_network_looked() -> None:

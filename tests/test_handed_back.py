@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import gc
+import resource
 import tracemalloc
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -125,6 +128,18 @@ def test_half_precision(network: nn.Module, x: Tensor, dtype: torch.dtype) -> No
     torch.testing.assert_close(maps, expected, rtol=0.1, atol=0.05 * float(expected.max()))
 
 
+def test_two_threads_share_a_network(network: nn.Module) -> None:
+    model = whylight.wrap(network, size=32)
+    inputs = [torch.randn((1, 3, 32, 32), generator=torch.Generator().manual_seed(seed)) for seed in range(20)]
+    expected = [engine.maps(model, x, ["gradcam"], [0]) for x in inputs]
+    before = state_of(network)
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda x: engine.maps(model, x, ["gradcam"], [0]), inputs * 5))
+    for got, wanted in zip(found, expected * 5, strict=True):
+        torch.testing.assert_close(got, wanted)
+    assert_same(before, network)
+
+
 def test_the_picture_is_not_written_to(network: nn.Module, x: Tensor) -> None:
     model, before = whylight.wrap(network, size=32), x.clone()
     engine.maps(model, x, EVERY, [0])
@@ -151,14 +166,24 @@ def test_memory_stays_flat(make: Callable[[], nn.Module], x: Tensor) -> None:
         for _ in range(times):
             whylight.explain(model, picture, methods=["gradcam", "layercam"], targets=[None, 1])
 
-    explain(20)
+    explain(100)
     gc.collect()
+    resident = resident_bytes()
     tensors = sum(1 for thing in gc.get_objects() if type(thing) is Tensor)
     tracemalloc.start()
     start = tracemalloc.get_traced_memory()[0]
     explain(500)
     gc.collect()
+    grown_outside = resident_bytes() - resident
     grown = tracemalloc.get_traced_memory()[0] - start
     tracemalloc.stop()
     assert sum(1 for thing in gc.get_objects() if type(thing) is Tensor) <= tensors
     assert grown < 200_000, f"{grown} bytes of Python objects stayed after 500 explanations"
+    # Autograd graphs and tensors' storage live outside Python. One forgotten picture an explanation would be 10 MB.
+    assert grown_outside < 8_000_000, f"the process grew by {grown_outside} bytes in 500 explanations"
+
+
+def resident_bytes() -> int:
+    """Memory of this process, 0 where the system does not tell (then only Python's own objects are counted)."""
+    status = Path("/proc/self/statm")
+    return int(status.read_text().split()[1]) * resource.getpagesize() if status.exists() else 0

@@ -34,6 +34,20 @@ def test_crop_equals_torchvision(size: tuple[int, int]) -> None:
     torch.testing.assert_close(prepared, torch.as_tensor(reference(picture(*size))))
 
 
+def test_a_very_long_picture_is_not_scaled_as_a_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    """100,000 × 1 pixels, shorter side to 256, would be 6.5 billion of them; the crop is all that is made."""
+    prepare = Preprocess(size=(224, 224), mode="crop", crop_pct=0.875)
+    assert prepare(Image.new("RGB", (100_000, 1), "red")).shape == (3, 224, 224)
+    long = picture(2000, 60)
+    part = np.asarray(prepare.restore(prepare(long)), np.float32)
+    monkeypatch.setattr("whylight.preprocess._STRETCHED", 10**9)
+    whole = np.asarray(prepare.restore(prepare(long)), np.float32)
+    rim = 8
+    assert np.abs(part - whole)[rim:-rim, rim:-rim].max() <= 1, (
+        "the same picture, but for the filter's reach at the rim"
+    )
+
+
 def test_squash_sees_everything() -> None:
     preprocess = Preprocess(size=(64, 96))
     assert preprocess(picture(300, 200)).shape == (3, 64, 96)

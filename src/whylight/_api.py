@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import os
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import islice
+from contextlib import nullcontext
 from typing import Any, NamedTuple, cast
 
 import numpy as np
@@ -14,7 +16,7 @@ from PIL import Image
 from torch import Tensor, stack
 
 from whylight.engine import Seen, as_method, in_batches, look
-from whylight.errors import ImageError, WhylightError
+from whylight.errors import ImageError, ModelError, WhylightError
 from whylight.explanation import Explanation
 from whylight.images import Picture, decode, name_of
 from whylight.methods import Method
@@ -27,11 +29,13 @@ OnError = Callable[[Any, WhylightError], None]
 
 DEFAULT_METHOD = "gradcam"
 _DECODERS = 2  # threads that read pictures ahead of the network
+_reading = threading.Lock()
 
 
 class _Opened(NamedTuple):
     """A picture and the input made from it."""
 
+    source: Source
     name: str
     picture: Image.Image
     region: Region
@@ -165,14 +169,20 @@ def _stream(
 ) -> Iterator[list[Explanation]]:
     tracked = _tracked(pictures) if progress else pictures
     opened = _open_ahead(tracked, model, 2 * batch_size, on_error)
-    while batch := list(islice(opened, batch_size)):
-        for part, seen in in_batches(
-            batch, lambda part: look(model, stack([one.x for one in part]), methods, targets), batch_size
-        ):
-            # One copy to the host for each method and target, not for each picture.
-            hosted = [_to_host(one) for one in seen]
-            for i, one in enumerate(part):
-                yield [_explanation(model, one, view, i) for view in hosted]
+    for batch, seen in in_batches(
+        opened, lambda batch: look(model, stack([one.x for one in batch]), methods, targets), batch_size
+    ):
+        # One copy to the host for each method and target, not for each picture.
+        hosted = [_to_host(one) for one in seen]
+        for i, one in enumerate(batch):
+            try:
+                explanations = [_explanation(model, one, view, i) for view in hosted]
+            except ModelError as error:
+                if on_error is None:
+                    raise
+                on_error(one.source, error)
+            else:
+                yield explanations
 
 
 def _open_ahead(pictures: Iterable[Source], model: Model, ahead: int, on_error: OnError | None) -> Iterator[_Opened]:
@@ -205,9 +215,12 @@ def _open(source: Source, model: Model) -> _Opened:
         if source.ndim != 3 or source.shape[0] != 3:
             raise ImageError(f"<tensor>: a preprocessed picture has the shape (3, H, W), not {tuple(source.shape)}")
         shown = model.preprocessing.restore(source)
-        return _Opened("<tensor>", shown, Region(0, 0, *shown.size), source)
-    picture = decode(source)
-    return _Opened(name_of(source), picture, model.preprocessing.region(picture.size), model.preprocessing(picture))
+        return _Opened(source, "<tensor>", shown, Region(0, 0, *shown.size), source)
+    # A picture that is open is read from its file only now, and the same one may stand in a list several times.
+    with _reading if isinstance(source, Image.Image) else nullcontext():
+        picture = decode(source)
+    region = model.preprocessing.region(picture.size)
+    return _Opened(source, name_of(source), picture, region, model.preprocessing(picture))
 
 
 class _Hosted(NamedTuple):
@@ -230,6 +243,12 @@ def _to_host(seen: Seen) -> _Hosted:
 
 def _explanation(model: Model, opened: _Opened, hosted: _Hosted, i: int) -> Explanation:
     target = hosted.indices[i] if hosted.indices is not None else None
+    if not (math.isfinite(hosted.scores[i]) and hosted.maps[i].isfinite().all()):
+        # Shown, it would look like "no evidence", which is a finding; this is a fault.
+        raise ModelError(
+            f"{opened.name}: the {hosted.seen.method.name} map or its score is not finite (NaN or infinity): "
+            "the network overflows on this picture. Try float32, or look into its weights"
+        )
     return Explanation(
         map=hosted.maps[i].clone(),
         score=hosted.scores[i],

@@ -6,15 +6,16 @@ Everything here is tensors; files, pictures and display are other modules' busin
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from typing import TypeVar
 
 import torch
 from torch import Tensor
 
-from whylight.errors import MethodError, ModelError, WhylightWarning
+from whylight.errors import MethodError, ModelError, TargetError, WhylightWarning
 from whylight.methods import Method, get
 from whylight.models.borrow import borrowed
 from whylight.models.model import Model
@@ -124,16 +125,22 @@ def as_method(method: str | Method) -> Method:
 
 
 def in_batches(
-    items: Sequence[Item], run: Callable[[Sequence[Item]], Result], batch_size: int
+    items: Iterable[Item], run: Callable[[Sequence[Item]], Result], batch_size: int
 ) -> Iterator[tuple[Sequence[Item], Result]]:
     """Run over items in batches; where memory runs out, halve the batch, say so, and go on from the same item.
+
+    Items are taken as they are needed, so that there may be any number of them.
 
     Raises:
         ModelError: if a single item does not fit.
     """
-    start = 0
-    while start < len(items):
-        batch = items[start : start + batch_size]
+    source = iter(items)
+    waiting: list[Item] = []
+    while True:
+        waiting += islice(source, max(0, batch_size - len(waiting)))
+        batch = waiting[:batch_size]
+        if not batch:
+            return
         try:
             result = run(batch)
         except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
@@ -149,7 +156,7 @@ def in_batches(
             warnings.warn(f"out of memory: going on with batches of {batch_size}", WhylightWarning, stacklevel=2)
             continue
         yield batch, result
-        start += len(batch)
+        waiting = waiting[len(batch) :]
 
 
 class _Evidence:
@@ -201,7 +208,7 @@ class _Evidence:
         # A function of the logits acts through its derivative by them: (N, C) @ (C, K).
         with torch.enable_grad():
             logits = self._logits.detach().float().requires_grad_()
-            (direction,) = torch.autograd.grad(self.target.scores(logits).sum(), logits)
+            (direction,) = torch.autograd.grad(_differentiable(self.target, self.target.scores(logits)).sum(), logits)
         return direction @ weight
 
     @cached_property
@@ -237,6 +244,15 @@ def _check(model: Model, method: Method) -> None:
             f"{type(model.module).__name__} does not have after {model.layer!r}. These work: "
             f"{', '.join(model.applicable_methods())}"
         )
+
+
+def _differentiable(target: Resolved, scores: Tensor) -> Tensor:
+    if not scores.requires_grad:
+        raise TargetError(
+            f"target {target.name}: its scores cannot be differentiated by the logits. Compute them from the logits it is given, "
+            "without detach(), argmax or NumPy"
+        )
+    return scores
 
 
 def _per_picture(part: object, pictures: int) -> bool:

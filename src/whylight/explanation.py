@@ -210,9 +210,9 @@ class Explanation:
     def _limits(self, scale: Scale) -> tuple[float, float] | None:
         if self.is_blank:
             return None
-        if isinstance(scale, str):
-            return (float(self.map.min()) if scale == "minmax" else 0.0, float(self.map.max()))
-        return (0.0, float(scale))
+        if scale == "minmax":
+            return float(self.map.min()), float(self.map.max())
+        return 0.0, float(self._placed(None).max()) if scale == "max" else float(scale)
 
     def _view(self, view: View, options: dict[str, Any]) -> Image.Image:
         if view == "overlay":

@@ -21,6 +21,8 @@ from whylight.errors import ModelError
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
+_STRETCHED = 16  # how many times the input's size a scaled picture may have before only the crop is scaled
+
 Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos"]
 _RESAMPLING = {
     "nearest": Image.Resampling.NEAREST,
@@ -83,10 +85,15 @@ class Preprocess:
     def __call__(self, picture: Image.Image) -> Tensor:
         """Turn an RGB picture into a (3, H, W) float32 tensor, normalised by `mean` and `std`."""
         (width, height), (left, top) = self._geometry(picture.size)
-        if picture.size != (width, height):
-            picture = picture.resize((width, height), _RESAMPLING[self.interpolation])
         rows, columns = self.size
-        picture = picture.crop((left, top, left + columns, top + rows))
+        if width * height > _STRETCHED * rows * columns:
+            # Scaling all of a very long picture could take gigabytes; scaling the part that is kept differs in its rim only.
+            x0, y0, x1, y1 = self.region(picture.size)
+            picture = picture.resize((columns, rows), _RESAMPLING[self.interpolation], box=(x0, y0, x1, y1))
+        else:
+            if picture.size != (width, height):
+                picture = picture.resize((width, height), _RESAMPLING[self.interpolation])
+            picture = picture.crop((left, top, left + columns, top + rows))
         # One fused multiply-add in the picture's own (H, W, 3) order: the (3, H, W) view of it is channels-last already,
         # which is the order in which convolutions run fastest.
         scale = 1 / (255 * np.asarray(self.std, np.float32))

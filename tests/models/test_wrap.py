@@ -53,6 +53,120 @@ def test_a_value_that_passes_the_cut_on_another_way() -> None:
     torch.testing.assert_close(model.head(a * 0, like=a), network.fc(network.stem(X).relu().mean((2, 3))))
 
 
+class Repeated(nn.Module):
+    """One rectifier for all layers, as residual blocks have it."""
+
+    def __init__(self, traceable: bool) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.one, self.two, self.relu, self.fc = nn.Conv2d(3, 4, 4, 4), nn.Conv2d(4, 4, 1), nn.ReLU(), nn.Linear(4, 3)
+        self.traceable = traceable
+
+    def forward(self, x: Tensor) -> Tensor:
+        a = self.relu(self.two(self.relu(self.one(x))))
+        if not self.traceable and a.sum() < 0:
+            a = -a
+        return self.fc(a.mean((2, 3)))
+
+
+@pytest.mark.parametrize("traceable", [True, False], ids=["graph", "hooks"])
+def test_a_layer_that_runs_twice_is_cut_at_its_last_run(traceable: bool) -> None:
+    network = Repeated(traceable).eval()
+    model = whylight.wrap(network, layer="relu", size=32)
+    assert model.split_kind.startswith("exact" if traceable else "hooks")
+    torch.testing.assert_close(model.logits(X), network(X).detach())
+    torch.testing.assert_close(model.features(X), network.two(network.one(X).relu()).relu().detach())
+    same = whylight.wrap(Repeated(traceable=True), size=32)  # found by itself: the cut behind the last rectifier
+    torch.testing.assert_close(engine.maps(model, X, targets=[1]), engine.maps(same, X, targets=[1]))
+
+
+def test_a_batch_size_taken_as_a_number() -> None:
+    """x.view(b, -1) with b from before the cut: decoding one picture many times needs the real batch size."""
+
+    class Viewed(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            torch.manual_seed(0)
+            self.conv, self.pool = nn.Conv2d(3, 6, 4, 4), nn.AdaptiveAvgPool2d(2)
+            self.fc = nn.Sequential(nn.Linear(24, 8), nn.ReLU(), nn.Linear(8, 3))
+
+        def forward(self, x: Tensor) -> Tensor:
+            b = x.size(0)
+            return self.fc(self.pool(self.conv(x).relu()).view(b, -1))
+
+    model = whylight.wrap(Viewed(), size=32)
+    torch.testing.assert_close(model.logits(X), model.module(X).detach())
+    both = engine.maps(model, X, ["ablationcam", "gradcam"], [1])
+    torch.testing.assert_close(engine.maps(model, X[1:], ["ablationcam", "gradcam"], [1]), both[:, :, 1:])
+
+
+def test_forward_that_does_more_than_its_two_halves() -> None:
+    """timm's halves are believed only if they give what forward() gives."""
+
+    class Scaled(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.body, self.fc = nn.Conv2d(3, 4, 4, 4), nn.Linear(4, 3)
+
+        def forward_features(self, x: Tensor) -> Tensor:
+            return self.body(x).relu()
+
+        def forward_head(self, a: Tensor) -> Tensor:
+            return self.fc(a.mean((2, 3)))
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.forward_head(self.forward_features(x * 2 - 1)) / 10
+
+    model = whylight.wrap(Scaled(), size=32)
+    torch.testing.assert_close(model.logits(X), model.module(X).detach())
+
+
+def test_parts_swapped_and_buffers_moved_after_wrapping() -> None:
+    class Buffered(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.fc = nn.Conv2d(3, 4, 4, 4), nn.Linear(4, 3)
+            self.register_buffer("scale", torch.tensor(2.0))
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.fc((self.conv(x).relu() * self.scale).amax((2, 3)))
+
+    network = Buffered().eval()
+    model = whylight.wrap(network, size=32)
+    assert model.split_kind.startswith("exact")
+    network.double()
+    network.scale.fill_(100)
+    torch.testing.assert_close(model.logits(X), network(X.double()).detach())
+    network.fc = nn.Linear(4, 3).double()
+    torch.testing.assert_close(model.logits(X), network(X.double()).detach())
+
+
+def test_nan_weights_are_named() -> None:
+    network = gap_net()
+    with torch.no_grad():
+        network[2].weight[0, 0, 0, 0] = torch.nan
+    with pytest.raises(ModelError, match=r"logits that are not finite: 2\.weight holds NaN"):
+        whylight.wrap(network, size=32)
+
+
+def test_made_under_inference_mode() -> None:
+    with torch.inference_mode():
+        network = deep_head_net()
+    with pytest.raises(ModelError, match=r"was made under torch\.inference_mode"):
+        whylight.wrap(network, size=32)
+    with torch.inference_mode():
+        model = whylight.load("test_resnet", pretrained=False, device="cpu", layer="layer3")
+        assert engine.maps(model, torch.zeros(1, 3, 64, 64), ["gradcam"], [0]).isfinite().all()
+
+
+@pytest.mark.parametrize(("shape", "layer"), [((32, 24), None), ((64, 112), "1")])
+def test_as_many_channels_as_rows(shape: tuple[int, int], layer: str | None) -> None:
+    """(N, 8, 8, 6) is channels first, though its first two sides are equal."""
+    model = whylight.wrap(gap_net(channels=shape[0] // 4), layer=layer, size=shape)
+    assert model.channels == shape[0] // 4
+    assert model.grid == ((8, 6) if layer is None else (32, 56))
+
+
 def test_untraceable_networks_use_hooks() -> None:
     model = whylight.wrap(Untraceable(), size=32)
     assert model.split_kind.startswith("hooks")

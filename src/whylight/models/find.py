@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from whylight.errors import ModelError, WhylightWarning
 from whylight.models.layout import Layout, Size, layout_of
-from whylight.models.split import Context, GraphSplit, HookSplit, MethodSplit, Split
+from whylight.models.split import Context, GraphSplit, HookSplit, MethodSplit, Split, logits_of, repeat
 
 # What torch.fx raises on networks whose forward it cannot follow (control flow on values, foreign calls, …).
 _UNTRACEABLE = (
@@ -25,7 +25,7 @@ _UNTRACEABLE = (
     LookupError,
     AssertionError,
     NotImplementedError,
-    StopIteration,
+    ModelError,
 )
 _NOT_PLACES = (
     nn.AvgPool2d,
@@ -61,7 +61,9 @@ def find_split(module: nn.Module, x: Tensor, layer: str | nn.Module | None = Non
     if layer is not None:
         return _at(module, x, _name_of(module, layer))
     if callable(getattr(module, "forward_features", None)) and callable(getattr(module, "forward_head", None)):
-        found = _accept(MethodSplit(module), module, x)
+        method = MethodSplit(module)
+        # A forward() that does more than the two, such as normalising or scaling, makes them another network.
+        found = _accept(method, module, x) if _agree(method, module, x) else None
         if found is not None:
             return found
     for name in _candidates(module, x):
@@ -75,7 +77,7 @@ def find_split(module: nn.Module, x: Tensor, layer: str | nn.Module | None = Non
 
 
 def _at(module: nn.Module, x: Tensor, name: str) -> Found:
-    split = HookSplit(module, name)
+    split = HookSplit(module, name, _runs_of(module, name, x))
     with torch.no_grad():
         raw, context = split.encode(x)
     layout = _layout(raw, module, x)
@@ -177,13 +179,54 @@ def _sharpen(found: Found, module: nn.Module, x: Tensor, *, past_relu: bool) -> 
     """Replace hooks by a cut graph where the network can be traced and the two halves give what the whole gives."""
     try:
         split = GraphSplit(module, found.split.layer, past_relu=past_relu)
-        with torch.no_grad():
-            raw, context = split.encode(x)
-            halves, whole = split.decode(raw.clone(), context), found.split.decode(*found.split.encode(x))
-            same = torch.allclose(halves, whole, rtol=1e-4, atol=1e-4 * float(whole.abs().max()))
     except _UNTRACEABLE:
-        return found  # nothing is lost: hooks are as exact, only slower where a method decodes many times
-    return Found(split, found.layout, found.layout.to_grid(raw, _size(x))) if same else found
+        return found
+    if not _agree(split, module, x):
+        return found
+    with torch.no_grad():
+        raw, _ = split.encode(x)
+    return Found(split, found.layout, found.layout.to_grid(raw, _size(x)))
+
+
+def _agree(split: Split, module: nn.Module, x: Tensor) -> bool:
+    """Whether the two halves give what the whole network gives, also when one picture's activations are decoded many times.
+
+    The second fails where a batch size, taken as a number before the cut, is used after it.
+    """
+    with torch.no_grad():
+        whole = logits_of(module(x))
+        try:
+            raw, context = split.encode(x)
+            halves = split.decode(raw.clone(), context)
+            repeated, contexts = repeat(raw, context, 2)
+            twice = split.decode(repeated.clone(), contexts)
+        except _UNTRACEABLE:
+            return False  # nothing is lost: hooks are as exact, only slower where a method decodes many times
+    tolerance = 1e-4 if x.dtype == torch.float32 else 2e-2
+    return all(
+        logits.shape[1:] == whole.shape[1:]
+        and torch.allclose(logits, whole.expand_as(logits), rtol=tolerance, atol=tolerance * float(whole.abs().max()))
+        for logits in (halves, twice)
+    )
+
+
+def _runs_of(module: nn.Module, layer: str, x: Tensor) -> int:
+    """How often a layer runs in one forward."""
+    runs = 0
+
+    def count(part: nn.Module, inputs: Any, output: Any) -> None:
+        nonlocal runs
+        runs += 1
+
+    handle = module.get_submodule(layer).register_forward_hook(count)
+    try:
+        with torch.no_grad():
+            module(x)
+    finally:
+        handle.remove()
+    if not runs:
+        raise ModelError(f"layer {layer!r} does not run in this model's forward: name another with layer=…")
+    return runs
 
 
 def _size(x: Tensor) -> Size:

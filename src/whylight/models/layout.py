@@ -57,11 +57,12 @@ def layout_of(
     """
     if len(shape) == 4:
         _, a, b, c = shape
-        last = channels == c != a if channels is not None else a == b != c
-        h, w = (a, b) if last else (b, c)
-        # A layer of attention heads is four-dimensional too: only what has the input's shape is a grid of places.
-        if h * w > 1 and h <= size[0] and w <= size[1] and abs(h * size[1] - w * size[0]) <= max(size):
-            return Layout("nhwc" if last else "nchw")
+        readings: list[tuple[Literal["nchw", "nhwc"], int, Size]] = [("nchw", a, (b, c)), ("nhwc", c, (a, b))]
+        # Where the model says how many channels there are, that reading comes first.
+        for kind, _, (h, w) in sorted(readings, key=lambda reading: reading[1] != channels):
+            # A layer of attention heads is four-dimensional too: only what has the input's shape is a grid of places.
+            if h * w > 1 and h <= size[0] and w <= size[1] and abs(h * size[1] - w * size[0]) <= max(size):
+                return Layout(kind)
     if len(shape) == 3 and shape[1] > 4:
         # Zero to eight extra tokens cover class, distillation and register tokens; the fewest that leave a grid win.
         for extra in [prefix] if prefix is not None else range(9):

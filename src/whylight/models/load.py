@@ -58,24 +58,31 @@ def load(
     """
     where = resolve_device(device)
     text = os.fspath(name)
-    file = _own_file(text)
-    if file is not None:
+    file = own_file(text)
+    with torch.inference_mode(False):  # parameters made under it could never be differentiated
+        if file is None:
+            return _from_zoo(text, pretrained, weights, classes, where, layer)
         if weights is not None:
             raise ModelError(f"{text} brings its own weights: leave weights= out, or name an architecture")
         module, spec = load_weights(file)
         return _model(module, classes or spec.classes, spec.preprocess, where, layer)
-    return _from_zoo(text, pretrained, weights, classes, where, layer)
 
 
-def _own_file(name: str) -> Path | None:
-    """The file that a name stands for, or None if it names an architecture."""
+def own_file(name: str) -> Path | None:
+    """The weights file of ours that a name stands for, or None if it names an architecture.
+
+    Raises:
+        ModelError: if it is a folder or file that holds no model.
+    """
     if name in bundled():
         return _BUNDLED / f"{name}.safetensors"
     path = Path(name)
     if path.is_dir():
-        if not (path / FILE).is_file():
-            raise ModelError(f"{name}: this folder holds no {FILE}. A run folder has one once its first epoch is done")
-        return path / FILE
+        if (path / FILE).is_file():
+            return path / FILE
+        if _in_zoo(name):  # a folder of results, say, that happens to be called like a network
+            return None
+        raise ModelError(f"{name}: this folder holds no {FILE}; whylight train writes it when it is done")
     if path.suffix == ".safetensors" or path.is_file():
         if path.suffix != ".safetensors" and path.is_file():
             raise ModelError(
@@ -86,6 +93,11 @@ def _own_file(name: str) -> Path | None:
     return None
 
 
+def _in_zoo(name: str) -> bool:
+    # is_model knows names with a tag too: resnet50.a1_in1k
+    return name.startswith("hf-hub:") or name in names() or bool(timm.is_model(name))
+
+
 def _from_zoo(
     name: str,
     pretrained: bool,
@@ -94,9 +106,7 @@ def _from_zoo(
     device: torch.device,
     layer: str | None,
 ) -> Model:
-    if not (
-        name.startswith("hf-hub:") or name in names() or timm.is_model(name)
-    ):  # is_model knows "resnet50.a1_in1k" too
+    if not _in_zoo(name):
         raise _unknown(name)
     if weights is None:
         module = build(name, pretrained=pretrained)

@@ -48,14 +48,17 @@ class Model:
         probe = torch.randn((1, 3, *self.preprocessing.size), generator=torch.Generator().manual_seed(0))
         probe = probe.to(self.device, self.dtype)
         with borrowed(module):
+            self._order = _fastest_order(module, probe)
+            probe = probe.to(memory_format=self._order)
             try:
                 with torch.no_grad():
-                    count = logits_of(module(probe)).shape[1]
+                    logits = logits_of(module(probe))
             except (RuntimeError, ValueError, TypeError, AssertionError, NotImplementedError) as error:
                 raise ModelError(
                     f"{type(module).__name__} does not run on an input of shape {tuple(probe.shape)}: {error}. "
                     "Give the size it takes: size=224, or size=(height, width)"
                 ) from error
+            _check_numbers(module, logits)
             found = find_split(module, probe, layer)
             self.split, self.layout = found.split, found.layout
             _, self.channels, *grid = found.grid.shape
@@ -65,6 +68,7 @@ class Model:
                 self.linear: LinearHead | None = find_linear_head(
                     module, lambda grid: self.decode(grid, *repeat(raw, context, len(grid))), found.grid
                 )
+        count = logits.shape[1]
         self.classes: tuple[str, ...] = tuple(classes) if classes is not None else tuple(str(i) for i in range(count))
         if len(self.classes) != count:
             raise ModelError(
@@ -103,16 +107,15 @@ class Model:
         return self.preprocessing(decode(picture))
 
     def prepare(self, x: Tensor) -> Tensor:
-        """Bring a batch (N, 3, H, W) to the network's device and type, in channels-last order.
+        """Bring a batch (N, 3, H, W) to the network's device and type, and into the memory order that is fastest for it.
 
         The weights stay as they are: convolutions take channels-last input with the same arithmetic, only faster.
         """
         if x.ndim != 4 or x.shape[1] != 3 or len(x) == 0:
             raise ModelError(f"x: expected a batch of pictures (N, 3, H, W), got {tuple(x.shape)}")
-        x = x.detach()
-        if x.is_inference():
-            x = x.clone()
-        return x.to(self.device, self.dtype, memory_format=torch.channels_last)
+        with torch.inference_mode(False):
+            x = x.clone() if x.is_inference() else x.detach()  # autograd refuses tensors made under inference_mode
+            return x.to(self.device, self.dtype, memory_format=self._order)
 
     def features(self, x: Tensor) -> Tensor:
         """Run the first half: (N, 3, H, W) → activations A (N, K, h, w), without gradient."""
@@ -207,6 +210,29 @@ def wrap(
         preprocessing = Preprocess(size=sides, mean=_three(mean, "mean"), std=_three(std, "std"))
     module = getattr(module, "module", module) if isinstance(module, nn.DataParallel) else module
     return Model(module, classes=classes, preprocessing=preprocessing, layer=layer)
+
+
+def _fastest_order(module: nn.Module, probe: Tensor) -> torch.memory_format:
+    """Channels-last, unless the network cannot take it: code that flattens a grid by `.view` wants the default order."""
+    try:
+        with torch.no_grad():
+            module(probe.to(memory_format=torch.channels_last))
+    except RuntimeError:
+        return torch.contiguous_format
+    return torch.channels_last
+
+
+def _check_numbers(module: nn.Module, logits: Tensor) -> None:
+    """Complain about weights that can explain nothing."""
+    if not logits.isfinite().all():
+        bad = [name for name, value in module.state_dict().items() if not value.isfinite().all()]
+        where = f"{bad[0]} holds NaN or infinity" if bad else "its weights overflow: try float32"
+        raise ModelError(f"{type(module).__name__} gives logits that are not finite: {where}")
+    if any(parameter.is_inference() for parameter in module.parameters()):
+        raise ModelError(
+            f"{type(module).__name__} was made under torch.inference_mode, so nothing can be differentiated in it: "
+            "make it outside, or under torch.no_grad; explaining it under inference_mode is fine"
+        )
 
 
 def _three(values: Sequence[float], name: str) -> tuple[float, float, float]:

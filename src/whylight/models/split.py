@@ -97,17 +97,28 @@ class GraphSplit:
 
     def __init__(self, module: nn.Module, layer: str, *, past_relu: bool) -> None:
         self.layer = layer
+        self._module = module
         graph = _Tracer(layer).trace(module)
-        cut = next(node for node in graph.nodes if node.op == "call_module" and node.target == layer)
+        cut = [node for node in graph.nodes if node.op == "call_module" and node.target == layer][-1]
         follower = next(iter(cut.users), None)
         if past_relu and follower is not None and len(cut.users) == 1 and _is_relu(follower, module):
             cut = follower
             self.layer = f"{layer} + relu"
-        body, head = _cut(graph, cut)
-        self._body = fx.GraphModule(module, body)
-        self._head = fx.GraphModule(module, head)
+        self._graphs = _cut(graph, cut)
+        self._bind()
+
+    def _bind(self) -> None:
+        """Tie the graphs to the network's present submodules, parameters and buffers."""
+        self._body, self._head = (fx.GraphModule(self._module, graph) for graph in self._graphs)
+        self._bound = self._parts()
+
+    def _parts(self) -> tuple[int, ...]:
+        return (*map(id, self._module.modules()), *map(id, self._module.buffers()))
 
     def encode(self, x: Tensor) -> tuple[Tensor, Context]:
+        # A graph keeps what it was tied to; a head that was swapped, or a buffer that moved to another device, is new.
+        if self._parts() != self._bound:
+            self._bind()
         raw, context = self._body(x)
         return raw, context
 
@@ -119,14 +130,21 @@ class GraphSplit:
 
 
 class HookSplit:
-    """The network as it is; a forward hook catches or replaces the layer's output."""
+    """The network as it is; a forward hook catches or replaces the layer's output.
+
+    Args:
+        module: the network.
+        layer: dotted name of the submodule.
+        runs: how often it runs in one forward (a shared rectifier does so many times); its last run counts.
+    """
 
     kind = "hooks: decoding runs the whole network again"
 
-    def __init__(self, module: nn.Module, layer: str) -> None:
+    def __init__(self, module: nn.Module, layer: str, runs: int = 1) -> None:
         self.layer = layer
         self._module = module
         self._part = module.get_submodule(layer)
+        self._runs = runs
 
     def encode(self, x: Tensor) -> tuple[Tensor, Context]:
         caught: list[Tensor] = []
@@ -164,7 +182,14 @@ class HookSplit:
 
     @contextmanager
     def _hook(self, hook: Callable[[nn.Module, Any, Any], Any]) -> Iterator[None]:
-        handle = self._part.register_forward_hook(hook)
+        left = self._runs
+
+        def at_last(part: nn.Module, inputs: Any, output: Any) -> Any:
+            nonlocal left
+            left -= 1
+            return hook(part, inputs, output) if left == 0 else None
+
+        handle = self._part.register_forward_hook(at_last)
         try:
             yield
         finally:
