@@ -13,20 +13,8 @@ from torch import Tensor, nn
 
 from whylight.errors import ModelError, WhylightWarning
 from whylight.models.layout import Layout, Size, layout_of
-from whylight.models.split import Context, GraphSplit, HookSplit, MethodSplit, Split, logits_of, repeat
+from whylight.models.split import UNTRACEABLE, Context, GraphSplit, HookSplit, MethodSplit, Split, logits_of, repeat
 
-# What torch.fx raises on networks whose forward it cannot follow (control flow on values, foreign calls, …).
-_UNTRACEABLE = (
-    torch.fx.proxy.TraceError,
-    TypeError,
-    ValueError,
-    RuntimeError,
-    AttributeError,
-    LookupError,
-    AssertionError,
-    NotImplementedError,
-    ModelError,
-)
 _NOT_PLACES = (
     nn.AvgPool2d,
     nn.AdaptiveAvgPool2d,
@@ -80,7 +68,7 @@ def _at(module: nn.Module, x: Tensor, name: str) -> Found:
     split = HookSplit(module, name, _runs_of(module, name, x))
     with torch.no_grad():
         raw, context = split.encode(x)
-    layout = _layout(raw, module, x)
+    layout = layout_in(raw, module, _size(x))
     if layout is None:
         raise ModelError(
             f"layer {name!r} gives shape {tuple(raw.shape)}, which is no grid of places for a {x.shape[2]}×{x.shape[3]} input: "
@@ -138,11 +126,11 @@ def _candidates(module: nn.Module, x: Tensor) -> list[str]:
         for name, output in reversed(finished.values())
         if runs[name] == 1
         and layout_of(output.shape, _size(x)) is not None
-        and (output.ndim == 4 or _is_stream(module.get_submodule(name)))
+        and (output.ndim == 4 or is_stream(module.get_submodule(name)))
     ]
 
 
-def _is_stream(part: nn.Module) -> bool:
+def is_stream(part: nn.Module) -> bool:
     """Whether a token layer carries the tokens themselves: a block or a norm, not a projection inside one."""
     return any(True for _ in part.children()) or "Norm" in type(part).__name__
 
@@ -150,17 +138,18 @@ def _is_stream(part: nn.Module) -> bool:
 def _accept(split: Split, module: nn.Module, x: Tensor) -> Found | None:
     with torch.no_grad():
         raw, context = split.encode(x)
-    layout = _layout(raw, module, x)
+    layout = layout_in(raw, module, _size(x))
     if layout is None or not _depends(split, layout, raw, context, x):
         return None
     return Found(split, layout, layout.to_grid(raw, _size(x)))
 
 
-def _layout(raw: Tensor, module: nn.Module, x: Tensor) -> Layout | None:
+def layout_in(raw: Tensor, module: nn.Module, size: Size) -> Layout | None:
+    """Recognise the layout of what `module`, or a part of it, gives; `size` is the input's (height, width)."""
     prefix, channels = getattr(module, "num_prefix_tokens", None), getattr(module, "num_features", None)
     channels = channels if isinstance(channels, int) and channels in raw.shape[1:] else None
-    layout = layout_of(raw.shape, _size(x), prefix=prefix if isinstance(prefix, int) else None, channels=channels)
-    return layout or layout_of(raw.shape, _size(x), channels=channels)
+    layout = layout_of(raw.shape, size, prefix=prefix if isinstance(prefix, int) else None, channels=channels)
+    return layout or layout_of(raw.shape, size, channels=channels)
 
 
 def _depends(split: Split, layout: Layout, raw: Tensor, context: Context, x: Tensor) -> bool:
@@ -179,7 +168,7 @@ def _sharpen(found: Found, module: nn.Module, x: Tensor, *, past_relu: bool) -> 
     """Replace hooks by a cut graph where the network can be traced and the two halves give what the whole gives."""
     try:
         split = GraphSplit(module, found.split.layer, past_relu=past_relu)
-    except _UNTRACEABLE:
+    except UNTRACEABLE:
         return found
     if not _agree(split, module, x):
         return found
@@ -200,7 +189,7 @@ def _agree(split: Split, module: nn.Module, x: Tensor) -> bool:
             halves = split.decode(raw.clone(), context)
             repeated, contexts = repeat(raw, context, 2)
             twice = split.decode(repeated.clone(), contexts)
-        except _UNTRACEABLE:
+        except UNTRACEABLE:
             return False  # nothing is lost: hooks are as exact, only slower where a method decodes many times
     tolerance = 1e-4 if x.dtype == torch.float32 else 2e-2
     return all(

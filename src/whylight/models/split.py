@@ -19,6 +19,20 @@ import torch
 from torch import Tensor, fx, nn
 
 from whylight.errors import ModelError
+from whylight.models.fold import bind, fold_graph
+
+# What torch.fx raises on networks whose forward it cannot follow (control flow on values, foreign calls, …).
+UNTRACEABLE = (
+    torch.fx.proxy.TraceError,
+    TypeError,
+    ValueError,
+    RuntimeError,
+    AttributeError,
+    LookupError,
+    AssertionError,
+    NotImplementedError,
+    ModelError,
+)
 
 Context = tuple[Any, ...]  # what the head needs besides the activations: values that pass the cut on another way
 
@@ -85,7 +99,8 @@ class MethodSplit:
 class GraphSplit:
     """A `torch.fx` trace of the network, cut after one layer.
 
-    The two graphs call the network's own submodules, so weights are shared and training goes on unseen.
+    The two graphs call the network's own submodules, so weights are shared and training goes on unseen. Before the cut,
+    where nothing is differentiated, convolutions run with their batch norm folded in.
 
     Args:
         module: the network, in evaluation mode.
@@ -98,27 +113,35 @@ class GraphSplit:
     def __init__(self, module: nn.Module, layer: str, *, past_relu: bool) -> None:
         self.layer = layer
         self._module = module
-        graph = _Tracer(layer).trace(module)
-        cut = [node for node in graph.nodes if node.op == "call_module" and node.target == layer][-1]
+        graph, cut = _trace(module, layer)
         follower = next(iter(cut.users), None)
         if past_relu and follower is not None and len(cut.users) == 1 and _is_relu(follower, module):
             cut = follower
             self.layer = f"{layer} + relu"
         self._graphs = _cut(graph, cut)
+        self._folded = fold_graph(self._graphs[0], module)
         self._bind()
 
     def _bind(self) -> None:
         """Tie the graphs to the network's present submodules, parameters and buffers."""
-        self._body, self._head = (fx.GraphModule(self._module, graph) for graph in self._graphs)
+        body, head = self._graphs
+        self._body, self._folding = bind(self._module, body, self._folded)
+        self._head, _ = bind(self._module, head)
         self._bound = self._parts()
 
     def _parts(self) -> tuple[int, ...]:
-        return (*map(id, self._module.modules()), *map(id, self._module.buffers()))
+        constants = [node.target for graph in self._graphs for node in graph.nodes if node.op == "get_attr"]
+        held = (
+            getattr(self._module.get_submodule(owner), name)
+            for owner, _, name in (c.rpartition(".") for c in constants)
+        )
+        return (*map(id, self._module.modules()), *map(id, held))
 
     def encode(self, x: Tensor) -> tuple[Tensor, Context]:
         # A graph keeps what it was tied to; a head that was swapped, or a buffer that moved to another device, is new.
         if self._parts() != self._bound:
             self._bind()
+        self._folding.renew()
         raw, context = self._body(x)
         return raw, context
 
@@ -201,14 +224,40 @@ class _Caught(BaseException):
 
 
 class _Tracer(fx.Tracer):
-    """Keeps one layer whole in the trace, so that its output has a node of its own."""
+    """Notes the node that holds one layer's output; of a layer that runs several times, its last one.
 
-    def __init__(self, layer: str) -> None:
+    Args:
+        layer: dotted name of the layer.
+        whole: do not look into the layer, which may be what cannot be traced.
+    """
+
+    def __init__(self, layer: str, *, whole: bool) -> None:
         super().__init__()
-        self._layer = layer
+        self._layer, self._whole = layer, whole
+        self.cut: fx.Node | None = None
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        return module_qualified_name == self._layer or super().is_leaf_module(m, module_qualified_name)
+        if module_qualified_name == self._layer and self._whole:
+            return True
+        return super().is_leaf_module(m, module_qualified_name)
+
+    def call_module(self, m: nn.Module, forward: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        output = super().call_module(m, forward, args, kwargs)
+        if self.path_of_module(m) == self._layer and isinstance(output, fx.Proxy):
+            self.cut = output.node
+        return output
+
+
+def _trace(module: nn.Module, layer: str) -> tuple[fx.Graph, fx.Node]:
+    tracer = _Tracer(layer, whole=False)
+    try:
+        graph = tracer.trace(module)
+    except UNTRACEABLE:
+        tracer = _Tracer(layer, whole=True)
+        graph = tracer.trace(module)
+    if tracer.cut is None:
+        raise ModelError(f"layer {layer!r} does not run in this model's forward: name another with layer=…")
+    return graph, tracer.cut
 
 
 def _look(split: Split, x: Tensor) -> tuple[Tensor, Tensor, Context]:
