@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from whylight import render
-from whylight.errors import WhylightError
+from whylight.errors import WhylightError, WriteError
 from whylight.explanation import Explanation
 from whylight.preprocess import Region
 
@@ -129,6 +129,28 @@ def test_save(tmp_path: Path, name: str) -> None:
     if path.suffix != ".npz":
         with Image.open(path) as written:
             assert written.size == (80, 60)
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.npz"])
+def test_a_write_that_fails_leaves_the_file_as_it_was(tmp_path: Path, name: str) -> None:
+    resource = pytest.importorskip("resource", reason="needs a limit on the size of files")
+    (tmp_path / name).write_text("old")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20, before[1]))
+    try:
+        with pytest.raises(WriteError, match=rf"{name}: cannot be written: File too large"):
+            make(hot_cell()).save(tmp_path / name)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert (tmp_path / name).read_text() == "old"
+    assert list(tmp_path.iterdir()) == [tmp_path / name]
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a.webp"])
+def test_a_picture_too_wide_for_the_format(tmp_path: Path, name: str) -> None:
+    with pytest.raises(WriteError, match=rf"{name}: cannot be written"):
+        make(hot_cell(), size=(65_501, 1)).save(tmp_path / name)
+    assert not list(tmp_path.iterdir())
 
 
 def test_save_views(tmp_path: Path) -> None:

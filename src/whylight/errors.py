@@ -26,6 +26,10 @@ class TargetError(WhylightError):
     """A target names no class of the model, or a callable target returned something unusable."""
 
 
+class WriteError(WhylightError):
+    """A result cannot be written: the disk is full, the folder is gone or closed."""
+
+
 class DataError(WhylightError):
     """A set of training or evaluation pictures cannot be used as it stands."""
 

@@ -14,7 +14,8 @@ from PIL import Image
 from torch import Tensor
 
 from whylight import render
-from whylight.errors import WhylightError
+from whylight.atomic import named_errors, replacing
+from whylight.errors import WhylightError, WriteError
 from whylight.localize import Box, boxes_of
 from whylight.preprocess import Region, place
 
@@ -136,7 +137,7 @@ class Explanation:
         return boxes_of(self.heatmap(), threshold, largest)
 
     def save(self, path: str | os.PathLike[str], view: View = "overlay", **options: Any) -> Path:
-        """Write a picture of this explanation; the suffix says the format (`.npz` writes the raw map).
+        """Write a picture of this explanation, whole or not at all; the suffix says the format (`.npz`: the raw map).
 
         Args:
             path: where to; its folder must exist.
@@ -144,7 +145,8 @@ class Explanation:
             options: passed on to `overlay`, `panel` or `heatmap`.
 
         Raises:
-            WhylightError: if the suffix is unknown or the file cannot be written.
+            WhylightError: if the suffix is unknown.
+            WriteError: if the file cannot be written.
         """
         path = Path(path)
         if path.suffix.lower() == ".npz":
@@ -154,10 +156,11 @@ class Explanation:
                 f"{path}: cannot write {path.suffix or 'a file without suffix'}; use .png, .jpg, .webp or .npz"
             )
         picture = self._view(view, options)
-        try:
-            picture.save(path, _SUFFIXES[path.suffix.lower()])
-        except OSError as error:
-            raise WhylightError(f"{path}: cannot be written: {error.strerror or error}") from error
+        with named_errors(path), replacing(path) as file:
+            try:
+                picture.save(file, _SUFFIXES[path.suffix.lower()])
+            except ValueError as error:  # more pixels a side than the format can hold
+                raise WriteError(f"{path}: cannot be written: {error}") from error
         return path
 
     def to_dict(self) -> dict[str, Any]:
@@ -178,18 +181,15 @@ class Explanation:
         }
 
     def to_npz(self, path: str | os.PathLike[str]) -> Path:
-        """Write the raw map and the facts beside it as a NumPy archive, readable without unpickling.
+        """Write the raw map and the facts beside it as a NumPy archive, whole or not at all, readable without unpickling.
 
         Raises:
-            WhylightError: if the file cannot be written.
+            WriteError: if the file cannot be written.
         """
         facts = {key: value for key, value in self.to_dict().items() if value is not None and key != "map"}
         path = Path(path)
-        try:
-            with path.open("wb") as file:
-                np.savez_compressed(file, map=self.map.numpy(), **facts)
-        except OSError as error:
-            raise WhylightError(f"{path}: cannot be written: {error.strerror or error}") from error
+        with named_errors(path), replacing(path) as file:
+            np.savez_compressed(file, map=self.map.numpy(), **facts)
         return path
 
     def _repr_png_(self) -> bytes:

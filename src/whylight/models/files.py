@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +14,7 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
+from whylight.atomic import replacing
 from whylight.errors import ModelError
 from whylight.models.architectures import build
 from whylight.preprocess import Preprocess
@@ -22,6 +22,7 @@ from whylight.preprocess import Preprocess
 KEY = "whylight"  # our entry in the file's metadata
 FILE = "model.safetensors"  # its name in a run folder
 FORMAT = 1
+OPTIONS = {"fold_batch_norm": bool}  # all that a file may hand to the constructor
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,7 @@ def save_weights(
 
     Raises:
         ModelError: if a weight is not finite in `dtype`.
+        OSError: if the file cannot be written.
     """
     tensors: dict[str, Tensor] = {}
     for name, value in module.state_dict().items():
@@ -89,12 +91,8 @@ def save_weights(
         tensors[name] = value.contiguous().clone()
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=path.name, suffix=".part", delete=False) as file:
+    with replacing(path, durable=True) as file:
         file.write(safetensors.torch.save(tensors, metadata={KEY: spec.to_json()}))
-        file.flush()
-        os.fsync(file.fileno())
-    os.chmod(file.name, 0o644)
-    os.replace(file.name, path)
 
 
 def read_spec(path: str | os.PathLike[str]) -> ModelSpec:
@@ -104,11 +102,7 @@ def read_spec(path: str | os.PathLike[str]) -> ModelSpec:
         ModelError: if there is no such file, or it was not written by whylight.
     """
     path = _file(path)
-    try:
-        with safetensors.safe_open(path, framework="pt") as file:
-            metadata: dict[str, str] = file.metadata() or {}
-    except (OSError, safetensors.SafetensorError) as error:
-        raise ModelError(f"{path}: not a safetensors file that can be read ({error})") from error
+    metadata = _metadata(path)
     if KEY not in metadata:
         raise ModelError(
             f"{path}: these weights carry no whylight metadata (architecture, classes, preprocessing). For weights from "
@@ -120,6 +114,13 @@ def read_spec(path: str | os.PathLike[str]) -> ModelSpec:
             raise ModelError(
                 f"{path}: written by a newer whylight (format {fields['format']}); update whylight to read it"
             )
+        wrong = [
+            f"{name}={value!r}" for name, value in fields["options"].items() if type(value) is not OPTIONS.get(name)
+        ]
+        if wrong:  # they would reach the network's constructor
+            raise ModelError(
+                f"{path}: asks for {', '.join(wrong)}, which this whylight does not take (it takes {', '.join(OPTIONS)})"
+            )
         return ModelSpec(
             arch=fields["arch"],
             classes=tuple(fields["classes"]),
@@ -128,8 +129,22 @@ def read_spec(path: str | os.PathLike[str]) -> ModelSpec:
             options=fields["options"],
             training=fields["training"],
         )
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ModelError(f"{path}: its whylight metadata is damaged ({error!r})") from error
+
+
+def own_spec(path: str | os.PathLike[str]) -> ModelSpec | None:
+    """Read the spec of a model file or run folder of ours; None for weights from elsewhere.
+
+    Raises:
+        ModelError: if it is a folder without a model, or damaged.
+    """
+    path = Path(path)
+    if path.is_dir():
+        return read_spec(path)
+    if path.suffix != ".safetensors" or not path.is_file() or KEY not in _metadata(path):
+        return None
+    return read_spec(path)
 
 
 def load_weights(path: str | os.PathLike[str]) -> tuple[nn.Module, ModelSpec]:
@@ -154,3 +169,11 @@ def _file(path: str | os.PathLike[str]) -> Path:
     if not file.is_file():
         raise ModelError(f"{file}: no such model file")
     return file
+
+
+def _metadata(path: Path) -> dict[str, str]:
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:
+            return file.metadata() or {}
+    except (OSError, safetensors.SafetensorError) as error:
+        raise ModelError(f"{path}: not a safetensors file that can be read ({error})") from error
