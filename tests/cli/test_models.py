@@ -39,7 +39,8 @@ def test_inspecting_a_zoo_name_needs_no_network(run: Run) -> None:
     facts = json.loads(run("models", "test_vit", "--json").out)
     assert facts["split"]
     assert len(facts["grid"]) == 2
-    assert "blocks.1" in [layer["name"] for layer in facts["layers"]]  # tokens are places too
+    shapes = {layer["name"]: layer["shape"] for layer in facts["layers"]}
+    assert shapes["blocks.1"] == [64, *facts["grid"]]  # tokens are places too
 
 
 @pytest.mark.parametrize("name", ["resnet81", "no/such/folder"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -63,6 +65,16 @@ def test_bundled_face() -> None:
     model = whylight.load("face", device="cpu")
     assert set(model.classes) == {"face", "no face"}
     assert model.linear is not None, "ready for CAM"
+
+
+def test_the_bundled_model_needs_no_zoo() -> None:
+    """timm takes seconds to import; the bundled network is torchvision's."""
+    code = (
+        "import sys, whylight; whylight.load('face', device='cpu')\n"
+        "heavy = {'timm', 'httpx', 'huggingface_hub', 'matplotlib'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_offline_pretrained_says_what_was_tried(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

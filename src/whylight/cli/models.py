@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
-
-if TYPE_CHECKING:
-    from whylight.models.model import Model
 
 
 def models(
@@ -53,14 +49,17 @@ def models(
 
 def bundled() -> list[dict[str, Any]]:
     """What the package brings along: name, classes, input and size on disk, read without loading any weights."""
+    from whylight.models.bundled import file_of, names
     from whylight.models.files import read_spec
 
     found = []
-    for file in sorted((Path(__file__).parents[1] / "models" / "bundled").glob("*.safetensors")):
+    for name in names():
+        file = file_of(name)
+        assert file is not None
         spec = read_spec(file)
         found.append(
             {
-                "name": file.stem,
+                "name": name,
                 "classes": list(spec.classes),
                 "network": spec.arch,
                 "input": list(spec.preprocess.size),
@@ -94,6 +93,7 @@ def inspect(name: str, *, pretrained: bool, layer: str | None) -> dict[str, Any]
     """Everything worth knowing about one model before explaining with it."""
     from whylight.cli.report import calm_warnings
     from whylight.cli.source import Source
+    from whylight.models.layers import spatial_layers
 
     with calm_warnings():
         model = Source(name, pretrained=pretrained, layer=layer, device="cpu").load()
@@ -110,43 +110,8 @@ def inspect(name: str, *, pretrained: bool, layer: str | None) -> dict[str, Any]
         "closed_forms": model.linear is not None,
         "methods": model.applicable_methods(),
         "input": {**model.preprocessing.to_dict(), "size": [height, width]},
-        "layers": spatial_layers(model),
+        "layers": [{"name": name, "shape": list(shape)} for name, shape in spatial_layers(model).items()],
     }
-
-
-def spatial_layers(model: Model, deepest: int = 2) -> list[dict[str, Any]]:
-    """The larger parts that `--layer` can name: dotted name and output shape, (K, h, w) or (tokens, K)."""
-    import torch
-    from torch import Tensor, nn
-
-    from whylight.models.borrow import borrowed
-    from whylight.models.layout import layout_of
-
-    size = model.preprocessing.size
-    found: dict[str, tuple[int, ...]] = {}
-
-    def note(name: str) -> Any:
-        def hook(part: nn.Module, given: Any, output: Any) -> None:
-            if not isinstance(output, Tensor):
-                return
-            tokens = (
-                output.ndim == 3 and any(True for _ in part.children()) and layout_of(output.shape, size) is not None
-            )
-            if tokens or (output.ndim == 4 and min(output.shape[2:]) > 1):
-                found[name] = tuple(output.shape[1:])
-
-        return hook
-
-    parts = [(name, part) for name, part in model.module.named_modules() if name and name.count(".") < deepest]
-    handles = [part.register_forward_hook(note(name)) for name, part in parts]
-    x = torch.zeros((1, 3, *size), device=model.device, dtype=model.dtype)
-    try:
-        with borrowed(model.module), torch.no_grad():
-            model.module(x)
-    finally:
-        for handle in handles:
-            handle.remove()
-    return [{"name": name, "shape": list(shape)} for name, shape in found.items()]
 
 
 def _print(facts: dict[str, Any], as_json: bool, words: Any) -> None:
@@ -205,7 +170,8 @@ def _card(facts: dict[str, Any]) -> str:
         ),
         ("methods", ", ".join(facts["methods"])),
     ]
-    lines = [facts["model"], *(f"  {key:<10}{value}" for key, value in rows), "", "Layers for --layer, as they run:"]
+    lines = [facts["model"], *(f"  {key:<10}{value}" for key, value in rows)]
+    lines += ["", "Layers for --layer, as they run: channels × height × width"]
     lines += [f"  {one['name']:<28}{' × '.join(map(str, one['shape']))}" for one in facts["layers"]]
     return "\n".join(lines)
 

@@ -1,4 +1,7 @@
-"""Build a network by name: timm's architectures by their own name, torchvision's as `torchvision/NAME`."""
+"""Build a network by name: timm's architectures by their own name, torchvision's as `torchvision/NAME`.
+
+Each of the two libraries takes a second or more to import, so each is imported where it is needed.
+"""
 
 from __future__ import annotations
 
@@ -13,22 +16,13 @@ from typing import Any, cast
 
 import safetensors
 import safetensors.torch
-import timm
 import torch
-import torchvision
 from torch import Tensor, nn
 
 from whylight.errors import ModelError
 from whylight.models.adapt import classifier_of, fold_batch_norm, set_output_stride
 
 TORCHVISION = "torchvision/"
-
-try:  # the client that huggingface_hub downloads with, from its version 1 on
-    from httpx import HTTPError
-except ModuleNotFoundError:  # before that, requests, whose errors are OSErrors
-    HTTPError = OSError  # type: ignore[assignment, misc]
-# A missing network, a server that says no, a file that arrives damaged, an architecture without weights.
-_NO_WEIGHTS = (OSError, urllib.error.URLError, HTTPError, RuntimeError, ValueError)
 
 # What the readers raise on bytes that are no weights: the restricted unpickler trips over them in many ways.
 _DAMAGED = (
@@ -72,14 +66,32 @@ def build(
 
 def names() -> list[str]:
     """Every architecture that `build` knows by name."""
+    import timm
+    import torchvision
+
     theirs = [TORCHVISION + name for name in torchvision.models.list_models(module=torchvision.models)]
     return [*timm.list_models(), *theirs]
+
+
+def is_known(arch: str) -> bool:
+    """Whether `build` knows a name; of `hf-hub:` names only the hub can tell, so all of them pass."""
+    if arch.startswith(TORCHVISION):
+        import torchvision
+
+        return arch.removeprefix(TORCHVISION) in torchvision.models.list_models(module=torchvision.models)
+    if arch.startswith("hf-hub:"):
+        return True
+    import timm
+
+    return bool(timm.is_model(arch))  # names with a tag too: resnet50.a1_in1k
 
 
 def _from_timm(
     arch: str, classes: int | None, stride: int | None, pretrained: bool, options: dict[str, object]
 ) -> nn.Module:
-    if not arch.startswith("hf-hub:") and not timm.is_model(arch):
+    import timm
+
+    if not is_known(arch):
         raise _unknown(arch)
     arguments: dict[str, Any] = {**options} if classes is None else {**options, "num_classes": classes}
     if stride is not None:
@@ -87,11 +99,11 @@ def _from_timm(
     if pretrained:
         try:
             return timm.create_model(arch, pretrained=True, **arguments)
-        except _NO_WEIGHTS as error:
+        except _no_weights() as error:
             raise _unavailable(arch, "timm", error) from error
     try:
         return timm.create_model(arch, pretrained=False, **arguments)
-    except (TypeError, NotImplementedError, AssertionError, RuntimeError, ValueError, OSError, HTTPError) as error:
+    except _no_weights(TypeError, NotImplementedError, AssertionError) as error:
         asked = ", ".join(f"{key}={value!r}" for key, value in arguments.items())
         raise ModelError(f"{arch} cannot be built with {asked}: {error}") from error
 
@@ -99,8 +111,10 @@ def _from_timm(
 def _from_torchvision(
     arch: str, classes: int | None, stride: int | None, pretrained: bool, options: dict[str, object]
 ) -> nn.Module:
+    import torchvision
+
     name = arch.removeprefix(TORCHVISION)
-    if name not in torchvision.models.list_models(module=torchvision.models):
+    if not is_known(arch):
         raise _unknown(arch)
     try:
         own = {} if classes is None else {"num_classes": classes}
@@ -111,12 +125,21 @@ def _from_torchvision(
         weights = torchvision.models.get_model_weights(name)
         try:
             state = weights["DEFAULT"].get_state_dict(progress=False, check_hash=True)
-        except (*_NO_WEIGHTS, KeyError) as error:
+        except _no_weights(KeyError) as error:
             raise _unavailable(arch, "torchvision", error) from error
         _fill(module, dict(state), f"the weights of {arch}")
     if stride is not None:
         set_output_stride(module.eval(), stride)
     return module
+
+
+def _no_weights(*more: type[Exception]) -> tuple[type[Exception], ...]:
+    """What is raised for a missing network, a server that says no, a damaged file, an architecture without weights."""
+    try:  # the client that huggingface_hub downloads with, from its version 1 on
+        from httpx import HTTPError
+    except ModuleNotFoundError:  # before that, requests, whose errors are OSErrors
+        HTTPError = OSError  # type: ignore[assignment, misc]
+    return (OSError, urllib.error.URLError, HTTPError, RuntimeError, ValueError, *more)
 
 
 def _unknown(arch: str) -> ModelError:

@@ -1,4 +1,7 @@
-"""Get a model by name: bundled, a file or run folder of ours, timm, torchvision, the Hugging Face hub."""
+"""Get a model by name: bundled, a file or run folder of ours, timm, torchvision, the Hugging Face hub.
+
+timm and torchvision take a second or more each to import, so each is imported where it is needed.
+"""
 
 from __future__ import annotations
 
@@ -8,25 +11,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast, get_args
 
-import timm
 import torch
-import torchvision
-from timm.data import resolve_model_data_config
 from torch import nn
 
 from whylight.errors import ModelError
-from whylight.models.architectures import TORCHVISION, build, load_foreign, names
+from whylight.models import bundled
+from whylight.models.architectures import TORCHVISION, build, is_known, load_foreign, names
 from whylight.models.device import resolve_device
 from whylight.models.files import FILE, load_weights
 from whylight.models.model import Model
 from whylight.preprocess import Interpolation, Preprocess
-
-_BUNDLED = Path(__file__).parent / "bundled"
-
-
-def bundled() -> tuple[str, ...]:
-    """Names of the models that ship with whylight."""
-    return tuple(sorted(path.stem for path in _BUNDLED.glob("*.safetensors")))
 
 
 def load(
@@ -74,13 +68,14 @@ def own_file(name: str) -> Path | None:
     Raises:
         ModelError: if it is a folder or file that holds no model.
     """
-    if name in bundled():
-        return _BUNDLED / f"{name}.safetensors"
+    shipped = bundled.file_of(name)
+    if shipped is not None:
+        return shipped
     path = Path(name)
     if path.is_dir():
         if (path / FILE).is_file():
             return path / FILE
-        if _in_zoo(name):  # a folder of results, say, that happens to be called like a network
+        if is_known(name):  # a folder of results, say, that happens to be called like a network
             return None
         raise ModelError(f"{name}: this folder holds no {FILE}; whylight train writes it when it is done")
     if path.suffix == ".safetensors" or path.is_file():
@@ -93,11 +88,6 @@ def own_file(name: str) -> Path | None:
     return None
 
 
-def _in_zoo(name: str) -> bool:
-    # is_model knows names with a tag too: resnet50.a1_in1k
-    return name.startswith("hf-hub:") or name in names() or bool(timm.is_model(name))
-
-
 def _from_zoo(
     name: str,
     pretrained: bool,
@@ -106,7 +96,7 @@ def _from_zoo(
     device: torch.device,
     layer: str | None,
 ) -> Model:
-    if not _in_zoo(name):
+    if not is_known(name):
         raise _unknown(name)
     if weights is None:
         module = build(name, pretrained=pretrained)
@@ -135,6 +125,8 @@ def _model(
 
 
 def _timm_preprocessing(module: nn.Module) -> Preprocess:
+    from timm.data import resolve_model_data_config
+
     config: dict[str, Any] = resolve_model_data_config(module)
     _, height, width = config["input_size"]
     return Preprocess(
@@ -148,6 +140,8 @@ def _timm_preprocessing(module: nn.Module) -> Preprocess:
 
 
 def _torchvision_preprocessing(name: str) -> Preprocess:
+    import torchvision
+
     try:
         weights = torchvision.models.get_model_weights(name.removeprefix(TORCHVISION))["DEFAULT"]
     except (KeyError, ValueError):  # an architecture without published weights
@@ -173,6 +167,8 @@ def _interpolation(name: str) -> Interpolation:
 
 def _class_names(name: str, module: nn.Module) -> tuple[str, ...] | None:
     """The names that a zoo's weights go by; None where nobody wrote them down."""
+    import torchvision
+
     published: dict[str, Any] = getattr(module, "pretrained_cfg", None) or {}
     if published.get("label_names"):
         return tuple(published["label_names"])
@@ -183,11 +179,11 @@ def _class_names(name: str, module: nn.Module) -> tuple[str, ...] | None:
 
 
 def _unknown(name: str) -> ModelError:
-    known = [*bundled(), *names()]
+    known = [*bundled.names(), *names()]
     near = difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.5)
     hint = f"Near it: {', '.join(near)}. " if near else ""
     return ModelError(
         f"model {name!r} is not known, and there is no file or folder of that name. {hint}"
-        f"It can be a bundled model ({', '.join(bundled()) or 'none'}), a timm name, torchvision/NAME, hf-hub:OWNER/NAME, "
+        f"It can be a bundled model ({', '.join(bundled.names()) or 'none'}), a timm name, torchvision/NAME, hf-hub:OWNER/NAME, "
         "a run folder or a .safetensors file"
     )

@@ -1,0 +1,53 @@
+"""Which layers a network can be looked at."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from whylight.models.borrow import borrowed
+from whylight.models.find import is_stream, layout_in
+
+if TYPE_CHECKING:
+    from whylight.models.model import Model
+
+
+def spatial_layers(model: Model, deepest: int = 2) -> dict[str, tuple[int, int, int]]:
+    """The layers with a grid of places, in the order in which they run: dotted name → (K, h, w), however it is laid out.
+
+    Args:
+        model: the classifier.
+        deepest: how many parts a name may have; 2 shows blocks, and not what is inside them.
+
+    >>> import whylight
+    >>> spatial_layers(whylight.load("test_vit", pretrained=False))["blocks.0"]
+    (64, 10, 10)
+    """
+    size = model.preprocessing.size
+    found: dict[str, tuple[int, int, int]] = {}
+
+    def note(name: str) -> Any:
+        def hook(part: nn.Module, given: Any, output: Any) -> None:
+            if not isinstance(output, Tensor) or output.ndim not in (3, 4):
+                return
+            layout = layout_in(output, model.module, size)
+            if layout is not None and (output.ndim == 4 or is_stream(part)):
+                _, channels, h, w = layout.to_grid(output, size).shape
+                found[name] = (channels, h, w)
+
+        return hook
+
+    x = torch.zeros((1, 3, *size), device=model.device, dtype=model.dtype)
+    handles = []
+    with borrowed(model.module), torch.no_grad():
+        try:
+            for name, part in model.module.named_modules():
+                if name and name.count(".") < deepest:
+                    handles.append(part.register_forward_hook(note(name)))
+            model.module(x)
+        finally:
+            for handle in handles:
+                handle.remove()
+    return found
