@@ -11,9 +11,10 @@ from typer.core import TyperGroup
 from whylight.cli.explain import explain
 from whylight.cli.models import models
 from whylight.cli.train import train
-from whylight.errors import WhylightError
+from whylight.errors import WhylightError, WriteError
 
 BAD_USAGE = 2
+COULD_NOT_GO_ON = 3
 INTERRUPTED = 130
 
 
@@ -41,9 +42,17 @@ class _Verbs(TyperGroup):
             return super().invoke(ctx)
         except WhylightError as error:
             typer.echo(f"whylight: {error}", err=True)
-            raise typer.Exit(BAD_USAGE) from None
+            raise typer.Exit(COULD_NOT_GO_ON if isinstance(error, WriteError) else BAD_USAGE) from None
+        except BrokenPipeError:  # who reads our output has had enough; typer ends without a word
+            raise
+        except OSError as error:
+            where = f"{error.filename}: " if error.filename else ""
+            typer.echo(f"whylight: {where}{error.strerror or error}", err=True)
+            raise typer.Exit(COULD_NOT_GO_ON) from None
         except KeyboardInterrupt:
-            typer.echo("whylight: stopped; what is done is kept, the same command goes on from there", err=True)
+            kept = ctx.invoked_subcommand == "explain"  # train says its own
+            rest = "; what is done is kept, the same command goes on from there" if kept else ""
+            typer.echo(f"whylight: stopped{rest}", err=True)
             raise typer.Exit(INTERRUPTED) from None
 
 
@@ -52,7 +61,8 @@ app = typer.Typer(
     cls=_Verbs,
     name="whylight",
     help="See where an image classifier looks, and why it decides as it does.",
-    epilog="Exit codes: 0 done; 1 some inputs failed, the rest is done; 2 bad usage; 130 interrupted. "
+    epilog="Exit codes: 0 done; 1 some inputs failed, the rest is done; 2 bad usage; "
+    "3 could not go on, the disk is full, say; 130 interrupted. "
     "whylight --version prints the version.",
     add_completion=False,
     rich_markup_mode=None,

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
+from whylight.atomic import named_errors, replacing
 from whylight.errors import WhylightError
 
 Record = dict[str, Any]
@@ -30,16 +31,18 @@ class Ledger:
 
     Each line is written out at once, so that a kill loses no more than what was in flight; a line cut short by a kill
     is taken off before the next is written. A result that was made again replaces the earlier line when the run
-    closes.
+    closes. Who adds lines must be the only one to do so: see `lock.only_run`.
 
     Raises:
-        WhylightError: if the file cannot be read or written.
+        WhylightError: if the file cannot be read.
+        WriteError: if it cannot be written.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.path = folder / NAME
         self._by_file: dict[str, Record] = {}  # one record a file: the latest
+        self._by_name: dict[str, Record] = {}  # the same by the name without its suffix
         self._done: dict[tuple[str, str, str | None, str], Record] = {}
         self._others: list[str] = []  # lines that are not ours stay, and what they stood for is done again
         self._superseded = False
@@ -59,7 +62,8 @@ class Ledger:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._file is not None:
-            self._file.close()
+            with named_errors(self.path):
+                self._file.close()
             if self._superseded:
                 self._rewrite()
 
@@ -81,20 +85,24 @@ class Ledger:
         return record if all((self.folder / name).is_file() for name in files) else None
 
     def owner(self, name: str) -> Record | None:
-        """The record whose picture has this file name, on a file system that may not tell case."""
-        return self._by_file.get(name.casefold())
+        """The record whose files have this name, whatever the suffix, on a file system that may not tell case.
+
+        The raw map beside `a.png` and the one beside `a.jpg` would be the same file.
+        """
+        return self._by_name.get(_bare(name))
 
     def owns(self, path: str) -> bool:
         """Whether a file is one of the results."""
         place = os.path.relpath(path, self.folder)
-        return not place.startswith("..") and self.owner(place) is not None
+        return not place.startswith("..") and place.casefold() in self._by_file
 
     def add(self, record: Record) -> None:
         """Write a record down, at once."""
         line = json.dumps(_plain(record), ensure_ascii=False, allow_nan=False)
-        file = self._file = self._file or self._opened()
-        file.write(line + "\n")
-        file.flush()
+        with named_errors(self.path):
+            file = self._file = self._file or self._opened()
+            file.write(line + "\n")
+            file.flush()
         self._keep(record)
 
     def _read(self) -> None:
@@ -110,29 +118,28 @@ class Ledger:
                 self._others.append(line.decode(errors="replace"))
 
     def _opened(self) -> IO[str]:
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            if self.path.exists():
-                os.truncate(self.path, self._whole)
-            return self.path.open("a", encoding="utf-8")
-        except OSError as error:
-            raise WhylightError(f"{self.path}: cannot be written: {error.strerror}") from error
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if self.path.exists():
+            os.truncate(self.path, self._whole)
+        return self.path.open("a", encoding="utf-8")
 
     def _keep(self, record: Record) -> None:
         before = self._by_file.pop(record["file"].casefold(), None)
         if before is not None:
             self._superseded = True
             self._done.pop(_key_of(before), None)
-        self._by_file[record["file"].casefold()] = record
+        self._by_file[record["file"].casefold()] = self._by_name[_bare(record["file"])] = record
         self._done[_key_of(record)] = record
 
     def _rewrite(self) -> None:
-        new = self.path.with_name(f".{NAME}.new")
-        with new.open("w", encoding="utf-8") as file:
-            file.writelines(f"{line}\n" for line in self._others)
+        with named_errors(self.path), replacing(self.path) as file:
+            file.writelines(f"{line}\n".encode() for line in self._others)
             for record in self._by_file.values():
-                file.write(json.dumps(_plain(record), ensure_ascii=False, allow_nan=False) + "\n")
-        os.replace(new, self.path)
+                file.write(json.dumps(_plain(record), ensure_ascii=False, allow_nan=False).encode() + b"\n")
+
+
+def _bare(name: str) -> str:
+    return os.path.splitext(name)[0].casefold()
 
 
 def _key(path: str, method: str, asked: str | None, settings: Mapping[str, Any]) -> tuple[str, str, str | None, str]:

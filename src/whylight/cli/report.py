@@ -13,6 +13,7 @@ from typing import IO, Any, Protocol
 
 import typer
 
+from whylight.atomic import named_errors
 from whylight.errors import WhylightError, WhylightWarning
 
 _SHOWN = 20  # broken pictures named on the screen; all of them are in errors.jsonl
@@ -99,7 +100,7 @@ class JsonOut:
     """Where `--json` goes: a file, stdout (`-`), or nowhere (None)."""
 
     def __init__(self, where: str | None) -> None:
-        self.to_stdout = where == "-"
+        self.to_stdout, self._where = where == "-", where or ""
         self._file: IO[str] | None = None
         if where and not self.to_stdout:
             try:
@@ -112,12 +113,14 @@ class JsonOut:
         if self.to_stdout:
             typer.echo(json.dumps(value, ensure_ascii=False))
         elif self._file:
-            self._file.write(json.dumps(value, ensure_ascii=False) + "\n")
+            with named_errors(self._where):
+                self._file.write(json.dumps(value, ensure_ascii=False) + "\n")
 
     def close(self) -> None:
         """Close the file, if there is one."""
         if self._file:
-            self._file.close()
+            with named_errors(self._where):
+                self._file.close()
 
     def say(self, text: str) -> None:
         """Print a line for people: on stdout, unless JSON has it."""

@@ -9,11 +9,13 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from whylight.atomic import named_errors
 from whylight.cli.ledger import Ledger, Record
+from whylight.cli.lock import only_run
 from whylight.cli.plan import Plan, Question
 from whylight.cli.report import JsonOut, Tick, calm_warnings, progress, sentence, show_errors
 from whylight.cli.write import Writer
-from whylight.errors import TargetError, WhylightError
+from whylight.errors import ImageError, TargetError, WhylightError
 
 if TYPE_CHECKING:
     from whylight.methods import Method
@@ -27,6 +29,7 @@ def run(plan: Plan, *, json_to: str | None, batch_size: int | None, overwrite: b
     started = loaded = time.perf_counter()
     with ExitStack() as stack:
         stack.enter_context(calm_warnings())
+        stack.enter_context(only_run(plan.out))
         ledger = stack.enter_context(Ledger(plan.out))
         output = JsonOut(json_to)
         stack.callback(output.close)
@@ -68,8 +71,7 @@ class _Errors:
 
     def add(self, picture: Any, error: WhylightError) -> None:
         self.found.append({"picture": str(picture), "error": str(error), "kind": type(error).__name__})
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.open("a", encoding="utf-8") as file:
+        with named_errors(self.path), self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(self.found[-1], ensure_ascii=False) + "\n")
 
 
@@ -111,6 +113,11 @@ def _explained(
                 batch_size=batch_size,
                 on_error=failed,
             ):
+                source, size = explanations[0].source, explanations[0].picture.size
+                if not plan.look.fits(size):
+                    wide = f"{size[0]}×{size[1]} pixels are too many for a JPEG file; use --format png"
+                    failed(source, ImageError(f"{source}: {wide}"))
+                    continue
                 for question, explanation in zip(asked, explanations, strict=True):
                     if (
                         question in questions

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from whylight.errors import ModelError
+from whylight.models.bundled import file_of
 
 if TYPE_CHECKING:
     from whylight.models.model import Model
@@ -28,8 +29,12 @@ class Source:
     def identity(self) -> dict[str, Any]:
         """What decides the results, without loading anything: names, and size and date of the files behind them."""
         facts: dict[str, Any] = {"model": self.name, "layer": self.layer, "pretrained": self.pretrained}
-        file = Path(self.name)
-        if file.is_dir():
+        bundled = file_of(self.name)
+        if bundled is not None:  # as in load: the name wins over a file or folder that is called the same
+            # By contents: each installation gives the file a date and a place of its own.
+            facts["bundled"] = hashlib.sha256(bundled.read_bytes()).hexdigest()[:16]
+        file = Path(self.name) if bundled is None else None
+        if file is not None and file.is_dir():
             file = file / "model.safetensors"
         for key, path in (("model_file", file), ("weights", self.weights)):
             if path is not None and path.is_file():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -10,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from whylight.atomic import named_errors, replacing
 from whylight.cli.ledger import Record
-from whylight.errors import WhylightError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,10 +20,7 @@ if TYPE_CHECKING:
 
 _THREADS = 2
 _AHEAD = 16  # results drawn and written ahead of the ledger; more would only hold more pictures in memory
-
-
-class WriteError(WhylightError):
-    """A result cannot be written: the disk is full, the folder is gone."""
+_LONGEST_JPEG = 65_500  # pixels a side that libjpeg writes
 
 
 @dataclass(frozen=True)
@@ -36,6 +32,10 @@ class Look:
     alpha: float
     suffix: str
     maps: bool  # the raw map beside the picture
+
+    def fits(self, size: tuple[int, int]) -> bool:
+        """Whether the format can hold what is drawn of a picture of a size (width, height); panels are never large."""
+        return self.suffix != "jpg" or self.style == "panel" or max(size) <= _LONGEST_JPEG
 
 
 class Writer:
@@ -63,11 +63,11 @@ class Writer:
 
     def _write(self, explanation: Explanation, record: Record) -> Record:
         target = self._folder / record["file"]
-        try:
+        data = _encoded(_drawn(explanation, self._look), self._look.suffix)
+        with named_errors(target):
             target.parent.mkdir(parents=True, exist_ok=True)
-            _replace(target, _encoded(_drawn(explanation, self._look), self._look.suffix))
-        except OSError as error:
-            raise WriteError(f"{target}: cannot be written: {error.strerror or error}") from error
+            with replacing(target) as file:
+                file.write(data)
         if record["map"]:
             explanation.to_npz(self._folder / record["map"])
         return record
@@ -93,11 +93,3 @@ def _encoded(pixels: NDArray[np.uint8], suffix: str) -> Any:
     options = [cv2.IMWRITE_PNG_COMPRESSION, 1] if suffix == "png" else [cv2.IMWRITE_JPEG_QUALITY, 92]
     _, data = cv2.imencode(f".{suffix}", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), options)
     return data
-
-
-def _replace(target: Path, data: Any) -> None:
-    """Write a file whole or not at all: a kill must not leave half a picture under a name that counts as done."""
-    new = target.with_name(f".{target.name}.new")
-    with new.open("wb") as file:
-        file.write(data)
-    os.replace(new, target)
