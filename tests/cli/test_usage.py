@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -72,24 +71,18 @@ def test_a_folder_that_cannot_be_written(run: Run, good: Path, model: str, tmp_p
 
 
 @pytest.mark.parametrize("verb", [[], ["explain"], ["models"], ["train"]])
-def test_help_is_quick_and_loads_nothing_heavy(verb: list[str]) -> None:
+def test_help_loads_nothing_heavy(verb: list[str]) -> None:
+    """How quick that makes it is measured in benchmarks/startup.py."""
     code = (
         "import sys; from whylight.cli import app\n"
         f"try: app({[*verb, '--help']!r})\n"
         "except SystemExit as end: assert not end.code\n"
-        "heavy = {'torch', 'numpy', 'PIL', 'matplotlib', 'rich', 'cv2', 'timm', 'pydantic'} & set(sys.modules)\n"
+        "heavy = {'torch', 'torchvision', 'numpy', 'PIL', 'matplotlib', 'rich', 'cv2', 'timm', 'pydantic'} & set(sys.modules)\n"
         "assert not heavy, heavy"
     )
-    took = []
-    for _ in range(3):
-        start = time.process_time_ns(), time.perf_counter()
-        done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False)
-        took.append(time.perf_counter() - start[1])
-        assert done.returncode == 0, done.stderr
-        assert "Usage" in done.stdout
-        if took[-1] < 0.3:
-            break
-    assert min(took) < 3.0  # a machine under load; what counts is the list of modules above
+    done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "Usage" in done.stdout
 
 
 def test_no_verb_shows_help_and_the_version_is_told(run: Run) -> None:
