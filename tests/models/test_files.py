@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,11 +13,14 @@ import safetensors.torch
 import torch
 
 from whylight.errors import ModelError
+from whylight.models.adapt import fold_batch_norm
+from whylight.models.architectures import build, load_foreign
 from whylight.models.files import KEY, ModelSpec, load_weights, read_spec, save_weights
 from whylight.preprocess import Preprocess
 
 ROOT = Path(__file__).resolve().parents[2]
 FACE = ROOT / "src" / "whylight" / "models" / "bundled" / "face.safetensors"
+INITIAL = Path(__file__).with_name("face_initial.json")
 
 
 @pytest.fixture
@@ -87,6 +92,17 @@ def test_files_that_are_not_ours(tmp_path: Path, spec: ModelSpec) -> None:
         load_weights(foreign)
 
 
+@pytest.mark.parametrize("options", [{"pretrained": True}, {"fold_batch_norm": "yes"}, {"weights": "/etc/passwd"}])
+def test_a_file_says_nothing_else_to_the_constructor(
+    tmp_path: Path, spec: ModelSpec, options: dict[str, object]
+) -> None:
+    path = tmp_path / "m.safetensors"
+    text = replace(spec, options={**spec.options, **options}).to_json()
+    safetensors.torch.save_file({"w": torch.zeros(1)}, path, metadata={KEY: text})
+    with pytest.raises(ModelError, match=rf"asks for {next(iter(options))}=.*does not take"):
+        read_spec(path)
+
+
 def test_the_bundled_face_model() -> None:
     module, spec = load_weights(FACE)
     assert FACE.stat().st_size <= 8 * 2**20
@@ -97,9 +113,29 @@ def test_the_bundled_face_model() -> None:
     assert torch.allclose(head.weight[0], -head.weight[1], atol=1e-3)
 
 
-def test_no_tensor_of_the_face_model_ships_as_it_was_found(data_dir: Path) -> None:
-    source = torch.load(data_dir / "weights" / "mobilenet_v2_imagenet.pth", weights_only=True)
-    found = [value.half() for value in source.values() if value.is_floating_point() and value.numel() > 1]
+def digest(value: torch.Tensor) -> str:
+    """What a tensor is told by: its shape and its numbers as fp16."""
+    numbers = value.detach().half().contiguous()
+    return hashlib.sha256(repr(tuple(numbers.shape)).encode() + numbers.numpy().tobytes()).hexdigest()[:32]
+
+
+def initial_digests(path: Path) -> dict[str, str]:
+    """Digests of all weights that the recipe of `face` starts from: as they lie in the file, and folded as it folds them."""
+    module = build("torchvision/mobilenet_v2", output_stride=16)
+    load_foreign(module, path)
+    found = dict(module.state_dict())
+    fold_batch_norm(module)
+    found |= {f"folded {name}": value for name, value in module.state_dict().items()}
+    return {name: digest(value) for name, value in found.items() if value.is_floating_point()}
+
+
+def test_no_tensor_of_the_face_model_ships_as_it_was_found() -> None:
+    initial = set(json.loads(INITIAL.read_text()).values())
+    assert len(initial) > 100  # 52 convolutions and their biases at least
     for name, value in safetensors.torch.load_file(FACE).items():
-        assert not any(value.shape == other.shape and torch.equal(value, other) for other in found), name
+        assert digest(value) not in initial, name
         assert value.std() > 0, name
+
+
+def test_the_digests_are_those_of_the_initial_weights(data_dir: Path) -> None:
+    assert json.loads(INITIAL.read_text()) == initial_digests(data_dir / "weights" / "mobilenet_v2_imagenet.pth")

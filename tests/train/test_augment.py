@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 import torch
 
+from whylight.errors import DataError
 from whylight.preprocess import Preprocess
 from whylight.train import TrainConfig
 from whylight.train.augment import Augment, cover, soft_edge
@@ -86,3 +88,9 @@ def test_soft_edge_is_opaque_inside() -> None:
     edge = soft_edge(20, 30)
     assert edge[10, 15] == 1
     assert edge[0, 0] == 0
+
+
+def test_patterns_that_match_nothing_are_named(settings: Callable[..., TrainConfig]) -> None:
+    for pattern in ("nothing/*", "empty/*"):  # background pictures are not what is pasted
+        with pytest.raises(DataError, match=r"paste_from: .*called '" + pattern.replace("*", r"\*")):
+            pictures(settings(background="empty", paste=0.5, paste_from=("disc/*", pattern)))

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from train.conftest import draw
 from whylight.errors import DataError
 from whylight.train.check import check, imbalance
 from whylight.train.data import find, split
@@ -70,6 +71,29 @@ def test_unknown_layouts(tmp_path: Path, tree: Path) -> None:
     shutil.rmtree(tree / "val")
     with pytest.raises(DataError, match="no val/"):
         find(tree)
+
+
+@pytest.mark.parametrize(
+    ("train", "val"), [("training", "validation"), ("Train", "Val"), ("testing", "val"), ("train/train", "val")]
+)
+def test_the_parts_of_a_split_are_never_taken_for_classes(tmp_path: Path, tree: Path, train: str, val: str) -> None:
+    root = tmp_path / "other"
+    for old, new in (("train", train), ("val", val)):
+        (root / new).parent.mkdir(parents=True, exist_ok=True)
+        (tree / old).rename(root / new)
+    with pytest.raises(DataError, match=r"would be taken for classes\. A tree with its own split has train/ and val/"):
+        find(root)
+
+
+def test_the_fingerprint_is_of_the_content(tree: Path) -> None:
+    path = tree / "train" / "disc" / "a.bmp"
+    draw(path, disc=True, seed=77)
+    before, size = find(tree), path.stat().st_size
+    print_before = before.fingerprint(check(before))
+    assert before.fingerprint(check(before)) == print_before
+    draw(path, disc=True, seed=78)
+    assert path.stat().st_size == size
+    assert before.fingerprint(check(before)) != print_before
 
 
 def test_split_is_stratified_and_keeps_twins_together(tree: Path) -> None:

@@ -19,11 +19,12 @@ from PIL import Image
 
 import whylight
 from whylight.errors import TrainError
-from whylight.models.files import ModelSpec, load_weights, read_spec
-from whylight.preprocess import Preprocess
+from whylight.models.files import load_weights, read_spec
 from whylight.train import TrainConfig, resume, train
 from whylight.train.checkpoint import load
-from whylight.train.network import make
+from whylight.train.data import find
+from whylight.train.evaluate import Scores, logits_of
+from whylight.train.start import start
 
 Make = Callable[..., TrainConfig]
 
@@ -88,6 +89,7 @@ def test_killed_in_the_middle_and_resumed_is_bit_for_bit_the_same(settings: Make
         epochs=3, dropout=0.3, background="empty", paste=0.5, erase=0.3, local=1.0, flip=0.5, jpeg=0.3, blur=0.3,
         workers=1, checkpoint_minutes=0.0, output_stride=16,
     )  # fmt: skip
+    assert start(config, ("disc", "empty"))[0].drop_rate == 0.3  # it is drawn in each step: see test_start.py
     straight = replace(config, out=str(tmp_path / "straight"), workers=0)  # workers must not matter either
     train(straight)
 
@@ -172,14 +174,10 @@ def test_a_tree_without_a_split_is_cut_by_class(settings: Make, tree: Path) -> N
 
 def test_every_tensor_is_trained(settings: Make) -> None:
     config = settings(arch="torchvision/mobilenet_v2", fold_bn=True, epochs=1, dropout=0.0)
-    begin = {name: value.clone() for name, value in make(config, read_spec_of(config)).state_dict().items()}
+    begin = {name: value.clone() for name, value in start(config, ("disc", "empty"))[0].state_dict().items()}
     train(config)
     end = load(Path(config.out) / "last.pt")["module"]
     assert [name for name in begin if torch.equal(begin[name], end[name])] == []
-
-
-def read_spec_of(config: TrainConfig) -> ModelSpec:
-    return ModelSpec(config.arch, ("disc", "empty"), Preprocess(size=(config.size, config.size)))
 
 
 def test_stored_as_half_with_a_centred_calibrated_head(settings: Make) -> None:
@@ -190,6 +188,10 @@ def test_stored_as_half_with_a_centred_calibrated_head(settings: Make) -> None:
     assert torch.allclose(head.weight[0], -head.weight[1], atol=1e-3)
     assert spec.options == {"fold_batch_norm": True}
     assert not any("running" in name for name in module.state_dict())
+    again = logits_of(
+        module.to(memory_format=torch.channels_last), find(config.data).splits["val"], spec.preprocess, 8, 0, torch.device("cpu")
+    )  # fmt: skip
+    assert Scores.of(*again) == result.scores["val"]  # what was measured is what was stored
     assert result.scores["val"].loss <= result.best["val_loss"] + 1e-6  # calibrated on these pictures
 
 

@@ -17,13 +17,16 @@ def _option(*names: str, panel: str, about: str) -> typer.models.OptionInfo:
 
 
 def train(
+    context: typer.Context,
     data: Annotated[
         Path | None, typer.Argument(help="train/ val/ [test/] with a folder a class, or such folders alone.")
     ] = None,
     out: Annotated[Path | None, _option("--out", panel=Run, about="The run folder to make.")] = None,
     resume: Annotated[Path | None, _option("--resume", panel=Run, about="Go on with a stopped run.")] = None,
     arch: Annotated[str | None, _option("--arch", panel=Net, about="timm name, or torchvision/NAME.")] = None,
-    weights: Annotated[Path | None, _option("--weights", panel=Start, about="Start from a file of weights.")] = None,
+    weights: Annotated[
+        Path | None, _option("--weights", panel=Start, about="Start from a file of weights, or a run.")
+    ] = None,
     pretrained: Annotated[
         bool, _option("--pretrained", panel=Start, about="Start from the library's weights.")
     ] = False,
@@ -40,7 +43,9 @@ def train(
     unfreeze: Annotated[
         str, _option("--unfreeze", panel=Net, about="Last blocks to train besides the classifier: a number, or all.")
     ] = "all",
-    dropout: Annotated[float | None, _option("--dropout", panel=Net, about="Dropout before the classifier.")] = None,
+    dropout: Annotated[
+        float | None, _option("--dropout", panel=Net, about="Dropout right before the classifier.")
+    ] = None,
     centre_head: Annotated[
         bool, _option("--centre-head", panel=Net, about="Same probabilities, cleaner class maps (stored model).")
     ] = False,
@@ -102,8 +107,10 @@ def train(
     """Train a classifier on folders of pictures, or go on with a stopped run (--resume RUN)."""
     if resume is None and (data is None or out is None or arch is None):
         raise typer.BadParameter("give DATA, --arch and --out, or --resume RUN")
-    if resume is not None and (data is not None or out is not None or arch is not None):
-        raise typer.BadParameter("--resume RUN takes its settings from the run: no DATA, --arch or --out")
+    given = [option for option in context.command.params if _given(context, option.name) and option.name != "resume"]
+    if resume is not None and given:
+        names = ", ".join(option.opts[0] if option.opts[0].startswith("-") else "DATA" for option in given)
+        raise typer.BadParameter(f"--resume RUN takes all its settings from the run: leave out {names}")
 
     from whylight.allocator import tune_allocator
     from whylight.train import Interrupted, TrainConfig
@@ -112,27 +119,22 @@ def train(
 
     tune_allocator()
     where = resume or out
+    assert where is not None
     try:
         if resume is not None:
             result = go_on(resume, progress=True)
         else:
-            config = TrainConfig(
-                **{
-                    name: value
-                    for name, value in locals().copy().items()
-                    if name in TrainConfig.__dataclass_fields__
-                    and name not in ("data", "out", "weights", "unfreeze", "repeat", "paste_from")
-                },
-                data=str(data),
-                out=str(out),
-                weights=None if weights is None else str(weights),
-                unfreeze=_blocks(unfreeze),
-                repeat=tuple(_times(text) for text in repeat or ()),
-                paste_from=tuple(paste_from or ()),
-            )
-            result = start(config, progress=True)
+            # Each option is called as the setting it gives; some need another form.
+            settings = {name: value for name, value in context.params.items() if name != "resume"}
+            settings |= {"data": str(data), "out": str(out), "weights": None if weights is None else str(weights)}
+            settings |= {"unfreeze": _blocks(unfreeze), "repeat": [_times(text) for text in repeat or ()]}
+            settings |= {"paste_from": paste_from or ()}
+            result = start(TrainConfig.from_dict(settings), progress=True)
     except Interrupted:
-        typer.echo(f"stopped, and saved. Go on with: whylight train --resume {where}", err=True)
+        typer.echo(f"whylight: stopped, and saved. Go on with: whylight train --resume {where}", err=True)
+        raise typer.Exit(INTERRUPTED) from None
+    except KeyboardInterrupt:  # the second one, or while nothing was trained yet
+        typer.echo(f"whylight: stopped at once. {_kept(where)}", err=True)
         raise typer.Exit(INTERRUPTED) from None
     for part, scores in result.scores.items():
         typer.echo(
@@ -142,6 +144,24 @@ def train(
     typer.echo(
         f"{result.run}: done, best epoch {result.best['epoch']:.0f}. Use it: whylight explain PICTURE --model {where}"
     )
+
+
+def _given(context: typer.Context, name: str | None) -> bool:
+    """Whether an option was written on the command line, with whatever value."""
+    source = context.get_parameter_source(name) if name is not None else None
+    return source is not None and source.name == "COMMANDLINE"
+
+
+def _kept(run: Path) -> str:
+    """What a run that was stopped in the middle of something can go on from."""
+    from whylight.train.checkpoint import LAST
+    from whylight.train.run import CONFIG
+
+    if (run / LAST).exists():
+        return f"Go on from its last save with: whylight train --resume {run}"
+    if (run / CONFIG).exists():
+        return f"Nothing was trained and saved yet. Begin again with: whylight train --resume {run}"
+    return "Nothing was saved yet: give the same command again"
 
 
 def _blocks(text: str) -> int | None:

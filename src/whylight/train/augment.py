@@ -17,8 +17,9 @@ from torch import Tensor
 from torchvision import tv_tensors
 from torchvision.transforms import v2
 
+from whylight.errors import DataError
 from whylight.images import decode
-from whylight.preprocess import Preprocess
+from whylight.preprocess import Interpolation, Preprocess
 
 if TYPE_CHECKING:
     from whylight.train.config import TrainConfig
@@ -43,11 +44,24 @@ class Augment:
     The map is all ones but for pastes (ones in the pasted rectangles) and background pictures (zeros).
     """
 
-    def __init__(self, config: TrainConfig, items: list[Item], classes: tuple[str, ...]) -> None:
+    def __init__(
+        self,
+        config: TrainConfig,
+        items: list[Item],
+        classes: tuple[str, ...],
+        interpolation: Interpolation = "bilinear",
+    ) -> None:
+        self.filter = Image.Resampling[interpolation.upper()]
         self.config, self.seed, self.size = config, config.seed, config.size
         self.background = classes.index(config.background) if config.background is not None else None
         self.grounds = [item for item in items if item.label == self.background]
         self.pasteable = [item for item in items if item.label != self.background and self._may_paste(item)]
+        for pattern in config.paste_from:
+            if not any(fnmatch.fnmatch(item.name, pattern) for item in self.pasteable):
+                raise DataError(
+                    f"paste_from: no training picture that can be pasted is called {pattern!r} "
+                    f"(names look like {items[0].name!r})"
+                )
         self.same_class: dict[int, list[Item]] = {}
         for item in self.pasteable:
             self.same_class.setdefault(item.label, []).append(item)
@@ -71,7 +85,7 @@ class Augment:
             picture, where = self._collage(item)
         else:
             source = decode(item.path)
-            picture = to_tensor(crop(source, 0.2) if ground else source, self.size, self.size)
+            picture = to_tensor(crop(source, 0.2) if ground else source, self.size, self.size, self.filter)
             where = torch.full((self.size, self.size), 0 if ground else 1, dtype=torch.uint8)
             if not ground and self._may_paste(item) and chance(self.config.erase):
                 picture = cover(picture)
@@ -126,9 +140,11 @@ class Augment:
         return canvas, where
 
 
-def to_tensor(picture: Image.Image, height: int, width: int) -> Tensor:
+def to_tensor(
+    picture: Image.Image, height: int, width: int, by: Image.Resampling = Image.Resampling.BILINEAR
+) -> Tensor:
     """A picture stretched to (3, height, width), uint8."""
-    resized = picture.resize((width, height), Image.Resampling.BILINEAR)
+    resized = picture.resize((width, height), by)
     return torch.from_numpy(np.array(resized)).permute(2, 0, 1)
 
 

@@ -2,37 +2,46 @@
 
 from __future__ import annotations
 
-import os
 import pickle
-import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from whylight.errors import TrainError
+from whylight.atomic import replacing
+from whylight.errors import TrainError, WriteError
 
 LAST, BEST = "last.pt", "best.pt"
 
 
+@contextmanager
+def named_errors(path: Path) -> Iterator[None]:
+    """Say which file of a run could not be written, and how to go on.
+
+    Raises:
+        WriteError: in place of an OSError, and of torch's own RuntimeError for a file that was cut short.
+    """
+    try:
+        yield
+    except (OSError, RuntimeError) as error:
+        raise WriteError(
+            f"{path}: cannot be written ({error}). What was saved before is kept: once there is room, go on from the "
+            f"last good checkpoint with: whylight train --resume {path.parent}"
+        ) from error
+
+
 def write(path: Path, data: bytes) -> None:
-    """Replace a file in one step, so that a kill at any moment leaves the old one or the new one."""
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=path.name, suffix=".part", delete=False) as file:
+    """Write a file of bytes; a kill at any moment leaves the old file or the new one."""
+    with named_errors(path), replacing(path, durable=True) as file:
         file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    os.chmod(file.name, 0o644)
-    os.replace(file.name, path)
 
 
 def save(path: Path, state: dict[str, Any]) -> None:
-    """Write a state (tensors, numbers, strings, lists, dicts)."""
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=path.name, suffix=".part", delete=False) as file:
+    """Write a state (tensors, numbers, strings, lists, dicts), in the same way."""
+    with named_errors(path), replacing(path, durable=True) as file:
         torch.save(state, file)
-        file.flush()
-        os.fsync(file.fileno())
-    os.chmod(file.name, 0o644)
-    os.replace(file.name, path)
 
 
 def load(path: Path) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from whylight.preprocess import Preprocess
 from whylight.train.augment import Augment, pixels
 
 SPLITS = ("train", "val", "test")
+SPLIT_LIKE = frozenset({*SPLITS, "training", "valid", "validation", "testing"})  # never the name of a class
 
 
 class Item(NamedTuple):
@@ -44,9 +45,9 @@ class Data:
         labels = [item.label for item in self.splits[split]]
         return [labels.count(label) for label in range(len(self.classes))]
 
-    def fingerprint(self) -> str:
-        """A hash of all names and sizes: tells whether the data changed since a run began."""
-        lines = [f"{s} {i.name} {i.path.stat().st_size}" for s, items in self.splits.items() for i in items]
+    def fingerprint(self, marks: dict[Path, str]) -> str:
+        """A hash of all names and contents (`check`'s marks): tells whether the data changed since a run began."""
+        lines = [f"{s} {i.name} {marks[i.path]}" for s, items in self.splits.items() for i in items]
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
@@ -76,6 +77,12 @@ def find(root: str | os.PathLike[str]) -> Data:
     present = [split for split in SPLITS if split in folders] if given else ["train"]
     roots = {split: root / split if given else root for split in present}
     classes = tuple(sorted({name for where in roots.values() for name in _folders(where)}))
+    if wrong := [name for name in classes if name.lower() in SPLIT_LIKE]:
+        raise DataError(
+            f"{root}: {', '.join(wrong)} would be taken for classes. A tree with its own split has train/ and val/, and "
+            "test/ if you like, each with a folder for each class: rename the folders so. Without a split, the folders of "
+            "the classes lie at the top"
+        )
     return Data(root, classes, {split: list(_items(where, classes)) for split, where in roots.items()}, given)
 
 

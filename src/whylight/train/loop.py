@@ -17,15 +17,15 @@ from torch.nn import functional as F
 
 from whylight.errors import TrainError
 from whylight.models.files import ModelSpec
-from whylight.train import checkpoint
+from whylight.train import checkpoint, report
 from whylight.train.augment import Augment
 from whylight.train.config import TrainConfig
 from whylight.train.data import Data, Pictures, batches, mix, repeated
 from whylight.train.evaluate import Scores, logits_of
 from whylight.train.losses import class_weights, local_loss
-from whylight.train.network import Reader, make, train_mode
+from whylight.train.network import Reader, train_mode
+from whylight.train.report import Row
 
-Row = dict[str, float]
 CLIP = 5.0  # longest gradient
 
 
@@ -39,6 +39,7 @@ class Loop:
     Args:
         config: the run's settings.
         spec: the model's spec.
+        module: the network, as training starts.
         data: the pictures.
         device: where to train.
         tell: called after each step with (epoch, step, steps an epoch, running loss, running accuracy).
@@ -48,6 +49,7 @@ class Loop:
         self,
         config: TrainConfig,
         spec: ModelSpec,
+        module: nn.Module,
         data: Data,
         device: torch.device,
         tell: Callable[[int, int, int, float, float], None],
@@ -55,10 +57,12 @@ class Loop:
         self.config, self.spec, self.data, self.device, self.tell = config, spec, data, device, tell
         self.out = Path(config.out)
         self.items = repeated(data.splits["train"], config.repeat)
-        self.pictures = Pictures(self.items, spec.preprocess, Augment(config, self.items, data.classes))
+        self.pictures = Pictures(
+            self.items, spec.preprocess, Augment(config, self.items, data.classes, spec.preprocess.interpolation)
+        )
         self.background = data.classes.index(config.background) if config.background is not None else 0
         self.steps = max(1, len(self.items) // config.batch)  # a last, smaller batch is left out
-        self.module = make(config, spec).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.module = module.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.reader = Reader(self.module, config.size) if config.local else None
         self.weights = class_weights(data.counts("train")).to(device) if config.balance else None
         self.optimizer = _optimizer(config, self.module)
@@ -97,7 +101,8 @@ class Loop:
             if self.step == self.steps:
                 break
             began = time.monotonic()
-            loss, logits = self._learn(x, label, where)
+            with self._memory(f"in epoch {self.epoch + 1}, step {self.step + 1}"):
+                loss, logits = self._learn(x, label, where)
             self.step += 1
             self.sums["loss"] += loss
             self.sums["right"] += (logits.argmax(1).cpu() == label).float().mean().item()
@@ -132,8 +137,23 @@ class Loop:
 
     def predict(self, split: str) -> tuple[Tensor, Tensor]:
         """Logits (N, C) and labels (N,) of a split, with the weights as they are."""
-        c = self.config
-        return logits_of(self.module, self.data.splits[split], self.spec.preprocess, c.batch, c.workers, self.device)
+        c, items = self.config, self.data.splits[split]
+        with self._memory(f"while measuring on {split}"):
+            return logits_of(self.module, items, self.spec.preprocess, c.batch, c.workers, self.device)
+
+    @contextmanager
+    def _memory(self, when: str) -> Iterator[None]:
+        """A shortage of memory ends the run, clearly: halving the batch in silence would make it another run."""
+        try:
+            yield
+        except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+            if not out_of_memory(error):
+                raise
+            raise TrainError(
+                f"out of memory {when}, on {self.device} with --batch {self.config.batch} at --size {self.config.size}. "
+                f"Once more memory is free, go on from the last save: whylight train --resume {self.out}. Or begin "
+                "another run with a smaller --batch"
+            ) from error
 
     def _finish_epoch(self, scores: Scores) -> None:
         row = {
@@ -153,6 +173,8 @@ class Loop:
         if best is None or _merit(row) < best:
             checkpoint.save(self.out / checkpoint.BEST, {"module": self.module.state_dict(), "row": row})
         self.save()
+        report.write_metrics(self.out / "metrics.csv", self.rows)
+        report.write_curves(self.out / "curves.png", self.rows, local=self.config.local > 0)
 
     def save(self) -> None:
         """Write the last state."""
@@ -178,6 +200,13 @@ class Loop:
         self.schedule.load_state_dict({**state["schedule"], "lr_lambdas": [None] * len(self.optimizer.param_groups)})
         self.epoch, self.step = state["epoch"], state["step"]
         self.sums, self.rows = state["sums"], state["rows"]
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory ran out; the processor's and Apple's are plain RuntimeErrors."""
+    text = str(error).lower()
+    told = ("out of memory", "can't allocate memory", "not enough memory")
+    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or any(words in text for words in told)
 
 
 def _merit(row: Row) -> tuple[float, float]:

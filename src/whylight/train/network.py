@@ -1,4 +1,4 @@
-"""Make the network that is trained: its start, which parts are trained, and its reading at each cell."""
+"""The network in training: which parts are trained, and its reading at each cell."""
 
 from __future__ import annotations
 
@@ -10,36 +10,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from whylight.errors import ModelError, TrainError
-from whylight.models.adapt import classifier_of, fold_batch_norm
-from whylight.models.architectures import build, load_foreign
-from whylight.models.files import ModelSpec
+from whylight.models.adapt import classifier_of
 from whylight.models.find import find_split
 from whylight.models.linear import find_linear_head
-from whylight.train.config import TrainConfig
 
 _NORMS = (nn.modules.batchnorm._BatchNorm,)
-
-
-def make(config: TrainConfig, spec: ModelSpec) -> nn.Module:
-    """Build the network with the weights a run starts from, and say which of them are trained."""
-    torch.manual_seed(config.seed)  # a new classifier, and a network from scratch, depend on the seed alone
-    module = build(
-        config.arch,
-        classes=len(spec.classes),
-        output_stride=config.output_stride,
-        pretrained=config.pretrained,
-    )
-    if config.weights is not None:
-        load_foreign(module, config.weights)
-    if config.fold_bn:
-        fold_batch_norm(module)
-    if config.dropout is not None:
-        for layer in module.modules():
-            if isinstance(layer, nn.Dropout):
-                layer.p = config.dropout
-    if config.unfreeze is not None:
-        freeze(module, config.unfreeze)
-    return module
 
 
 def blocks(module: nn.Module) -> list[tuple[str, nn.Module]]:

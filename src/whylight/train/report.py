@@ -15,8 +15,8 @@ from whylight.train.checkpoint import write
 from whylight.train.config import TrainConfig
 from whylight.train.data import Data
 from whylight.train.evaluate import Scores
-from whylight.train.loop import Row
 
+Row = dict[str, float]  # an epoch's figures
 TRAIN, VAL = "#1f5fa8", "#d9700b"
 
 
@@ -68,7 +68,7 @@ def write_card(
         f"Tells apart: {', '.join(spec.classes)}.",
         "",
         f"- Architecture: `{spec.arch}`, input {config.size} × {config.size} (the whole picture, stretched)"
-        + (f", one cell of the last grid for {config.output_stride} pixels." if config.output_stride else "."),
+        + (f", one cell of the last grid for {spec.output_stride} pixels." if spec.output_stride else "."),
         f"- Started from {start}; {trained} trained; {config.epochs} epochs, the best by validation is epoch {best['epoch']:.0f}.",
         "- Settings: `config.json`. Figures by epoch: `metrics.csv`, `curves.png`.",
         "",

@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+import os
+import tempfile
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import timm
 import torch
+from torch import nn
 
-import whylight.train.report as report
 from whylight.errors import TrainError
 from whylight.models.adapt import centre_head, scale_head
 from whylight.models.device import resolve_device
-from whylight.models.files import FILE, ModelSpec, save_weights
-from whylight.preprocess import Preprocess
-from whylight.train import checkpoint
+from whylight.models.files import FILE, save_weights
+from whylight.train import checkpoint, report
 from whylight.train.check import check, imbalance
 from whylight.train.config import TrainConfig
 from whylight.train.data import Data, find, split
 from whylight.train.evaluate import Scores, best_scale
-from whylight.train.loop import Loop, Row
+from whylight.train.loop import Loop
 from whylight.train.progress import Progress
+from whylight.train.report import Row
+from whylight.train.start import start
 
 CONFIG = "config.json"
 
@@ -48,26 +50,27 @@ def train(config: TrainConfig, *, progress: bool = False) -> Result:
 
     Raises:
         DataError: the data cannot be trained on; every problem is named.
-        TrainError: the run folder is taken, or the settings do not go together.
+        TrainError: the run folder is taken or cannot be written, or the settings do not go together.
+        WriteError: the disk is full, say; `resume` goes on from the last checkpoint.
         Interrupted: Ctrl-C; the state was saved, and `resume` goes on from it.
     """
     config = config.absolute()
     out = Path(config.out)
-    if (out / CONFIG).exists():
-        raise TrainError(f"{out}: holds a run already. Go on with it (--resume {out}), or choose another folder")
+    _check_out(out)
     with Progress(progress) as show:
-        data = _data(config, show)
-        out.mkdir(parents=True, exist_ok=True)
+        data, marks = _data(config, show)
         resolved = {
             "settings": config.to_dict(),
             "classes": list(data.classes),
             "pictures": {part: data.counts(part) for part in data.splits},
-            "data": data.fingerprint(),
+            "data": data.fingerprint(marks),
             "device": str(resolve_device(config.device)),
             "threads": torch.get_num_threads(),
             "torch": torch.__version__,
         }
         loop = _loop(config, data, show)  # wrong settings show here, before the folder is marked as a run
+        with checkpoint.named_errors(out):
+            out.mkdir(parents=True, exist_ok=True)
         checkpoint.write(out / CONFIG, (json.dumps(resolved, indent=2) + "\n").encode())
         loop.run()
         return _finish(loop, show)
@@ -88,8 +91,8 @@ def resume(run: str | Path, *, progress: bool = False) -> Result:
         raise TrainError(f"{run}: no run to resume ({error})") from error
     config = TrainConfig.from_dict({**resolved["settings"], "out": str(run.resolve())})
     with Progress(progress) as show:
-        data = _data(config, show)
-        if data.fingerprint() != resolved["data"]:
+        data, marks = _data(config, show)
+        if data.fingerprint(marks) != resolved["data"]:
             raise TrainError(
                 f"{config.data}: the pictures changed since {run} began: it can only go on with the same ones"
             )
@@ -99,7 +102,22 @@ def resume(run: str | Path, *, progress: bool = False) -> Result:
         return _finish(loop, show)
 
 
-def _data(config: TrainConfig, show: Progress) -> Data:
+def _check_out(out: Path) -> None:
+    """Find out before hours of work whether the run folder can be made and written; leaves nothing behind."""
+    if (out / CONFIG).exists():
+        raise TrainError(f"{out}: holds a run already. Go on with it (--resume {out}), or choose another folder")
+    there = next(place for place in (out, *out.parents) if os.path.lexists(place))
+    if not there.is_dir():
+        raise TrainError(f"--out {out}: {there} is a file, not a folder. Choose another folder")
+    try:
+        with tempfile.TemporaryFile(dir=there):
+            pass
+    except OSError as error:
+        raise TrainError(f"--out {out}: {there} cannot be written ({error.strerror}). Choose another folder") from error
+
+
+def _data(config: TrainConfig, show: Progress) -> tuple[Data, dict[Path, str]]:
+    """The pictures by split, and a mark of each one's content."""
     data = find(config.data)
     if config.background is not None and config.background not in data.classes:
         raise TrainError(f"background: {config.background!r} is none of the classes {', '.join(data.classes)}")
@@ -110,27 +128,12 @@ def _data(config: TrainConfig, show: Progress) -> Data:
         data = split(data, marks, config.val_share, config.test_share, config.seed)
     if remark := imbalance(data):
         show.say(remark)
-    return data
+    return data, marks
 
 
 def _loop(config: TrainConfig, data: Data, show: Progress) -> Loop:
-    spec = ModelSpec(
-        arch=config.arch,
-        classes=data.classes,
-        preprocess=_preprocess(config),
-        output_stride=config.output_stride,
-        options={"fold_batch_norm": True} if config.fold_bn else {},
-    )
-    return Loop(config, spec, data, resolve_device(config.device), show.epoch)
-
-
-def _preprocess(config: TrainConfig) -> Preprocess:
-    """The whole picture, stretched; normalised as the architecture's published weights were trained."""
-    size = (config.size, config.size)
-    published = timm.get_pretrained_cfg(config.arch, allow_unregistered=True) if timm.is_model(config.arch) else None
-    if published is None:
-        return Preprocess(size=size)
-    return Preprocess(size=size, mean=tuple(published.mean), std=tuple(published.std))  # type: ignore[arg-type]
+    module, spec = start(config, data.classes, show.say)
+    return Loop(config, spec, module, data, resolve_device(config.device), show.epoch)
 
 
 def _finish(loop: Loop, show: Progress) -> Result:
@@ -143,15 +146,24 @@ def _finish(loop: Loop, show: Progress) -> Result:
         centre_head(loop.module)
     if config.calibrate:
         scale_head(loop.module, best_scale(*loop.predict("val")))
+    if config.half:
+        _round(loop.module)  # what is measured is what is stored
     scores: dict[str, Scores] = {}
     for part in [part for part in ("val", "test") if part in data.splits]:
         with show.task(f"measuring on {part}", 1) as step:
             scores[part] = Scores.of(*loop.predict(part))
             step()
     facts = {"epoch": best["epoch"], "scores": {part: s.__dict__ for part, s in scores.items()}}
-    spec = ModelSpec(**{**loop.spec.__dict__, "training": facts})
-    save_weights(out / FILE, loop.module, spec, dtype=torch.float16 if config.half else None)
-    report.write_metrics(out / "metrics.csv", loop.rows)
-    report.write_curves(out / "curves.png", loop.rows, local=config.local > 0)
+    spec = replace(loop.spec, training=facts)
+    with checkpoint.named_errors(out / FILE):
+        save_weights(out / FILE, loop.module, spec, dtype=torch.float16 if config.half else None)
     report.write_card(out / "card.md", config, spec, data, best, scores)
     return Result(out, best, scores)
+
+
+@torch.no_grad()
+def _round(module: nn.Module) -> None:
+    """Round every weight to the nearest fp16 number, in place."""
+    for value in module.state_dict().values():
+        if value.is_floating_point():
+            value.copy_(value.half())

@@ -1,0 +1,119 @@
+"""What a run starts from: the network as it is built, its first weights, and how pictures become its input."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from whylight.errors import TrainError
+from whylight.models.adapt import classifier_of, fold_batch_norm
+from whylight.models.architectures import TORCHVISION, build, load_foreign
+from whylight.models.files import FILE, ModelSpec, own_spec
+from whylight.models.load import _timm_preprocessing, _torchvision_preprocessing
+from whylight.preprocess import Preprocess
+from whylight.train.config import TrainConfig
+from whylight.train.network import freeze
+
+
+def start(
+    config: TrainConfig, classes: tuple[str, ...], say: Callable[[str], None] = lambda remark: None
+) -> tuple[nn.Module, ModelSpec]:
+    """Build the network with the weights a run starts from, and say which of them are trained.
+
+    Args:
+        config: the settings.
+        classes: names of the classes.
+        say: takes a remark about what a model file of ours brings along.
+
+    Returns:
+        The network, and the spec of the model that will be stored.
+
+    Raises:
+        TrainError: `weights` is a model of another architecture, or there is no dropout to set.
+        ModelError: the network cannot be built, or the weights cannot be had.
+    """
+    own = None if config.weights is None else own_spec(config.weights)
+    if own is not None and own.arch != config.arch:
+        raise TrainError(f"weights: {config.weights} is a {own.arch}, not a {config.arch}: say --arch {own.arch}")
+    folded = own is not None and own.options.get("fold_batch_norm") is True
+    stride = own.output_stride if own is not None and config.output_stride is None else config.output_stride
+
+    torch.manual_seed(config.seed)  # a new classifier, and a network from scratch, depend on the seed alone
+    options: dict[str, object] = {"fold_batch_norm": True} if folded else {}
+    if config.dropout is not None and not config.arch.startswith(TORCHVISION):
+        options["drop_rate"] = config.dropout  # not in the spec: it means nothing once training is over
+    module = build(
+        config.arch, classes=len(classes), output_stride=stride, pretrained=config.pretrained, options=options
+    )
+    if config.dropout is not None and config.arch.startswith(TORCHVISION):
+        set_dropout(module, config.dropout)
+    fresh = _fill(module, config, own, classes)
+    if config.fold_bn and not folded:
+        fold_batch_norm(module)
+    if config.unfreeze is not None:
+        freeze(module, config.unfreeze)
+    if own is not None:
+        say(
+            f"{config.weights}: a model of whylight's; taken over from it: preprocessing"
+            + (f", output stride {stride}" if config.output_stride is None and stride is not None else "")
+            + (", folded batch norm" if folded and not config.fold_bn else "")
+            + ("; its classifier is replaced, for other classes" if fresh else ", classifier")
+        )
+    return module, ModelSpec(
+        arch=config.arch,
+        classes=classes,
+        preprocess=_preprocess(config, module, own),
+        output_stride=stride,
+        options={"fold_batch_norm": True} if folded or config.fold_bn else {},
+    )
+
+
+def _fill(module: nn.Module, config: TrainConfig, own: ModelSpec | None, classes: tuple[str, ...]) -> bool:
+    """Read the file of weights, if there is one; return whether the classifier is a new one all the same."""
+    if config.weights is None:
+        return not config.pretrained
+    path = Path(config.weights)
+    _, head = classifier_of(module)
+    new = {name: value.clone() for name, value in head.state_dict().items()}
+    left = load_foreign(module, path / FILE if path.is_dir() else path)
+    if own is not None and own.classes != classes and not left:  # as many classes, but others
+        head.load_state_dict(new)
+        return True
+    return bool(left)
+
+
+def _preprocess(config: TrainConfig, module: nn.Module, own: ModelSpec | None) -> Preprocess:
+    """The whole picture, stretched to --size; filtered and normalised as the network's weights were trained."""
+    if own is not None:
+        theirs = own.preprocess
+    elif config.arch.startswith(TORCHVISION):
+        theirs = _torchvision_preprocessing(config.arch)
+    else:
+        theirs = _timm_preprocessing(module)
+    return replace(theirs, size=(config.size, config.size), mode="squash", crop_pct=1.0)
+
+
+def set_dropout(module: nn.Module, p: float) -> None:
+    """Set the dropout right before the classifier, in place, and no other.
+
+    Raises:
+        TrainError: if there is none: other layers with weights lie between any dropout and the classifier.
+    """
+    name, classifier = classifier_of(module)
+    last: nn.Dropout | None = None
+    for layer in module.modules():
+        if layer is classifier:
+            break
+        if isinstance(layer, nn.Dropout):
+            last = layer
+        elif next(layer.parameters(recurse=False), None) is not None:
+            last = None
+    if last is None:
+        raise TrainError(
+            f"dropout: {type(module).__name__} has none right before its classifier ({name}): leave it out"
+        )
+    last.p = p
