@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from whylight.errors import ModelError
 from whylight.models.adapt import classifier_of, fold_batch_norm, set_output_stride
+from whylight.models.mobilenet import FoldedMobileNetV2
 
 TORCHVISION = "torchvision/"
 
@@ -57,6 +58,11 @@ def build(
     """
     arguments = dict(options or {})
     fold = bool(arguments.pop("fold_batch_norm", False))
+    if fold and arch == f"{TORCHVISION}mobilenet_v2" and not pretrained and not arguments:
+        light = FoldedMobileNetV2(1000 if classes is None else classes).eval()
+        if output_stride is not None:
+            set_output_stride(light, output_stride)
+        return light
     make = _from_torchvision if arch.startswith(TORCHVISION) else _from_timm
     module = make(arch, classes, output_stride, pretrained, arguments).eval()
     if fold:
