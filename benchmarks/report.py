@@ -128,7 +128,12 @@ def render(kept: dict[str, Any]) -> str:
 def _figure(value: float | None, unit: str) -> str:
     if value is None:
         return "–"
-    digits = 0 if abs(value) >= 100 else 1 if abs(value) >= 20 else 2
+    if float(value).is_integer():
+        digits = 0
+    elif unit == "%":
+        digits = 2  # 99.85 and 99.3 must not both read 99
+    else:
+        digits = 0 if abs(value) >= 100 else 1 if abs(value) >= 20 else 2 if abs(value) >= 0.1 else 4
     text = f"{value:,.{digits}f}"
     return f"{text} {unit}".strip() if unit not in {"%", "×"} else f"{text} {unit}"
 
