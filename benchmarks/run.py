@@ -31,7 +31,7 @@ def face() -> None:
         Row("expected calibration error", figures["calibration_error"]),
         Row("the map's maximum lies on a face", 100 * figures["pointing"]["share"], "%", 85.0, "higher"),
     ]
-    about = "The bundled face model on the held-out part of its data; accuracy over all pictures, pointing over group pictures."
+    about = "The bundled face model on the held-out part of its data; accuracy over all pictures, pointing over scenes."
     record("face", "The face model", rows, about=about)
 
 
