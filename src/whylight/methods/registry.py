@@ -17,15 +17,61 @@ from __future__ import annotations
 
 import difflib
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal, NamedTuple, Protocol
 
 from torch import Tensor
 
 from whylight.errors import MethodError
 
-EVIDENCE = ("activations", "gradients", "class_weights", "scores", "ablated_scores")
+EVIDENCE = (
+    "activations",
+    "gradients",
+    "class_weights",
+    "scores",
+    "ablated_scores",
+    "logits",
+    "indices",
+    "curvature",
+    "gradients_of",
+    "inputs",
+    "input_gradients",
+    "guided_gradients",
+    "bias_gradients",
+    "gradient_at",
+    "look_at",
+    "probe",
+    "attentions",
+    "attention_gradients",
+    "prefix",
+    "grid",
+)
+
+GradientsOf = Callable[[Callable[[Tensor], Tensor]], Tensor]
+GradientAt = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+LookAt = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+
+
+class Probe(Protocol):
+    """Scores of inputs made from a picture, chunk by chunk; leave the loop to stop early."""
+
+    def __call__(
+        self,
+        picture: int,
+        count: int,
+        make: Callable[[range], Tensor],
+        *,
+        after: Literal["logit", "probability"] = "logit",
+    ) -> Iterator[tuple[range, Tensor]]:
+        """Yield (range(i, j), scores (j - i,) float32) of the inputs `make(range(i, j))` → (j - i, 3, H, W)."""
+
+
+class Maps(NamedTuple):
+    """What a method returns that has more to tell than the maps."""
+
+    values: Tensor  # (N, h, w)
+    details: list[dict[str, Any]]  # one for each picture: JSON values, shown with the explanation
 
 
 @dataclass(frozen=True)
