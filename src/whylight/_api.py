@@ -20,7 +20,7 @@ from whylight.errors import ImageError, ModelError, WhylightError
 from whylight.explanation import Explanation
 from whylight.images import Picture, decode, name_of
 from whylight.methods import Method
-from whylight.models.model import Model
+from whylight.models.base import Classifier
 from whylight.preprocess import Region
 from whylight.targets import Resolved, Target, resolve
 
@@ -43,7 +43,7 @@ class _Opened(NamedTuple):
 
 
 def explain(
-    model: Model,
+    model: Classifier,
     pictures: Source | Iterable[Source],
     *,
     method: str | Method | None = None,
@@ -103,7 +103,7 @@ def explain(
 
 
 def explain_each(
-    model: Model,
+    model: Classifier,
     pictures: Iterable[Source],
     *,
     method: str | Method | None = None,
@@ -159,7 +159,7 @@ def _tracked(pictures: Iterable[Source]) -> Iterable[Source]:
 
 
 def _stream(
-    model: Model,
+    model: Classifier,
     pictures: Iterable[Source],
     methods: Sequence[Method],
     targets: Sequence[Resolved],
@@ -173,7 +173,7 @@ def _stream(
         opened, lambda batch: look(model, stack([one.x for one in batch]), methods, targets), batch_size
     ):
         # One copy to the host for each method and target, not for each picture.
-        hosted = [_to_host(one) for one in seen]
+        hosted = [_to_host(model, one) for one in seen]
         for i, one in enumerate(batch):
             try:
                 explanations = [_explanation(model, one, view, i) for view in hosted]
@@ -185,7 +185,9 @@ def _stream(
                 yield explanations
 
 
-def _open_ahead(pictures: Iterable[Source], model: Model, ahead: int, on_error: OnError | None) -> Iterator[_Opened]:
+def _open_ahead(
+    pictures: Iterable[Source], model: Classifier, ahead: int, on_error: OnError | None
+) -> Iterator[_Opened]:
     """Decode pictures in threads, a bounded number ahead, and give them back in order."""
     waiting: deque[tuple[Source, Future[_Opened]]] = deque()
 
@@ -210,7 +212,7 @@ def _open_ahead(pictures: Iterable[Source], model: Model, ahead: int, on_error: 
             pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _open(source: Source, model: Model) -> _Opened:
+def _open(source: Source, model: Classifier) -> _Opened:
     if isinstance(source, Tensor):
         if source.ndim != 3 or source.shape[0] != 3:
             raise ImageError(f"<tensor>: a preprocessed picture has the shape (3, H, W), not {tuple(source.shape)}")
@@ -233,15 +235,15 @@ class _Hosted(NamedTuple):
     probabilities: list[float] | None
 
 
-def _to_host(seen: Seen) -> _Hosted:
+def _to_host(model: Classifier, seen: Seen) -> _Hosted:
     probabilities = None
     if seen.indices is not None:
-        probabilities = seen.logits.softmax(1).gather(1, seen.indices.unsqueeze(1)).squeeze(1).tolist()
+        probabilities = model.probabilities(seen.logits).gather(1, seen.indices.unsqueeze(1)).squeeze(1).tolist()
     indices = seen.indices.tolist() if seen.indices is not None else None
     return _Hosted(seen, seen.maps.cpu(), seen.scores.tolist(), indices, probabilities)
 
 
-def _explanation(model: Model, opened: _Opened, hosted: _Hosted, i: int) -> Explanation:
+def _explanation(model: Classifier, opened: _Opened, hosted: _Hosted, i: int) -> Explanation:
     target = hosted.indices[i] if hosted.indices is not None else None
     if not (math.isfinite(hosted.scores[i]) and hosted.maps[i].isfinite().all()):
         # Shown, it would look like "no evidence", which is a finding; this is a fault.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -78,7 +78,7 @@ class _Errors:
 def _explained(
     plan: Plan,
     missing: dict[tuple[Question, ...], list[Path]],
-    chosen: dict[str, Method],
+    chosen: Mapping[str, Method],
     model: Model,
     ledger: Ledger,
     errors: _Errors,

@@ -7,10 +7,12 @@ from whylight.methods.gradcam import gradcam
 from whylight.methods.gradcam_plusplus import gradcam_plusplus
 from whylight.methods.hirescam import hirescam
 from whylight.methods.layercam import layercam
-from whylight.methods.registry import Method, get, names, register, unregister
+from whylight.methods.registry import Function, Maps, Method, get, names, register, unregister
 from whylight.methods.xgradcam import xgradcam
 
 __all__ = [
+    "Function",
+    "Maps",
     "Method",
     "ablationcam",
     "cam",

@@ -2,24 +2,41 @@
 
 The engine offers, for N pictures with K channels of h × w places, and one target each:
 
-| parameter | shape | what it is |
-|---|---|---|
-| `activations` | (N, K, h, w) | A at the split |
-| `gradients` | (N, K, h, w) | g = ∂s/∂A of the target's score s |
-| `class_weights` | (N, K) | w of the target; only where the head is global average pooling + linear |
-| `scores` | (N,) | s, the target's logit before softmax |
-| `ablated_scores` | (N, K) | s when channel k is set to zero |
+| parameter | what it is |
+|---|---|
+| `activations` | (N, K, h, w): A at the split |
+| `gradients` | (N, K, h, w): g = ∂s/∂A of the target's score s |
+| `class_weights` | (N, K): w of the target; only where the head is global average pooling + linear |
+| `scores` | (N,): s, the target's logit before softmax |
+| `ablated_scores` | (N, K): s when channel k is set to zero |
+| `logits` | (N, C) |
+| `indices` | (N,): class of the target; only where it is one |
+| `curvature` | (N, K, h, w): the Hessian of s by A, applied to A; zero on a linear head |
+| `gradients_of` | function: (logits (N, C) → (N,)) → its gradient by A, (N, K, h, w) |
+| `inputs` | (N, 3, H, W): x |
+| `input_gradients` | (N, 3, H, W): ∂s/∂x |
+| `guided_gradients` | (N, 3, H, W): the same with negative gradients stopped at every rectifier |
+| `bias_gradients` | tuple of (N, Cₗ, hₗ, wₗ): b ⊙ ∂s/∂z of every bias |
+| `gradient_at` | function: x' (M, 3, H, W), pictures (M,) → scores (M,), ∂s/∂x' (M, 3, H, W) |
+| `look_at` | function: x' (M, 3, H, W), pictures (M,) → activations, gradients (M, K, h, w) |
+| `probe` | function: scores of many perturbed inputs, chunk by chunk, see `Probe` |
+| `attentions` | tuple over blocks of (N, heads, T, T): attention probabilities, T = prefix + h·w |
+| `attention_gradients` | tuple over blocks of (N, heads, T, T): ∂sₗ/∂attention, sₗ read from block l's tokens |
+| `prefix` | int: tokens before the grid |
+| `grid` | (h, w) |
 
-and computes only what the chosen methods ask for. A function returns raw maps (N, h, w). Keyword-only parameters are options.
+and computes only what the chosen methods ask for. A function returns raw maps (N, h, w), on the grid or at the size of the
+input. Keyword-only parameters are options.
 """
 
 from __future__ import annotations
 
 import difflib
 import inspect
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol, TypeVar
 
 from torch import Tensor
 
@@ -48,6 +65,7 @@ EVIDENCE = (
     "grid",
 )
 
+F = TypeVar("F", bound=Callable[..., Any])
 GradientsOf = Callable[[Callable[[Tensor], Tensor]], Tensor]
 GradientAt = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 LookAt = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
@@ -74,54 +92,88 @@ class Maps(NamedTuple):
     details: list[dict[str, Any]]  # one for each picture: JSON values, shown with the explanation
 
 
+class Method(ABC):
+    """A way to make a map: a registered function, or a wrapper around another method.
+
+    Attributes:
+        name: what it is called in results.
+        units: what the numbers of its map are measured in.
+    """
+
+    name: str
+    units: str
+
+    @property
+    @abstractmethod
+    def needs(self) -> tuple[str, ...]:
+        """Names of the evidence it takes, of the module's table."""
+
+    @abstractmethod
+    def run(self, about: Any) -> Maps:
+        """Make the maps (N, h, w) from an object whose attributes are the evidence."""
+
+
 @dataclass(frozen=True)
-class Method:
-    """A way to make a map.
+class Function(Method):
+    """A method that is a pure function.
 
     Args:
         name: its name in the registry.
-        function: tensors → raw maps (N, h, w), see the module's table.
+        function: evidence → raw maps (N, h, w), see the module's table.
         units: what the numbers of its map are measured in.
         options: values for the function's keyword-only parameters.
     """
 
     name: str
-    function: Callable[..., Tensor]
+    function: Callable[..., Tensor | Maps]
     units: str
     options: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """Names of the tensors that the function takes."""
+        """Names of the evidence that the function takes."""
         return tuple(p.name for p in _parameters(self.function) if p.kind is not p.KEYWORD_ONLY)
 
     @property
-    def linear_only(self) -> bool:
-        """Whether it works only where the head is global average pooling followed by one linear layer."""
-        return "class_weights" in self.needs
+    def defaults(self) -> dict[str, Any]:
+        """The function's options and their values, where none are given."""
+        return {p.name: p.default for p in _parameters(self.function) if p.kind is p.KEYWORD_ONLY}
 
-    def with_options(self, **options: Any) -> Method:
+    def with_options(self, **options: Any) -> Function:
         """Return this method with other option values.
 
         Raises:
             MethodError: if the method has no such option.
         """
-        known = [p.name for p in _parameters(self.function) if p.kind is p.KEYWORD_ONLY]
+        known = list(self.defaults)
         for key in options:
             if key not in known:
                 have = f"its options: {', '.join(known)}" if known else "it has none"
                 raise MethodError(f"method {self.name!r} has no option {key!r}; {have}")
         return replace(self, options={**self.options, **options})
 
-    def __call__(self, **evidence: Tensor) -> Tensor:
-        """Make the maps (N, h, w) from the tensors it needs."""
+    def __call__(self, **evidence: Any) -> Tensor | Maps:
+        """Make the maps (N, h, w) from the evidence it needs."""
         return self.function(**evidence, **self.options)
 
+    def run(self, about: Any) -> Maps:
+        """Make the maps from an object whose attributes are the evidence.
 
-_METHODS: dict[str, Method] = {}
+        Raises:
+            MethodError: if the function returns no maps.
+        """
+        found = self(**{need: getattr(about, need) for need in self.needs})
+        if not isinstance(found, (Tensor, Maps)):
+            raise MethodError(
+                f"method {self.name!r} returned {type(found).__name__}; it must return a tensor of maps (N, h, w)"
+            )
+        return found if isinstance(found, Maps) else Maps(found, [])
 
 
-def register(name: str, *, units: str) -> Callable[[Callable[..., Tensor]], Callable[..., Tensor]]:
+_METHODS: dict[str, Function] = {}
+
+
+def register(name: str, *, units: str) -> Callable[[F], F]:
     """Add a method: a decorator for a pure function that takes tensors of the module's table and returns maps (N, h, w).
 
     Args:
@@ -140,8 +192,8 @@ def register(name: str, *, units: str) -> Callable[[Callable[..., Tensor]], Call
     >>> whylight.methods.unregister("meancam")
     """
 
-    def add(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
-        method = Method(name, function, units)
+    def add(function: F) -> F:
+        method = Function(name, function, units)
         unknown = [need for need in method.needs if need not in EVIDENCE]
         if unknown:
             raise MethodError(
@@ -167,7 +219,7 @@ def names() -> list[str]:
     return sorted(_METHODS)
 
 
-def get(name: str, **options: Any) -> Method:
+def get(name: str, **options: Any) -> Function:
     """Look a method up, and set its options.
 
     Raises:
@@ -180,5 +232,5 @@ def get(name: str, **options: Any) -> Method:
     return method.with_options(**options) if options else method
 
 
-def _parameters(function: Callable[..., Tensor]) -> list[inspect.Parameter]:
+def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
     return list(inspect.signature(function).parameters.values())

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from functools import cached_property
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from whylight.errors import ModelError
-from whylight.images import Picture, decode
+from whylight.models.base import Classifier
 from whylight.models.borrow import borrowed
 from whylight.models.device import resolve_device
 from whylight.models.find import find_split
@@ -17,8 +20,12 @@ from whylight.models.linear import LinearHead, find_linear_head
 from whylight.models.split import Context, logits_of, repeat
 from whylight.preprocess import IMAGENET_MEAN, IMAGENET_STD, Preprocess
 
+if TYPE_CHECKING:
+    from whylight.models.attention import AttentionMaps
+    from whylight.models.fast import Fast
 
-class Model:
+
+class Model(Classifier):
     """An image classifier split in two: `features(x)` → A (N, K, h, w), `head(A)` → logits (N, C).
 
     Made by `whylight.load` and `whylight.wrap`. The network itself stays as it was given: in its training mode, on its
@@ -29,6 +36,7 @@ class Model:
         classes: one name for each logit; None names them "0", "1", ….
         preprocessing: how a picture becomes its input.
         layer: a submodule or its dotted name at which to look; None = the last spatial one.
+        multilabel: the classes do not exclude each other: probabilities are sigmoids of the logits, one by one.
 
     Raises:
         ModelError: if the network does not run on such an input, cannot be split, or has another number of classes.
@@ -41,15 +49,17 @@ class Model:
         classes: Sequence[str] | None = None,
         preprocessing: Preprocess | None = None,
         layer: str | nn.Module | None = None,
+        multilabel: bool = False,
     ) -> None:
         self.module = module
         self.preprocessing = preprocessing or Preprocess()
-        # A batch of one fixed random picture: shapes, dead ends and closed forms are found by running, not by guessing.
-        probe = torch.randn((1, 3, *self.preprocessing.size), generator=torch.Generator().manual_seed(0))
-        probe = probe.to(self.device, self.dtype)
+        self.multilabel = multilabel
+        self._order = torch.contiguous_format
+        self._fast: dict[str, Fast] = {}
+        self._at: dict[str, Model] = {}
         with borrowed(module):
-            self._order = _fastest_order(module, probe)
-            probe = probe.to(memory_format=self._order)
+            self._order = _fastest_order(module, self._probe())
+            probe = self._probe()
             try:
                 with torch.no_grad():
                     logits = logits_of(module(probe))
@@ -102,10 +112,6 @@ class Model:
         self.module.to(resolve_device(device))
         return self
 
-    def preprocess(self, picture: Picture) -> Tensor:
-        """Prepare a path, PIL picture or uint8 array: (3, H, W) float32."""
-        return self.preprocessing(decode(picture))
-
     def prepare(self, x: Tensor) -> Tensor:
         """Bring a batch (N, 3, H, W) to the network's device and type, and into the memory order that is fastest for it.
 
@@ -156,15 +162,86 @@ class Model:
             raw, context = self.split.encode(x)
             return self.split.decode(raw, context)
 
-    def predict(self, x: Tensor) -> Tensor:
-        """Run the whole network: (N, 3, H, W) → probabilities (N, C) float32, rows summing to 1."""
-        return self.logits(x).float().softmax(1)
+    def fast(self, precision: Literal["auto", "fp32", "bf16"] = "auto") -> Callable[[Tensor], Tensor]:
+        """The fastest way to the logits of many inputs: (M, 3, H, W) → (M, C) float32, without gradient.
 
-    def applicable_methods(self) -> list[str]:
-        """Names of the registered methods that work on this model."""
-        from whylight import methods
+        Args:
+            precision: `"auto"`: bfloat16 where the device has it and the network agrees with its float32 self; `"fp32"` and
+                `"bf16"` insist.
 
-        return [name for name in methods.names() if self.linear is not None or not methods.get(name).linear_only]
+        Raises:
+            ModelError: if bfloat16 is insisted on and cannot be had.
+        """
+        from whylight.models.fast import Fast
+
+        if precision not in self._fast:
+            self._fast[precision] = Fast(self.module, self._probe(), precision=precision)
+        return self._fast[precision]
+
+    def borrow(self) -> AbstractContextManager[None]:
+        """Have the network to oneself, in evaluation mode, and hand it back as it was."""
+        return borrowed(self.module)
+
+    def at(self, layer: str) -> Model:
+        """The same classifier, looked at after another layer.
+
+        Raises:
+            ModelError: if there is no such layer, or it has no grid of places.
+        """
+        if layer not in self._at:
+            self._at[layer] = Model(
+                self.module,
+                classes=self.classes,
+                preprocessing=self.preprocessing,
+                layer=layer,
+                multilabel=self.multilabel,
+            )
+        return self._at[layer]
+
+    @property
+    def attention(self) -> AttentionMaps:
+        """How its attention is read; only for models that have attention over all places."""
+        assert not isinstance(self._attention, str)  # why_not has seen to it
+        return self._attention
+
+    @cached_property
+    def _attention(self) -> AttentionMaps | str:
+        from whylight.models.attention import find_attention
+
+        with self.borrow():
+            return find_attention(self.module, self._probe())
+
+    @cached_property
+    def _has_rectifiers(self) -> bool:
+        from whylight.models import backprop
+
+        with self.borrow():
+            return backprop.has_rectifiers(self.module, self._probe())
+
+    @cached_property
+    def _why_no_bias_gradients(self) -> str | None:
+        from whylight.models import backprop
+
+        with self.borrow():
+            return backprop.why_no_bias_gradients(self.module, self._probe())
+
+    def _probe(self) -> Tensor:
+        """One fixed random picture (1, 3, H, W): shapes, dead ends and closed forms are found by running, not by guessing."""
+        probe = torch.randn((1, 3, *self.preprocessing.size), generator=torch.Generator().manual_seed(0))
+        return self.prepare(probe)
+
+    def lacks(self, need: str) -> str | None:
+        """Why a kind of evidence cannot be had from this network, in words; None where it can."""
+        network = type(self.module).__name__
+        if need == "class_weights" and self.linear is None:
+            return f"needs a head of global average pooling and one linear layer, which {network} does not have after {self.layer!r}"
+        if need in ("attentions", "attention_gradients", "prefix") and isinstance(self._attention, str):
+            return f"needs attention over all places: {self._attention}"
+        if need == "guided_gradients" and not self._has_rectifiers:
+            return f"needs rectifiers (ReLU) to guide the gradient at, and {network} has none"
+        if need == "bias_gradients" and self._why_no_bias_gradients is not None:
+            return f"needs a network whose score is the sum of its bias gradients: {self._why_no_bias_gradients}"
+        return None
 
     def __repr__(self) -> str:
         h, w = self.grid
@@ -181,6 +258,7 @@ def wrap(
     std: Sequence[float] = IMAGENET_STD,
     *,
     preprocessing: Preprocess | None = None,
+    multilabel: bool = False,
 ) -> Model:
     """Make any image classifier explainable.
 
@@ -192,6 +270,7 @@ def wrap(
         mean: mean of red, green and blue in [0, 1] that is subtracted; default ImageNet's.
         std: standard deviation that is divided by; default ImageNet's.
         preprocessing: all of size, mean and std, and cropping too, in one object; overrides the three.
+        multilabel: the classes do not exclude each other: probabilities are sigmoids of the logits, one by one.
 
     Raises:
         ModelError: if the network does not run on that size, or cannot be split.
@@ -209,7 +288,7 @@ def wrap(
         sides = (size, size) if isinstance(size, int) else (int(size[0]), int(size[1]))
         preprocessing = Preprocess(size=sides, mean=_three(mean, "mean"), std=_three(std, "std"))
     module = getattr(module, "module", module) if isinstance(module, nn.DataParallel) else module
-    return Model(module, classes=classes, preprocessing=preprocessing, layer=layer)
+    return Model(module, classes=classes, preprocessing=preprocessing, layer=layer, multilabel=multilabel)
 
 
 def _fastest_order(module: nn.Module, probe: Tensor) -> torch.memory_format:

@@ -1,0 +1,58 @@
+"""Run over any number of items in batches that fit into memory."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
+from typing import TypeVar
+
+import torch
+
+from whylight.errors import ModelError, WhylightWarning
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def in_batches(
+    items: Iterable[Item], run: Callable[[Sequence[Item]], Result], batch_size: int
+) -> Iterator[tuple[Sequence[Item], Result]]:
+    """Run over items in batches; where memory runs out, halve the batch, say so, and go on from the same item.
+
+    Items are taken as they are needed, so that there may be any number of them.
+
+    Raises:
+        ModelError: if a single item does not fit.
+    """
+    source = iter(items)
+    waiting: list[Item] = []
+    while True:
+        waiting += islice(source, max(0, batch_size - len(waiting)))
+        batch = waiting[:batch_size]
+        if not batch:
+            return
+        try:
+            result = run(batch)
+        except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
+            if len(batch) == 1:
+                raise ModelError(
+                    "one picture alone does not fit into memory: use a smaller input size, or device='cpu'"
+                ) from error
+            batch_size = len(batch) // 2
+            if torch.cuda.is_available():
+                torch.cuda.empty_cache()
+            warnings.warn(f"out of memory: going on with batches of {batch_size}", WhylightWarning, stacklevel=2)
+            continue
+        yield batch, result
+        waiting = waiting[len(batch) :]
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error means that memory ran out, on whatever device."""
+    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+        return True
+    text = str(error).lower()
+    return "out of memory" in text or "can't allocate memory" in text or "not enough memory" in text

@@ -1,0 +1,271 @@
+"""The tensors and functions that methods can ask for, about one target; each is made when first asked for, and once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from whylight.engine.scene import Scene
+from whylight.errors import TargetError
+from whylight.methods.registry import Probe
+from whylight.models.split import repeat
+from whylight.targets import Resolved
+
+_ABLATED_AT_ONCE = 64  # channels whose ablated copies are in memory together; the result does not depend on it
+_LOOKED_AT_ONCE = 16  # moved copies of pictures in one forward
+
+
+class About:
+    """One target in one scene: attributes are named as in `methods.registry`, whose table says what each is.
+
+    Args:
+        scene: the inputs and what the model gives.
+        target: what is explained.
+        indices: where the class is settled already, as for moved copies of pictures whose top class was found before: (N,).
+    """
+
+    def __init__(self, scene: Scene, target: Resolved, indices: Tensor | None = None) -> None:
+        self.scene, self.target = scene, target
+        self._settled = indices
+
+    def moved(self, x: Tensor, pictures: Tensor | None = None) -> About:
+        """The same question about other inputs (M, 3, H, W), such as turned copies; `pictures` (M,) says of which pictures."""
+        scene = self.scene
+        indices = self.indices_or_none
+        if indices is not None and pictures is not None:
+            indices = indices[pictures.to(indices.device)]
+        x = scene.model.prepare(x)
+        return About(Scene(scene.model, x, scene.needs, scene.precision, scene.tick), self.target, indices)
+
+    def at_layer(self, layer: str) -> About:
+        """The same question at another layer."""
+        scene = self.scene
+        model = scene.split_model.at(layer)
+        return About(Scene(model, scene.x, scene.needs, scene.precision, scene.tick), self.target, self.indices_or_none)
+
+    # The target
+
+    @cached_property
+    def indices_or_none(self) -> Tensor | None:  # (N,)
+        return self._settled if self._settled is not None else self.target.indices(self.scene.logits)
+
+    @property
+    def indices(self) -> Tensor:  # (N,)
+        if self.indices_or_none is None:
+            raise TargetError(
+                f"target {self.target.name}: this method compares classes, so the target must be a class, not a function"
+            )
+        return self.indices_or_none
+
+    def _score(self, logits: Tensor, pictures: Tensor | slice = slice(None)) -> Tensor:
+        """Scores (M,) from logits (M, C) of copies of the given pictures."""
+        indices = self.indices_or_none
+        if indices is None:
+            return self.target.scores(logits).float()
+        return logits.gather(1, indices[pictures].unsqueeze(1)).squeeze(1).float()
+
+    @property
+    def logits(self) -> Tensor:  # (N, C)
+        return self.scene.logits.detach().float()
+
+    @cached_property
+    def scores(self) -> Tensor:  # (N,)
+        with torch.enable_grad():
+            return self._score(self.scene.logits)
+
+    # At the split
+
+    @cached_property
+    def activations(self) -> Tensor:  # (N, K, h, w)
+        return self.scene.grid.float()
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        h, w = self.scene.grid.shape[2:]
+        return h, w
+
+    @cached_property
+    def gradients(self) -> Tensor:  # (N, K, h, w)
+        return self.gradients_of(self._score)
+
+    def gradients_of(self, function: Callable[[Tensor], Tensor]) -> Tensor:  # (N, K, h, w)
+        scene = self.scene
+        if scene.split_model.linear is not None:
+            n, k, h, w = scene.grid.shape
+            return (self._direction(function) / (h * w)).reshape(n, k, 1, 1).expand(n, k, h, w)
+        with torch.enable_grad():
+            # Pictures do not depend on one another, so the sum's gradient holds each one's own.
+            total = _differentiable(self.target, function(scene.logits)).sum()
+        (gradient,) = torch.autograd.grad(total, scene.leaf, retain_graph=True, allow_unused=True)
+        gradient = torch.zeros_like(scene.leaf) if gradient is None else gradient
+        return scene.split_model.layout.to_grid(gradient, scene.size).float()
+
+    @cached_property
+    def curvature(self) -> Tensor:  # (N, K, h, w)
+        scene = self.scene
+        if scene.split_model.linear is not None and self.indices_or_none is not None:
+            return torch.zeros_like(self.activations)
+        if scene.split_model.linear is not None:  # a function of linear logits may be curved itself
+            return self._curvature_through(scene.grid.detach().float().requires_grad_())
+        with torch.enable_grad():
+            total = _differentiable(self.target, self.scores).sum()
+            (first,) = torch.autograd.grad(total, scene.leaf, create_graph=True)
+            if not first.requires_grad:  # the head is linear in A, though not average pooling
+                return torch.zeros_like(self.activations)
+            along = (first * scene.leaf.detach()).sum()
+            (second,) = torch.autograd.grad(along, scene.leaf, retain_graph=True, allow_unused=True)
+        second = torch.zeros_like(scene.leaf) if second is None else second
+        return scene.split_model.layout.to_grid(second.detach(), scene.size).float()
+
+    def _curvature_through(self, grid: Tensor) -> Tensor:
+        linear = self.scene.split_model.linear
+        assert linear is not None
+        with torch.enable_grad():
+            logits = grid.mean((2, 3)) @ linear.weight.to(grid.device).T + linear.bias.to(grid.device)
+            total = _differentiable(self.target, self._score(logits)).sum()
+            (first,) = torch.autograd.grad(total, grid, create_graph=True)
+            if not first.requires_grad:
+                return torch.zeros_like(first)
+            (second,) = torch.autograd.grad((first * grid.detach()).sum(), grid, allow_unused=True)
+        return torch.zeros_like(grid).detach() if second is None else second.detach()
+
+    @cached_property
+    def class_weights(self) -> Tensor:  # (N, K)
+        return self._direction(self._score)
+
+    def _direction(self, function: Callable[[Tensor], Tensor]) -> Tensor:
+        """(N, K): by how much a function of a linear head's logits grows with the mean of each channel."""
+        linear = self.scene.split_model.linear
+        assert linear is not None  # why_not has seen to it
+        weight = linear.weight.to(self.scene.grid.device)  # (C, K)
+        if function == self._score and self.indices_or_none is not None:
+            return weight[self.indices_or_none]
+        # A function of the logits acts through its derivative by them: (N, C) @ (C, K).
+        with torch.enable_grad():
+            logits = self.logits.requires_grad_()
+            (direction,) = torch.autograd.grad(_differentiable(self.target, function(logits)).sum(), logits)
+        return direction @ weight
+
+    @cached_property
+    def ablated_scores(self) -> Tensor:  # (N, K)
+        if self.scene.split_model.linear is not None and self.indices_or_none is not None:
+            return self.scores.detach().unsqueeze(1) - self.class_weights * self.activations.mean((2, 3))
+        return torch.stack([self._ablate(picture) for picture in range(len(self.scene.x))])
+
+    def _ablate(self, picture: int) -> Tensor:
+        """Scores (K,) of one picture with each channel in turn set to zero, run through the head."""
+        scene, one = self.scene, slice(picture, picture + 1)
+        grid, channels, pictures = scene.grid[one], scene.grid.shape[1], len(scene.x)
+        context = tuple(part[one] if _per_picture(part, pictures) else part for part in scene.context)
+        scores = []
+        for first in range(0, channels, _ABLATED_AT_ONCE):
+            chunk = range(first, min(first + _ABLATED_AT_ONCE, channels))
+            ablated = grid.repeat(len(chunk), 1, 1, 1)  # (chunk, K, h, w)
+            ablated[range(len(chunk)), list(chunk)] = 0
+            with torch.no_grad():
+                spread = repeat(scene.leaf[one].detach(), context, len(chunk))
+                logits = scene.split_model.decode(ablated, *spread)
+                scores.append(self._score(logits, torch.full((len(chunk),), picture)))
+        return torch.cat(scores)
+
+    def look_at(self, x: Tensor, pictures: Tensor) -> tuple[Tensor, Tensor]:
+        """Activations and gradients (M, K, h, w) of copies (M, 3, H, W) of the given pictures (M,)."""
+        found: list[tuple[Tensor, Tensor]] = []
+        for first in range(0, len(x), _LOOKED_AT_ONCE):
+            chunk = slice(first, first + _LOOKED_AT_ONCE)
+            about = self.moved(x[chunk], pictures[chunk])
+            found.append((about.activations, about.gradients))
+        return torch.cat([a for a, _ in found]), torch.cat([g for _, g in found])
+
+    # At the input
+
+    @property
+    def inputs(self) -> Tensor:  # (N, 3, H, W)
+        return self.scene.x.float()
+
+    @cached_property
+    def input_gradients(self) -> Tensor:  # (N, 3, H, W)
+        from whylight.models import backprop
+
+        return backprop.input_gradients(self.scene.split_model.module, self.scene.x, self._score)[1].float()
+
+    @cached_property
+    def guided_gradients(self) -> Tensor:  # (N, 3, H, W)
+        from whylight.models import backprop
+
+        return backprop.guided_gradients(self.scene.split_model.module, self.scene.x, self._score)[1].float()
+
+    @cached_property
+    def bias_gradients(self) -> tuple[Tensor, ...]:  # each (N, C_l, h_l, w_l)
+        from whylight.models import backprop
+
+        return backprop.bias_gradients(self.scene.split_model.module, self.scene.x, self._score)
+
+    def gradient_at(self, x: Tensor, pictures: Tensor) -> tuple[Tensor, Tensor]:
+        """Scores (M,) and gradients by the input (M, 3, H, W) at copies of the given pictures (M,)."""
+        from whylight.models import backprop
+
+        scores, gradients = [], []
+        for first in range(0, len(x), _LOOKED_AT_ONCE):
+            chunk = slice(first, first + _LOOKED_AT_ONCE)
+            copies = self.scene.model.prepare(x[chunk])
+            of = pictures[chunk]
+            logits, found = backprop.input_gradients(
+                self.scene.split_model.module, copies, lambda logits, of=of: self._score(logits, of)
+            )
+            scores.append(self._score(logits.detach(), of))
+            gradients.append(found.float())
+            if self.scene.tick is not None:
+                self.scene.tick(min(first + _LOOKED_AT_ONCE, len(x)), len(x))
+        return torch.cat(scores), torch.cat(gradients)
+
+    @cached_property
+    def probe(self) -> Probe:
+        def score(logits: Tensor, picture: int, after: Literal["logit", "probability"]) -> Tensor:
+            of = torch.full((len(logits),), picture, device=logits.device)
+            if after == "logit":
+                return self._score(logits, of)
+            if self.indices_or_none is None:
+                raise TargetError(
+                    f"target {self.target.name}: a function of the logits has no probability; ask for after='logit'"
+                )
+            return self._score(self.scene.model.probabilities(logits), of)
+
+        from whylight.engine.probe import Prober
+
+        scene = self.scene
+        return Prober(scene.x, scene.model.fast(scene.precision), score, tick=scene.tick)
+
+    # In the attention of a transformer
+
+    @cached_property
+    def attentions(self) -> Sequence[Tensor]:  # each (N, heads, T, T)
+        with torch.no_grad():
+            _, found = self.scene.split_model.attention.run(self.scene.x)
+        return tuple(one.float() for one in found)
+
+    @cached_property
+    def attention_gradients(self) -> Sequence[Tensor]:  # each (N, heads, T, T)
+        found = self.scene.split_model.attention.gradients(self.scene.x, self._score)
+        return tuple(one.float() for one in found)
+
+    @property
+    def prefix(self) -> int:
+        return self.scene.split_model.attention.prefix
+
+
+def _differentiable(target: Resolved, scores: Tensor) -> Tensor:
+    if not scores.requires_grad:
+        raise TargetError(
+            f"target {target.name}: its scores cannot be differentiated by the logits. Compute them from the logits it is given, "
+            "without detach(), argmax or NumPy"
+        )
+    return scores
+
+
+def _per_picture(part: object, pictures: int) -> bool:
+    return isinstance(part, Tensor) and part.shape[:1] == (pictures,)

@@ -1,0 +1,89 @@
+"""One batch of inputs before a model: what it gives, whatever is asked about it, computed when first needed and once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import nullcontext
+from functools import cached_property
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from whylight.models.base import Classifier
+from whylight.models.model import Model
+from whylight.models.split import Context
+
+Precision = Literal["auto", "fp32", "bf16"]
+Tick = Callable[[int, int], None]  # (done, total)
+
+_DIFFERENTIATED = frozenset({"gradients", "gradients_of", "curvature"})
+_AT_SPLIT = _DIFFERENTIATED | {"activations", "ablated_scores", "class_weights"}
+
+
+class Scene:
+    """N inputs, the activations at the split and the logits.
+
+    Args:
+        model: the model that looks; its network is borrowed by the caller.
+        x: (N, 3, H, W), prepared.
+        needs: names of the evidence that will be asked for.
+        precision: of the forwards on perturbed inputs.
+        tick: progress of what takes long.
+    """
+
+    def __init__(
+        self, model: Classifier, x: Tensor, needs: frozenset[str], precision: Precision, tick: Tick | None
+    ) -> None:
+        self.model, self.x, self.needs, self.precision, self.tick = model, x, needs, precision, tick
+        self.size = (x.shape[2], x.shape[3])
+
+    @property
+    def split_model(self) -> Model:
+        """The model, which has a split: `why_not` has seen to it."""
+        assert isinstance(self.model, Model)
+        return self.model
+
+    @cached_property
+    def _looked(self) -> tuple[Tensor, Tensor, Context]:
+        model = self.split_model
+        # On a linear head every gradient is a row of its weight: no graph, no backward.
+        if model.linear is None and self.needs & _DIFFERENTIATED:
+            # Fused attention cannot be differentiated twice.
+            twice = sdpa_kernel(SDPBackend.MATH) if "curvature" in self.needs else nullcontext()
+            with torch.no_grad(), twice:
+                return model.split.look(self.x)
+        with torch.no_grad():
+            leaf, context = model.split.encode(self.x)
+            return leaf, model.split.decode(leaf.clone(), context), context
+
+    @property
+    def leaf(self) -> Tensor:
+        """Raw activations at the split, in the network's own layout; a gradient leaf where gradients will be asked for."""
+        return self._looked[0]
+
+    @property
+    def context(self) -> Context:
+        """What the head needs besides the activations."""
+        return self._looked[2]
+
+    @cached_property
+    def logits(self) -> Tensor:
+        """(N, C), on the leaf's graph where there is one."""
+        if isinstance(self.model, Model):
+            return self._looked[1]
+        return self.model.logits(self.x)
+
+    @cached_property
+    def grid(self) -> Tensor:
+        """(N, K, h, w)."""
+        return self.split_model.layout.to_grid(self.leaf.detach(), self.size)
+
+    @cached_property
+    def flaws(self) -> list[str]:
+        """For each picture what is not finite in it, or ""; computed where something else is found not to be."""
+        if not isinstance(self.model, Model) or not self.needs & _AT_SPLIT:
+            return ["" if fine else "its logits are" for fine in self.logits.isfinite().all(1).tolist()]
+        fine = self.grid.isfinite().flatten(1).all(1).tolist()
+        return ["" if one else f"the activations at {self.model.layer!r} are" for one in fine]

@@ -1,0 +1,85 @@
+"""What every model offers, whether it can be cut in two or is only asked from outside."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Literal
+
+import torch
+from torch import Tensor
+
+from whylight.images import Picture, decode
+from whylight.preprocess import Preprocess
+
+if TYPE_CHECKING:
+    from whylight.methods import Method
+
+
+class Classifier(ABC):
+    """An image classifier: pictures → scores of its classes.
+
+    Attributes:
+        classes: one name for each logit.
+        preprocessing: how a picture becomes its input.
+        multilabel: whether classes are judged one by one (a sigmoid each) rather than against each other (a softmax).
+    """
+
+    classes: tuple[str, ...]
+    preprocessing: Preprocess
+    multilabel: bool = False
+
+    @property
+    @abstractmethod
+    def device(self) -> torch.device:
+        """Where it computes."""
+
+    @abstractmethod
+    def to(self, device: str | torch.device) -> Classifier:
+        """Move it to a device (`"auto"`, `"cpu"`, `"cuda:0"`, …) and return it."""
+
+    @abstractmethod
+    def prepare(self, x: Tensor) -> Tensor:
+        """Bring a batch (N, 3, H, W) to its device, type and memory order."""
+
+    @abstractmethod
+    def logits(self, x: Tensor) -> Tensor:
+        """Run it: (N, 3, H, W) → logits (N, C), without gradient."""
+
+    @abstractmethod
+    def fast(self, precision: Literal["auto", "fp32", "bf16"] = "auto") -> Callable[[Tensor], Tensor]:
+        """The fastest way to the logits (M, C) float32 of many inputs (M, 3, H, W), without gradient."""
+
+    @abstractmethod
+    def borrow(self) -> AbstractContextManager[None]:
+        """Have the network to oneself, in evaluation mode, and hand it back as it was."""
+
+    @abstractmethod
+    def lacks(self, need: str) -> str | None:
+        """Why a kind of evidence (see `methods.registry`) cannot be had from it, in words; None where it can."""
+
+    def preprocess(self, picture: Picture) -> Tensor:
+        """Prepare a path, PIL picture or uint8 array: (3, H, W) float32."""
+        return self.preprocessing(decode(picture))
+
+    def probabilities(self, logits: Tensor) -> Tensor:
+        """Turn logits (N, C) into probabilities (N, C) float32: rows that sum to 1, or one by one where `multilabel`."""
+        return logits.float().sigmoid() if self.multilabel else logits.float().softmax(1)
+
+    def predict(self, x: Tensor) -> Tensor:
+        """Run it: (N, 3, H, W) → probabilities (N, C) float32."""
+        return self.probabilities(self.logits(x))
+
+    def why_not(self, method: str | Method) -> str | None:
+        """Say in one sentence why a method does not apply to this model; None where it does."""
+        from whylight import methods
+
+        method = methods.get(method) if isinstance(method, str) else method
+        return next((f"method {method.name!r} {why}" for need in method.needs if (why := self.lacks(need))), None)
+
+    def applicable_methods(self) -> list[str]:
+        """Names of the registered methods that work on this model."""
+        from whylight import methods
+
+        return [name for name in methods.names() if self.why_not(name) is None]
