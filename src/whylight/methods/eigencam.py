@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
+from whylight.methods.principal import first
 from whylight.methods.registry import register
 
 
@@ -22,23 +22,5 @@ def eigencam(activations: Tensor) -> Tensor:
 
     Source: Muhammad and Yeasin, Eigen-CAM, IJCNN 2020.
     """
-    n, k, h, w = activations.shape
-    # Singular vectors are eigenvectors of the smaller of AᵀA and AAᵀ. In double precision, since squaring halves the digits;
-    # Apple's MPS has none, so the processor does it there.
-    matrix = activations.reshape(n, k, h * w)
-    matrix = (matrix.cpu() if matrix.device.type == "mps" else matrix).double()
-    transposed = matrix.transpose(1, 2)  # (N, h·w, K)
-    if h * w <= k:
-        first = torch.linalg.eigh(transposed @ matrix).eigenvectors[:, :, -1]  # (N, h·w), eigenvalues ascend
-    else:
-        first = (transposed @ torch.linalg.eigh(matrix @ transposed).eigenvectors[:, :, -1:]).squeeze(2)
-        first = torch.nn.functional.normalize(first, dim=1)
-    mean = matrix.mean(1)
-    agreement = (first * mean).sum(1, keepdim=True)
-    # Where the mean activation is silent on the sign, the map's own sum decides: never chance.
-    sign = torch.where(
-        agreement.abs() > 1e-12 * mean.norm(dim=1, keepdim=True), agreement, first.sum(1, keepdim=True)
-    ).sign()
-    blank = (matrix == 0).flatten(1).all(1, keepdim=True)
-    signed = torch.where(blank, 0, first * torch.where(sign == 0, 1, sign))
-    return signed.float().reshape(n, h, w).to(activations.device)
+    n, _, h, w = activations.shape
+    return first(activations.flatten(2)).reshape(n, h, w)
