@@ -15,7 +15,7 @@ from whylight.methods.registry import GradientsOf, Maps, register
 NAME = "finercam"
 
 
-@register(NAME, units="logit")
+@register("finercam", units="logit")
 def finercam(
     activations: Tensor,
     logits: Tensor,

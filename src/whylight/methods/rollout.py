@@ -10,7 +10,7 @@ from whylight.methods.registry import register
 NAME = "rollout"
 
 
-@register(NAME, units="share of attention")
+@register("rollout", units="share of attention")
 def rollout(
     attentions: tuple[Tensor, ...],
     prefix: int,

@@ -13,7 +13,7 @@ from whylight.methods.saliency import saliency
 NAME = "smoothgrad"
 
 
-@register(NAME, units="logit per input unit")
+@register("smoothgrad", units="logit per input unit")
 def smoothgrad(
     inputs: Tensor,
     gradient_at: GradientAt,

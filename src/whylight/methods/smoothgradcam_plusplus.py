@@ -13,7 +13,7 @@ from whylight.methods.registry import LookAt, register
 NAME = "smoothgradcam++"
 
 
-@register(NAME, units="logit")
+@register("smoothgradcam++", units="logit")
 def smoothgradcam_plusplus(
     activations: Tensor, inputs: Tensor, look_at: LookAt, *, copies: int = 16, noise: float = 0.15, seed: int = 0
 ) -> Tensor:
