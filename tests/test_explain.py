@@ -154,7 +154,7 @@ def test_not_a_number_is_a_fault_and_not_a_blank_map(model: Model, tmp_path: Pat
         model.module[2].weight.mul_(1e30)
     failed: list[str] = []
     assert list(whylight.explain_each(model, [noise(1)], on_error=lambda p, e: failed.append(str(e)))) == []
-    assert "<picture>: the gradcam map or its score is not finite" in failed[0]
+    assert "<picture>: the activations at '3' are not finite" in failed[0]
     with pytest.raises(ModelError, match="not finite"):
         whylight.explain(model, noise(1))
 
@@ -209,11 +209,11 @@ def test_a_batch_that_did_not_fit_is_not_tried_again(model: Model, monkeypatch: 
     sizes: list[int] = []
     real = engine.look
 
-    def small(model: Model, x: Tensor, *rest: object) -> list[engine.Seen]:
+    def small(model: Model, x: Tensor, *rest: object, **more: object) -> list[engine.Seen]:
         sizes.append(len(x))
         if len(x) > 2:
             raise RuntimeError("CUDA out of memory")
-        return real(model, x, *rest)  # type: ignore[arg-type]
+        return real(model, x, *rest, **more)  # type: ignore[arg-type]
 
     monkeypatch.setattr("whylight._api.look", small)
     with pytest.warns(WhylightWarning, match="out of memory: going on with batches of 2"):

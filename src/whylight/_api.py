@@ -6,7 +6,7 @@ import math
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
 from typing import Any, NamedTuple, cast
@@ -15,21 +15,32 @@ import numpy as np
 from PIL import Image
 from torch import Tensor, stack
 
-from whylight.engine import Seen, as_method, in_batches, look
+from whylight.engine import Precision, Seen, Tick, as_method, in_batches, look
 from whylight.errors import ImageError, ModelError, WhylightError
 from whylight.explanation import Explanation
 from whylight.images import Picture, decode, name_of
-from whylight.methods import Method
+from whylight.methods import Fusion, Method
+from whylight.methods import layers as fused
 from whylight.models.base import Classifier
 from whylight.preprocess import Region
+from whylight.progress import Bars, bars
 from whylight.targets import Resolved, Target, resolve
 
 Source = Picture | Tensor  # a tensor is an input that was preprocessed already: (3, H, W)
 OnError = Callable[[Any, WhylightError], None]
 
-DEFAULT_METHOD = "gradcam"
+DEFAULT_METHOD, BLACK_BOX_METHOD = "gradcam", "rise"
 _DECODERS = 2  # threads that read pictures ahead of the network
 _reading = threading.Lock()
+
+
+class _Ask(NamedTuple):
+    """What is asked of a model about every picture."""
+
+    model: Classifier
+    methods: Sequence[Method]
+    targets: Sequence[Resolved]
+    precision: Precision
 
 
 class _Opened(NamedTuple):
@@ -50,6 +61,9 @@ def explain(
     methods: Sequence[str | Method] | None = None,
     target: Target = None,
     targets: Sequence[Target] | None = None,
+    layers: Sequence[str] | None = None,
+    fusion: Fusion = "max",
+    precision: Precision = "auto",
     batch_size: int | None = None,
     device: str | None = None,
     progress: bool = False,
@@ -63,7 +77,12 @@ def explain(
         methods: several methods, at the price of one forward.
         target: class index, class name, function (N, C) logits → (N,) scores, or None for each picture's top class.
         targets: several targets, each for every picture.
-        batch_size: pictures in one forward; default 16 on the processor, 32 elsewhere. Halved where memory runs out.
+        layers: names of several layers: each method runs at all of them, and the maps are fused (`methods.layers`).
+        fusion: how: `"max"` (scaled maximum), `"mean"` (each relative to its maximum) or `"sum"`.
+        precision: of the many forwards of perturbing methods: `"auto"` takes bfloat16 where the processor has it and the
+            network agrees; `"fp32"` and `"bf16"` insist.
+        batch_size: pictures in one forward; default 16 on the processor, 32 elsewhere, 1 for methods that run the network many
+            times. Halved where memory runs out.
         device: move the model there first; default: where it is.
         progress: show a progress bar on a terminal.
 
@@ -93,6 +112,9 @@ def explain(
             methods=methods,
             target=target,
             targets=targets,
+            layers=layers,
+            fusion=fusion,
+            precision=precision,
             batch_size=batch_size,
             device=device,
             progress=progress,
@@ -110,28 +132,42 @@ def explain_each(
     methods: Sequence[str | Method] | None = None,
     target: Target = None,
     targets: Sequence[Target] | None = None,
+    layers: Sequence[str] | None = None,
+    fusion: Fusion = "max",
+    precision: Precision = "auto",
     batch_size: int | None = None,
     device: str | None = None,
     progress: bool = False,
     on_error: OnError | None = None,
+    on_step: Tick | None = None,
 ) -> Iterator[list[Explanation]]:
     """Explain pictures one after another, holding no more than two batches in memory: `explain` for any number of them.
 
     Args:
         on_error: called with the picture and the error where a picture cannot be read; it is left out and the rest goes on.
             Default: the error is raised.
+        on_step: called with (done, total) while a method that takes many forwards is at work on a picture.
 
     The other arguments are those of `explain`. Yields one list for each picture, in order: method by method, target by target.
     """
-    chosen = _one_or_many(method, methods, "method", DEFAULT_METHOD)
-    wanted = _one_or_many(target, targets, "target", None)
-    asked = [as_method(one) for one in chosen], [resolve(one, model.classes) for one in wanted]
+    chosen = [as_method(one) for one in _one_or_many(method, methods, "method", default_method(model))]
+    if layers is not None:
+        chosen = [fused(one, layers, fusion=fusion) for one in chosen]
+    wanted = [resolve(one, model.classes) for one in _one_or_many(target, targets, "target", None)]
     if device is not None:
         model.to(device)
-    size = batch_size or (16 if model.device.type == "cpu" else 32)
+    slow = any({"probe", "look_at", "gradient_at"} & set(one.needs) for one in chosen)
+    size = batch_size or (1 if slow else 16 if model.device.type == "cpu" else 32)
     if size < 1:
         raise WhylightError(f"batch_size: expected at least 1, got {batch_size}")
-    return _stream(model, pictures, *asked, size, progress, on_error)
+    ask = _Ask(model, chosen, wanted, precision)
+    total = len(pictures) if isinstance(pictures, Sized) else None
+    return _stream(ask, pictures, size, total if progress else 0, slow, on_error, on_step)
+
+
+def default_method(model: Classifier) -> str:
+    """The method that is used where none is named: Grad-CAM, or RISE where a model can only be asked from outside."""
+    return DEFAULT_METHOD if model.why_not(DEFAULT_METHOD) is None else BLACK_BOX_METHOD
 
 
 def _is_one(pictures: object) -> bool:
@@ -150,39 +186,43 @@ def _one_or_many(one: Any, many: Sequence[Any] | None, name: str, default: Any) 
     return many
 
 
-def _tracked(pictures: Iterable[Source]) -> Iterable[Source]:
-    from rich.console import Console
-    from rich.progress import track
-
-    console = Console(stderr=True)
-    return track(pictures, description="explaining", console=console, disable=not console.is_terminal)
-
-
 def _stream(
-    model: Classifier,
+    ask: _Ask,
     pictures: Iterable[Source],
-    methods: Sequence[Method],
-    targets: Sequence[Resolved],
     batch_size: int,
-    progress: bool,
+    total: int | None,
+    slow: bool,
     on_error: OnError | None,
+    on_step: Tick | None,
 ) -> Iterator[list[Explanation]]:
-    tracked = _tracked(pictures) if progress else pictures
-    opened = _open_ahead(tracked, model, 2 * batch_size, on_error)
-    for batch, seen in in_batches(
-        opened, lambda batch: look(model, stack([one.x for one in batch]), methods, targets), batch_size
-    ):
-        # One copy to the host for each method and target, not for each picture.
-        hosted = [_to_host(model, one) for one in seen]
-        for i, one in enumerate(batch):
-            try:
-                explanations = [_explanation(model, one, view, i) for view in hosted]
-            except ModelError as error:
-                if on_error is None:
-                    raise
-                on_error(one.source, error)
-            else:
-                yield explanations
+    model = ask.model
+    opened = _open_ahead(pictures, model, 2 * batch_size, on_error)
+    with bars(total, "explaining", slow=slow) if total != 0 else nullcontext(Bars()) as bar:
+
+        def step(done: int, of: int) -> None:
+            bar.step(done, of)
+            if on_step is not None:
+                on_step(done, of)
+
+        for batch, seen in in_batches(
+            opened,
+            lambda batch: look(
+                model, stack([one.x for one in batch]), ask.methods, ask.targets, precision=ask.precision, tick=step
+            ),
+            batch_size,
+        ):
+            # One copy to the host for each method and target, not for each picture.
+            hosted = [_to_host(model, one) for one in seen]
+            for i, one in enumerate(batch):
+                bar.picture()
+                try:
+                    explanations = [_explanation(model, one, view, i) for view in hosted]
+                except ModelError as error:
+                    if on_error is None:
+                        raise
+                    on_error(one.source, error)
+                else:
+                    yield explanations
 
 
 def _open_ahead(
@@ -247,9 +287,10 @@ def _explanation(model: Classifier, opened: _Opened, hosted: _Hosted, i: int) ->
     target = hosted.indices[i] if hosted.indices is not None else None
     if not (math.isfinite(hosted.scores[i]) and hosted.maps[i].isfinite().all()):
         # Shown, it would look like "no evidence", which is a finding; this is a fault.
+        what = hosted.seen.flaws[i] or f"the {hosted.seen.method.name} map or its score is"
         raise ModelError(
-            f"{opened.name}: the {hosted.seen.method.name} map or its score is not finite (NaN or infinity): "
-            "the network overflows on this picture. Try float32, or look into its weights"
+            f"{opened.name}: {what} not finite (NaN or infinity): the network overflows on this picture. Try float32, or look "
+            "into its weights"
         )
     return Explanation(
         map=hosted.maps[i].clone(),
@@ -262,4 +303,5 @@ def _explanation(model: Classifier, opened: _Opened, hosted: _Hosted, i: int) ->
         picture=opened.picture,
         region=opened.region,
         source=opened.name,
+        details=hosted.seen.details[i],
     )

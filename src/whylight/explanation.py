@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -47,6 +47,7 @@ class Explanation:
         picture: the picture, as decoded, RGB.
         region: the part of the picture that the network saw, and the map covers, in pixels of the picture.
         source: the picture's path, or a word for what has none.
+        details: what the method tells beside the map, such as how many masks it took.
     """
 
     map: Tensor
@@ -59,6 +60,7 @@ class Explanation:
     picture: Image.Image
     region: Region
     source: str
+    details: dict[str, Any] = field(default_factory=dict)
 
     @property
     def is_blank(self) -> bool:
@@ -177,6 +179,7 @@ class Explanation:
             "peak": list(self.peak) if self.peak is not None else None,
             "region": list(self.region),
             "picture_size": list(self.picture.size),
+            "details": self.details,
             "map": self.map.tolist(),
         }
 
@@ -186,7 +189,9 @@ class Explanation:
         Raises:
             WriteError: if the file cannot be written.
         """
-        facts = {key: value for key, value in self.to_dict().items() if value is not None and key != "map"}
+        facts = {
+            key: value for key, value in self.to_dict().items() if value is not None and key not in ("map", "details")
+        }
         path = Path(path)
         with named_errors(path), replacing(path) as file:
             np.savez_compressed(file, map=self.map.numpy(), **facts)

@@ -83,8 +83,22 @@ def explain(
     ] = False,
     layer: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="Layer to look at. Default: the last spatial one.", show_default=False),
+        typer.Option(
+            metavar="NAME[,NAME]",
+            help="Layer to look at; several are fused. Default: the last spatial one.",
+            show_default=False,
+        ),
     ] = None,
+    fusion: Annotated[
+        str, typer.Option(metavar="max|mean|sum", help="How the maps of several layers become one.")
+    ] = "max",
+    flip: Annotated[bool, typer.Option("--flip", help="Average with the map of the mirrored picture.")] = False,
+    scales: Annotated[
+        str, typer.Option(metavar="1,1.5", help="Average over inputs of these sizes, relative to the usual one.")
+    ] = "1",
+    smooth: Annotated[
+        bool, typer.Option("--smooth", help="Project the map onto the main patterns of the activations.")
+    ] = False,
     option: Annotated[
         list[str] | None,
         typer.Option(
@@ -111,6 +125,16 @@ def explain(
     pretrained: Annotated[
         bool, typer.Option("--pretrained/--no-pretrained", help="Take a zoo model's published weights, or random ones.")
     ] = True,
+    multilabel: Annotated[
+        bool, typer.Option("--multilabel", help="Classes do not exclude each other: probabilities are sigmoids.")
+    ] = False,
+    precision: Annotated[
+        str,
+        typer.Option(
+            metavar="auto|fp32|bf16",
+            help="Of methods that run the network many times. auto: bf16 where the processor has it and the network agrees.",
+        ),
+    ] = "auto",
     device: Annotated[str, typer.Option(metavar="DEVICE", help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
     batch_size: Annotated[
         int | None,
@@ -127,12 +151,23 @@ def explain(
 
     Broken pictures are named at the end and in errors.jsonl, the rest is done. A second run does only what is missing.
     """
+    from whylight.cli.around import make_around
     from whylight.cli.plan import make_plan
     from whylight.cli.run import run
     from whylight.cli.source import Source
     from whylight.cli.write import Look
 
-    source = Source(model, pretrained=pretrained, weights=weights, classes=classes, layer=layer, device=device)
+    one_layer, around = make_around(layer, fusion, flip, scales, smooth)
+    source = Source(
+        model,
+        pretrained=pretrained,
+        weights=weights,
+        classes=classes,
+        layer=one_layer,
+        device=device,
+        multilabel=multilabel,
+        precision=_one_of(precision, "--precision", ("auto", "fp32", "bf16")),
+    )
     look = Look(
         _one_of(style, "--style", ("overlay", "panel", "map")),
         colormap,
@@ -141,7 +176,14 @@ def explain(
         save_map,
     )
     plan = make_plan(
-        inputs, out, source, look, methods=method or ["gradcam"], targets=target or [], options=option or []
+        inputs,
+        out,
+        source,
+        look,
+        methods=method or [source.default_method],
+        targets=target or [],
+        options=option or [],
+        around=around,
     )
     if not run(plan, json_to=json_to, batch_size=batch_size, overwrite=overwrite):
         raise typer.Exit(1)

@@ -91,25 +91,34 @@ def find(text: str) -> list[str]:
 
 def inspect(name: str, *, pretrained: bool, layer: str | None) -> dict[str, Any]:
     """Everything worth knowing about one model before explaining with it."""
+    from whylight import methods
     from whylight.cli.report import calm_warnings
     from whylight.cli.source import Source
     from whylight.models.layers import spatial_layers
+    from whylight.models.model import Model
 
     with calm_warnings():
         model = Source(name, pretrained=pretrained, layer=layer, device="cpu").load()
     height, width = model.preprocessing.size
-    return {
+    refused = {method: why for method in methods.names() if (why := model.why_not(method)) is not None}
+    outside = {
         "model": name,
+        "classes": list(model.classes),
+        "methods": model.applicable_methods(),
+        "refused": refused,
+        "input": {**model.preprocessing.to_dict(), "size": [height, width]},
+    }
+    if not isinstance(model, Model):
+        return outside
+    return {
+        **outside,
         "network": type(model.module).__name__,
         "parameters": sum(parameter.numel() for parameter in model.module.parameters()),
-        "classes": list(model.classes),
         "layer": model.layer,
         "channels": model.channels,
         "grid": list(model.grid),
         "split": model.split_kind,
         "closed_forms": model.linear is not None,
-        "methods": model.applicable_methods(),
-        "input": {**model.preprocessing.to_dict(), "size": [height, width]},
         "layers": [{"name": name, "shape": list(shape)} for name, shape in spatial_layers(model).items()],
     }
 
@@ -152,28 +161,45 @@ def _listing(facts: dict[str, Any]) -> str:
 
 
 def _card(facts: dict[str, Any]) -> str:
-    (height, width), (down, across) = facts["input"]["size"], facts["grid"]
+    height, width = facts["input"]["size"]
     rows = [
-        ("network", f"{facts['network']}, {facts['parameters'] / 1e6:.2f} million parameters"),
         ("classes", f"{len(facts['classes']):,}: {_names(facts['classes'])}"),
         ("input", f"{width} × {height} pixels, {_fitting(facts['input'])}"),
-        (
-            "looks at",
-            f"{facts['layer']}: {facts['channels']} channels on a grid of {across} × {down}",
-        ),
-        ("split", facts["split"]),
-        (
-            "head",
-            "global average pooling + linear: maps in closed form"
-            if facts["closed_forms"]
-            else "more than pooling + linear",
-        ),
-        ("methods", ", ".join(facts["methods"])),
     ]
+    if "network" in facts:
+        down, across = facts["grid"]
+        rows = [
+            ("network", f"{facts['network']}, {facts['parameters'] / 1e6:.2f} million parameters"),
+            *rows,
+            ("looks at", f"{facts['layer']}: {facts['channels']} channels on a grid of {across} × {down}"),
+            ("split", facts["split"]),
+            (
+                "head",
+                "global average pooling + linear: maps in closed form"
+                if facts["closed_forms"]
+                else "more than pooling + linear",
+            ),
+        ]
+    else:
+        rows = [("network", "a black box: it is asked from outside"), *rows]
+    rows.append(("methods", ", ".join(facts["methods"])))
     lines = [facts["model"], *(f"  {key:<10}{value}" for key, value in rows)]
-    lines += ["", "Layers for --layer, as they run: channels × height × width"]
-    lines += [f"  {one['name']:<28}{' × '.join(map(str, one['shape']))}" for one in facts["layers"]]
+    if facts["refused"]:
+        lines += ["", "Methods that do not apply"]
+        for why, names in _by_reason(facts["refused"]).items():
+            lines.append(f"  {', '.join(names)}: {why}")
+    if "layers" in facts:
+        lines += ["", "Layers for --layer, as they run: channels × height × width"]
+        lines += [f"  {one['name']:<28}{' × '.join(map(str, one['shape']))}" for one in facts["layers"]]
     return "\n".join(lines)
+
+
+def _by_reason(refused: dict[str, str]) -> dict[str, list[str]]:
+    """Reasons, and the methods that each of them rules out."""
+    found: dict[str, list[str]] = {}
+    for method, why in refused.items():
+        found.setdefault(why.removeprefix(f"method {method!r} "), []).append(method)
+    return found
 
 
 def _fitting(facts: dict[str, Any]) -> str:

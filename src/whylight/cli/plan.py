@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from whylight.cli.around import Around
 from whylight.cli.ledger import Ledger, Record, stamp
 from whylight.cli.naming import file_name, root_of, stems
 from whylight.cli.source import Source
@@ -35,6 +36,7 @@ class Plan:
     targets: list[str | None]  # None: the top class
     stems: dict[str, str]
     stamps: dict[str, dict[str, Any]]  # of the pictures, by absolute path; taken before they are read
+    around: Around  # what is put around each method
     settings: dict[
         str, Any
     ]  # all that results depend on besides picture, method and target; a change means doing them again
@@ -59,7 +61,7 @@ class Plan:
         path = os.path.abspath(explanation.source)
         record: Record = {
             "picture": explanation.source,
-            "method": explanation.method,
+            "method": question[0],
             "target": explanation.target,
             "label": explanation.label,
             "score": explanation.score,
@@ -70,6 +72,7 @@ class Plan:
             "width": explanation.picture.width,
             "height": explanation.picture.height,
             "units": explanation.units,
+            "details": explanation.details,
             "model": self.source.name,
             "asked": question[1],
             "file": "",
@@ -100,6 +103,7 @@ def make_plan(
     methods: Sequence[str],
     targets: Sequence[str],
     options: Sequence[str],
+    around: Around,
 ) -> Plan:
     """Check everything that can be checked without a model.
 
@@ -125,10 +129,11 @@ def make_plan(
         "alpha": look.alpha,
         "format": look.suffix,
         "options": {name: given for name, given in chosen.items() if given},
+        **around.settings(),
     }
     places = stems(pictures, root_of(inputs))
     stamps = {os.path.abspath(picture): stamp(str(picture)) for picture in pictures if picture.is_file()}
-    return Plan(pictures, out, source, look, chosen, asked or [None], places, stamps, settings)
+    return Plan(pictures, out, source, look, chosen, asked or [None], places, stamps, around, settings)
 
 
 def _parts(entry: str) -> list[str]:

@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import IO, Any
 
 import typer
 
@@ -17,12 +17,6 @@ from whylight.atomic import named_errors
 from whylight.errors import WhylightError, WhylightWarning
 
 _SHOWN = 20  # broken pictures named on the screen; all of them are in errors.jsonl
-
-
-class Tick(Protocol):
-    """Called once for each picture done."""
-
-    def __call__(self) -> object: ...
 
 
 def sentence(record: Mapping[str, Any], folder: Path) -> str:
@@ -58,34 +52,6 @@ def _percent(share: float) -> str:
         if share in (0.0, 1.0) or float(text) not in (0.0, 100.0):
             return f"{text} %"
     return "> 99.9999 %" if share > 0.5 else "< 0.0001 %"
-
-
-@contextmanager
-def progress(total: int, what: str) -> Iterator[Tick]:
-    """A bar on stderr where that is a terminal and there is more than one thing to do; else silence."""
-    if total < 2 or not sys.stderr.isatty():
-        yield lambda: None
-        return
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(what, total=total)
-        yield lambda: bar.advance(task)
 
 
 def show_errors(errors: list[dict[str, str]], file: Path) -> None:

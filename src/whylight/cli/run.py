@@ -7,19 +7,21 @@ import time
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from whylight.atomic import named_errors
 from whylight.cli.ledger import Ledger, Record
 from whylight.cli.lock import only_run
 from whylight.cli.plan import Plan, Question
-from whylight.cli.report import JsonOut, Tick, calm_warnings, progress, sentence, show_errors
+from whylight.cli.report import JsonOut, calm_warnings, sentence, show_errors
 from whylight.cli.write import Writer
 from whylight.errors import ImageError, TargetError, WhylightError
+from whylight.progress import Bars, bars
 
 if TYPE_CHECKING:
+    from whylight.engine import Precision
     from whylight.methods import Method
-    from whylight.models.model import Model
+    from whylight.models.base import Classifier
 
 ERRORS = "errors.jsonl"
 
@@ -43,12 +45,13 @@ def run(plan: Plan, *, json_to: str | None, batch_size: int | None, overwrite: b
 
             tune_allocator()  # this process is ours, so glibc may keep the memory of activations for the next batch
             pictures = sum(map(len, missing.values()))
-            chosen = {name: methods.get(name, **options) for name, options in plan.methods.items()}
+            chosen = {name: plan.around.wrap(methods.get(name, **options)) for name, options in plan.methods.items()}
             model = plan.source.load()
             _check_targets(plan, model)
             loaded = time.perf_counter()
-            tick = stack.enter_context(progress(pictures, plan.source.name))
-            explained = _explained(plan, missing, chosen, model, ledger, errors, tick, batch_size)
+            slow = any({"probe", "look_at", "gradient_at"} & set(method.needs) for method in chosen.values())
+            bar = stack.enter_context(bars(pictures, plan.source.name, slow=slow))
+            explained = _explained(plan, missing, chosen, model, ledger, errors, bar, batch_size)
             for record in stack.enter_context(closing(explained)):
                 new += 1
                 _tell(output, plan, record, again=False)
@@ -79,10 +82,10 @@ def _explained(
     plan: Plan,
     missing: dict[tuple[Question, ...], list[Path]],
     chosen: Mapping[str, Method],
-    model: Model,
+    model: Classifier,
     ledger: Ledger,
     errors: _Errors,
-    tick: Tick,
+    bar: Bars,
     batch_size: int | None,
 ) -> Generator[Record]:
     """Explain, draw, write and note down; yields each record once its files and its line in the ledger are on disk."""
@@ -93,7 +96,7 @@ def _explained(
 
     def failed(picture: Any, error: WhylightError) -> None:
         errors.add(picture, error)
-        tick()
+        bar.picture()
 
     def noted(records: Iterator[Record]) -> Iterator[Record]:
         for record in records:
@@ -111,7 +114,9 @@ def _explained(
                 methods=[chosen[name] for name in methods],
                 targets=targets,
                 batch_size=batch_size,
+                precision=cast("Precision", plan.source.precision),
                 on_error=failed,
+                on_step=bar.step,
             ):
                 source, size = explanations[0].source, explanations[0].picture.size
                 if not plan.look.fits(size):
@@ -123,7 +128,7 @@ def _explained(
                         question in questions
                     ):  # the engine answers every method for every target; some may be done already
                         yield from noted(writer.add(explanation, plan.record(explanation, question, ledger, given)))
-                tick()
+                bar.picture()
         yield from noted(writer.drain())
     finally:
         try:
@@ -135,7 +140,7 @@ def _explained(
             writer.close()
 
 
-def _check_targets(plan: Plan, model: Model) -> None:
+def _check_targets(plan: Plan, model: Classifier) -> None:
     """Complain about a class asked for twice under two names: both would be one file."""
     from whylight.targets import resolve
 

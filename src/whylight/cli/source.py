@@ -12,7 +12,7 @@ from whylight.errors import ModelError
 from whylight.models.bundled import file_of
 
 if TYPE_CHECKING:
-    from whylight.models.model import Model
+    from whylight.models.base import Classifier
 
 
 @dataclass(frozen=True)
@@ -25,10 +25,21 @@ class Source:
     classes: Path | None = None
     layer: str | None = None
     device: str = "auto"
+    multilabel: bool = False
+    precision: str = "auto"
+
+    @property
+    def default_method(self) -> str:
+        """The method where none is named: an ONNX file can only be asked from outside."""
+        return "rise" if self.name.lower().endswith(".onnx") else "gradcam"
 
     def identity(self) -> dict[str, Any]:
         """What decides the results, without loading anything: names, and size and date of the files behind them."""
         facts: dict[str, Any] = {"model": self.name, "layer": self.layer, "pretrained": self.pretrained}
+        if self.multilabel:
+            facts["multilabel"] = True
+        if self.precision != "auto":
+            facts["precision"] = self.precision
         bundled = file_of(self.name)
         if bundled is not None:  # as in load: the name wins over a file or folder that is called the same
             # By contents: each installation gives the file a date and a place of its own.
@@ -61,7 +72,7 @@ class Source:
             raise ModelError(f"--classes {self.classes}: the file is empty; it needs one class name a line")
         return tuple(line.strip() for line in lines)
 
-    def load(self) -> Model:
+    def load(self) -> Classifier:
         """Load it.
 
         Raises:
@@ -76,4 +87,5 @@ class Source:
             classes=self.class_names(),
             device=self.device,
             layer=self.layer,
+            multilabel=self.multilabel,
         )

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Literal
 
 import torch
 from torch import Tensor
 
+from whylight.engine.batches import is_out_of_memory
 from whylight.engine.scene import Scene
-from whylight.errors import TargetError
-from whylight.methods.registry import Probe
+from whylight.errors import MethodError, TargetError
+from whylight.methods.registry import Method, Probe
 from whylight.models.split import repeat
 from whylight.targets import Resolved
 
@@ -33,19 +34,33 @@ class About:
         self._settled = indices
 
     def moved(self, x: Tensor, pictures: Tensor | None = None) -> About:
-        """The same question about other inputs (M, 3, H, W), such as turned copies; `pictures` (M,) says of which pictures."""
-        scene = self.scene
-        indices = self.indices_or_none
+        """The same question about other inputs (M, 3, H, W), such as turned copies; `pictures` (M,) says of which pictures.
+
+        Raises:
+            MethodError: if the network does not take inputs of that size.
+        """
+        scene, indices = self.scene, self.indices_or_none
         if indices is not None and pictures is not None:
             indices = indices[pictures.to(indices.device)]
         x = scene.model.prepare(x)
-        return About(Scene(scene.model, x, scene.needs, scene.precision, scene.tick), self.target, indices)
+        about = About(Scene(scene.model, x, scene.needs, scene.precision, scene.tick), self.target, indices)
+        if about.scene.size != scene.size:
+            _try(about.scene)
+        return about
 
-    def at_layer(self, layer: str) -> About:
-        """The same question at another layer."""
+    def at_layer(self, layer: str, method: Method) -> About:
+        """The same question at another layer, for a method.
+
+        Raises:
+            MethodError: if the method does not apply there.
+        """
         scene = self.scene
         model = scene.split_model.at(layer)
-        return About(Scene(model, scene.x, scene.needs, scene.precision, scene.tick), self.target, self.indices_or_none)
+        reason = model.why_not(method)
+        if reason is not None:
+            raise MethodError(f"{reason}. These work there: {', '.join(model.applicable_methods())}")
+        about = Scene(model, scene.x, scene.needs | frozenset(method.needs), scene.precision, scene.tick)
+        return About(about, self.target, self.indices_or_none)
 
     # The target
 
@@ -215,7 +230,7 @@ class About:
             copies = self.scene.model.prepare(x[chunk])
             of = pictures[chunk]
             logits, found = backprop.input_gradients(
-                self.scene.split_model.module, copies, lambda logits, of=of: self._score(logits, of)
+                self.scene.split_model.module, copies, partial(self._score, pictures=of)
             )
             scores.append(self._score(logits.detach(), of))
             gradients.append(found.float())
@@ -256,6 +271,17 @@ class About:
     @property
     def prefix(self) -> int:
         return self.scene.split_model.attention.prefix
+
+
+def _try(scene: Scene) -> None:
+    try:
+        _ = scene.logits
+    except (AssertionError, RuntimeError, ValueError) as error:
+        if is_out_of_memory(error):
+            raise
+        raise MethodError(
+            f"this network does not take an input of {scene.size[0]} × {scene.size[1]}: leave scales other than 1 out ({error})"
+        ) from error
 
 
 def _differentiable(target: Resolved, scores: Tensor) -> Tensor:

@@ -31,6 +31,7 @@ def load(
     classes: Sequence[str] | None = None,
     device: str | torch.device = "auto",
     layer: str | None = None,
+    multilabel: bool = False,
 ) -> Model:
     """Load a classifier by name.
 
@@ -42,6 +43,7 @@ def load(
         classes: names of the classes, for weights that carry none.
         device: "auto" (CUDA, then Apple's MPS, then the processor), or insist: "cpu", "cuda:1", "mps".
         layer: dotted name of the layer to look at; default: the last spatial one.
+        multilabel: the classes do not exclude each other: probabilities are sigmoids of the logits, one by one.
 
     Raises:
         ModelError: naming what was tried, and the ways on.
@@ -55,11 +57,11 @@ def load(
     file = own_file(text)
     with torch.inference_mode(False):  # parameters made under it could never be differentiated
         if file is None:
-            return _from_zoo(text, pretrained, weights, classes, where, layer)
+            return _from_zoo(text, pretrained, weights, classes, where, layer, multilabel)
         if weights is not None:
             raise ModelError(f"{text} brings its own weights: leave weights= out, or name an architecture")
         module, spec = load_weights(file)
-        return _model(module, classes or spec.classes, spec.preprocess, where, layer)
+        return _model(module, classes or spec.classes, spec.preprocess, where, layer, multilabel)
 
 
 def own_file(name: str) -> Path | None:
@@ -95,6 +97,7 @@ def _from_zoo(
     classes: Sequence[str] | None,
     device: torch.device,
     layer: str | None,
+    multilabel: bool,
 ) -> Model:
     if not is_known(name):
         raise _unknown(name)
@@ -114,14 +117,19 @@ def _from_zoo(
                 "classes=[…], or --classes FILE with one name a line"
             )
     preprocessing = _torchvision_preprocessing(name) if name.startswith(TORCHVISION) else _timm_preprocessing(module)
-    return _model(module, classes or _class_names(name, module), preprocessing, device, layer)
+    return _model(module, classes or _class_names(name, module), preprocessing, device, layer, multilabel)
 
 
 def _model(
-    module: nn.Module, classes: Sequence[str] | None, preprocessing: Preprocess, device: torch.device, layer: str | None
+    module: nn.Module,
+    classes: Sequence[str] | None,
+    preprocessing: Preprocess,
+    device: torch.device,
+    layer: str | None,
+    multilabel: bool,
 ) -> Model:
     module.requires_grad_(False).eval().to(device)
-    return Model(module, classes=classes, preprocessing=preprocessing, layer=layer)
+    return Model(module, classes=classes, preprocessing=preprocessing, layer=layer, multilabel=multilabel)
 
 
 def _timm_preprocessing(module: nn.Module) -> Preprocess:
