@@ -64,7 +64,7 @@ def test_scales_in_plain_steps(model: Model, x: Tensor) -> None:
 def test_a_network_of_one_size_says_so(x: Tensor) -> None:
     network = VisionTransformer(img_size=32, patch_size=8, embed_dim=12, depth=1, num_heads=2, num_classes=3)
     model = whylight.wrap(network, size=32)
-    with pytest.raises(MethodError, match="does not take an input of .*: leave scales other than 1 out"):
+    with pytest.raises(MethodError, match=r"does not take an input of .*: leave scales other than 1 out"):
         run(model, x, methods.tta("gradcam", scales=(1.0, 1.5)))
 
 
@@ -104,7 +104,7 @@ def test_layers_of_different_grids_meet_on_the_finest(x: Tensor) -> None:
 
 
 def test_a_method_that_does_not_work_at_one_of_the_layers(model: Model, x: Tensor) -> None:
-    with pytest.raises(MethodError, match="'cam' needs a head of global average pooling.*after '1'.*These work there"):
+    with pytest.raises(MethodError, match=r"'cam' needs a head of global average pooling.*after '1'.*These work there"):
         run(model, x, methods.layers("cam", ["1", "3"]))
 
 
@@ -132,7 +132,7 @@ def test_smooth_with_every_pattern_changes_nothing(model: Model, x: Tensor) -> N
 
 
 def test_smooth_outside_of_what_it_can_smooth(model: Model, x: Tensor) -> None:
-    with pytest.raises(MethodError, match="smooth: .* not on the grid of the activations.*put smooth inside"):
+    with pytest.raises(MethodError, match=r"smooth: .* not on the grid of the activations.*put smooth inside"):
         run(model, x, methods.smooth(methods.tta("cam", scales=(1.0, 2.0))))
     with pytest.raises(MethodError, match="rank: expected at least 1"):
         methods.smooth("cam", rank=0)
