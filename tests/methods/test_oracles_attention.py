@@ -39,9 +39,10 @@ def test_legrad(prefix: int, blocks: int | None) -> None:
 
 @pytest.mark.parametrize("prefix", [0, 1, 5])
 @pytest.mark.parametrize("fusion", ["mean", "max", "min"])
-def test_rollout(prefix: int, fusion: str) -> None:
+@pytest.mark.parametrize("read", ["auto", "places"])
+def test_rollout(prefix: int, fusion: str, read: str) -> None:
     attentions, tokens = tensors(prefix, probabilities=True), prefix + 6
-    maps = rollout(attentions, prefix, GRID, head_fusion=fusion)
+    maps = rollout(attentions, prefix, GRID, head_fusion=fusion, read=read)
     for n in range(N):
         product = torch.eye(tokens, dtype=torch.float64)
         for attention in attentions:
@@ -49,7 +50,7 @@ def test_rollout(prefix: int, fusion: str) -> None:
             fused = {"mean": heads.mean(0), "max": heads.max(0).values, "min": heads.min(0).values}[fusion]
             step = (fused + torch.eye(tokens)) / 2
             product = (step / step.sum(1, keepdim=True)) @ product
-        row = product[0] if prefix else product.mean(0)
+        row = product[0] if prefix and read == "auto" else product[prefix:].mean(0)
         torch.testing.assert_close(maps[n].double(), row[prefix:].reshape(GRID), rtol=1e-4, atol=1e-6)
         assert float(maps[n].sum()) == pytest.approx(1 - float(row[:prefix].sum()), rel=1e-5)
 
@@ -83,6 +84,8 @@ def test_options() -> None:
         rollout(attentions, 1, GRID, head_fusion="sum")
     with pytest.raises(MethodError, match="discard=1; it is a number, at least 0 and less than 1"):
         rollout(attentions, 1, GRID, discard=1)
+    with pytest.raises(MethodError, match="read='class', but this model has no token before the grid"):
+        rollout(tensors(0, probabilities=True), 0, GRID, read="class")
     with pytest.raises(MethodError, match="blocks=0"):
         legrad(attentions, 1, GRID, blocks=0)
 

@@ -17,12 +17,12 @@ def fullgrad(
     """ψ(x ⊙ ∂s/∂x) + Σ_l Σ_c ψ(b_l ⊙ ∂s/∂z_l)_c, with ψ = bilinear upsample ∘ rescale to 0…1 ∘ absolute value.
 
     For a network of rectifiers the terms under ψ add up to the logit exactly; ψ only makes them fit to be seen. Each picture is
-    rescaled by itself.
+    rescaled by itself. Biases of one place, as of a layer behind the pooling, say nothing about where and are left out.
 
     Args:
         inputs: x, (N, 3, H, W).
         input_gradients: ∂s/∂x, (N, 3, H, W).
-        bias_gradients: for every bias with places, b_l ⊙ ∂s/∂z_l, (N, C_l, h_l, w_l).
+        bias_gradients: for every bias, b_l ⊙ ∂s/∂z_l, (N, C_l, h_l, w_l).
         rescale: "layer" scales all channels of a layer as one, as in the authors' code, and a silent channel stays silent;
             "channel" scales each by itself, as their equation reads.
 
@@ -37,6 +37,8 @@ def fullgrad(
     dims = (1, 2, 3) if choice("fullgrad", "rescale", rescale, ("layer", "channel")) == "layer" else (2, 3)
     total = _unit(inputs * input_gradients, dims)
     for term in bias_gradients:
+        if term.shape[2:] == (1, 1):
+            continue
         # Upsampling is linear: the channels are added up before it, not after.
         small = _unit(term, dims).unsqueeze(1)  # (N, 1, h_l, w_l)
         total = total + interpolate(small, inputs.shape[2:], mode="bilinear", align_corners=False).squeeze(1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from whylight.errors import MethodError
 from whylight.methods.options import choice, number
 from whylight.methods.registry import register
 
@@ -18,11 +19,11 @@ def rollout(
     *,
     head_fusion: str = "mean",
     discard: float = 0.0,
+    read: str = "auto",
 ) -> Tensor:
     """The class token's row of Â_L ⋯ Â_1 at the grid's tokens, Â = (Ā + I)/2 with rows that sum to 1, Ā fused over heads.
 
-    I stands for the skip connection around each block. Where no token stands before the grid, the mean of all rows is taken. It
-    does not depend on the target.
+    I stands for the skip connection around each block. It does not depend on the target.
 
     Args:
         attentions: for each block (N, heads, T, T), rows sum to 1.
@@ -30,20 +31,30 @@ def rollout(
         grid: (h, w), T = prefix + h·w.
         head_fusion: "mean" as in the paper, "max" or "min" over heads.
         discard: share of each block's fused weights, the smallest ones, that are set to zero. 0 as in the paper.
+        read: what the head reads, and so whose row is shown: "class", the first token; "places", the mean over the grid's
+            tokens; "auto", the first where tokens stand before the grid, and the places where none do.
 
     Returns:
         (N, h, w), nowhere negative; the sum is 1 less the share of the tokens before the grid.
 
     Raises:
-        MethodError: if an option is out of range.
+        MethodError: if an option is out of range, or there is no class token to read.
 
     Source: Abnar and Zuidema, Quantifying Attention Flow in Transformers, ACL 2020.
     """
     choice(NAME, "head_fusion", head_fusion, ("mean", "max", "min"))
     discard = number(NAME, "discard", discard, below=1.0)
+    choice(NAME, "read", read, ("auto", "class", "places"))
+    if read == "class" and not prefix:
+        raise MethodError(
+            f"method {NAME!r}: read='class', but this model has no token before the grid; use read='places'"
+        )
     n, _, tokens, _ = attentions[0].shape
     row = attentions[0].new_zeros((n, 1, tokens))
-    row[:, :, : 1 if prefix else tokens] = 1.0 if prefix else 1 / tokens
+    if prefix and read != "places":
+        row[:, :, 0] = 1
+    else:
+        row[:, :, prefix:] = 1 / (tokens - prefix)
     # One row is wanted, so it is carried back from the last block: vectors times matrices, never a product of matrices.
     for attention in reversed(attentions):
         fused = attention.mean(1) if head_fusion == "mean" else getattr(attention, f"a{head_fusion}")(1)  # (N, T, T)
