@@ -210,6 +210,7 @@ class About:
 
     @cached_property
     def guided_gradients(self) -> Tensor:  # (N, 3, H, W)
+        _ = self.indices_or_none  # settled by a plain forward
         from whylight.models import backprop
 
         return backprop.guided_gradients(self.scene.split_model.module, self.scene.x, self._score)[1].float()
@@ -265,6 +266,7 @@ class About:
 
     @cached_property
     def attention_gradients(self) -> Sequence[Tensor]:  # each (N, heads, T, T)
+        _ = self.indices_or_none  # settled before the network is watched: each block has a top class of its own
         found = self.scene.split_model.attention.gradients(self.scene.x, self._score)
         return tuple(one.float() for one in found)
 

@@ -18,7 +18,7 @@ from whylight.models.split import Context
 Precision = Literal["auto", "fp32", "bf16"]
 Tick = Callable[[int, int], None]  # (done, total)
 
-_DIFFERENTIATED = frozenset({"gradients", "gradients_of", "curvature"})
+_DIFFERENTIATED = frozenset({"gradients", "gradients_of", "curvature", "look_at"})
 _AT_SPLIT = _DIFFERENTIATED | {"activations", "ablated_scores", "class_weights"}
 
 

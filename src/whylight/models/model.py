@@ -237,6 +237,8 @@ class Model(Classifier):
             return f"needs a head of global average pooling and one linear layer, which {network} does not have after {self.layer!r}"
         if need in ("attentions", "attention_gradients", "prefix") and isinstance(self._attention, str):
             return f"needs attention over all places: {self._attention}"
+        if need == "attention_gradients" and (why := self.attention.why_no_gradients) is not None:
+            return f"needs scores of each block's tokens: {why}"
         if need == "guided_gradients" and not self._has_rectifiers:
             return f"needs rectifiers (ReLU) to guide the gradient at, and {network} has none"
         if need == "bias_gradients" and self._why_no_bias_gradients is not None:
