@@ -136,6 +136,11 @@ def test_a_picture_does_not_depend_on_its_batch() -> None:
     torch.testing.assert_close(factorise(a, 3)[0][2], factorise(a[2:], 3)[0][0])
 
 
+def test_negative_activations_do_not_count() -> None:
+    a = random(1, K, H, W, seed=10)
+    assert torch.equal(factorise(a, 3)[0], factorise(a.relu(), 3)[0])
+
+
 def test_options() -> None:
     a = torch.zeros(1, K, H, W)
     with pytest.raises(MethodError, match="concepts=0; it is a whole number, 1 or more"):

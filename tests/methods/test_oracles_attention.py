@@ -20,7 +20,7 @@ def tensors(prefix: int, *, probabilities: bool) -> tuple[Tensor, ...]:
 
 
 @pytest.mark.parametrize("prefix", [0, 1, 5])
-@pytest.mark.parametrize("blocks", [None, 2])
+@pytest.mark.parametrize("blocks", [None, 3])
 def test_legrad(prefix: int, blocks: int | None) -> None:
     gradients = tensors(prefix, probabilities=False)
     used = gradients if blocks is None else gradients[-blocks:]

@@ -11,7 +11,7 @@ from whylight.errors import MethodError
 from whylight.methods.eigencam import eigencam
 from whylight.methods.eigengradcam import eigengradcam
 from whylight.methods.kpcacam import kpcacam
-from whylight.methods.principal import leading
+from whylight.methods.principal import leading, with_sign
 
 N, H, W = 2, 3, 4
 PLACES = H * W
@@ -48,7 +48,7 @@ def test_leading_beyond_the_rank_is_zero_and_the_rest_is_orthonormal(channels: i
 def test_leading_stays_orthonormal_where_singular_values_fall_steeply() -> None:
     left = torch.linalg.qr(random(6, 6, seed=4).double()).Q
     right = torch.linalg.qr(random(PLACES, 6, seed=5).double()).Q
-    matrix = (left * torch.logspace(0, -5, 6, dtype=torch.float64)) @ right.T
+    matrix = (left * torch.logspace(0, -7, 6, dtype=torch.float64)) @ right.T
     vectors = leading(matrix.unsqueeze(0), 6)[0].double()
     torch.testing.assert_close(vectors @ vectors.T, torch.eye(6, dtype=torch.float64), atol=1e-6, rtol=0)
 
@@ -59,6 +59,16 @@ def test_sign_where_the_mean_is_silent() -> None:
     torch.testing.assert_close(leading(matrix, 1)[0, 0], torch.tensor([0.6, 0.8]))
     lopsided = torch.tensor([[[-2.0, 1.0, 1.0], [2.0, -1.0, -1.0]]])
     torch.testing.assert_close(leading(lopsided, 1)[0, 0], torch.tensor([2.0, -1.0, -1.0]) / 6**0.5)
+
+
+@pytest.mark.parametrize("turned", [1.0, -1.0])
+def test_sign_does_not_depend_on_the_sign_that_comes_in(turned: float) -> None:
+    silent = torch.zeros(1, 3, dtype=torch.float64)
+    by_sum = torch.tensor([[[-2.0, 1.5, 1.0]]], dtype=torch.float64)  # its sum is positive, the sum of its cubes is not
+    assert torch.equal(with_sign(turned * by_sum, silent), by_sum)
+    by_cubes = torch.tensor([[[2.0, -1.0, -1.0]]], dtype=torch.float64)
+    assert torch.equal(with_sign(turned * by_cubes, silent), by_cubes)
+    assert torch.equal(with_sign(turned * by_sum, -by_sum[0]), -by_sum), "the reference comes first"
 
 
 @pytest.mark.parametrize("channels", [5, 40])
@@ -119,9 +129,14 @@ def test_linear_kpcacam_is_the_projection_of_centred_activations() -> None:
 
 @pytest.mark.parametrize("kernel", ["sigmoid", "rbf", "linear"])
 def test_kpcacam_of_equal_places_is_zero(kernel: str) -> None:
-    """Nothing varies: rounding must not be drawn as a map."""
-    a = random(1, 7, 1, 1, seed=10).expand(1, 7, H, W)
-    assert (kpcacam(a, kernel=kernel) == 0).all()
+    assert (kpcacam(random(20, 7, 1, 1, seed=10).expand(20, 7, 11, 13), kernel=kernel) == 0).all()
+
+
+@pytest.mark.parametrize("kernel", ["sigmoid", "rbf"])
+def test_kpcacam_does_not_draw_rounding(kernel: str) -> None:
+    """Places that differ by less than the kernel can tell apart: what is left of it after centring is noise."""
+    dither = torch.rand((11, 13), generator=torch.Generator().manual_seed(11), dtype=torch.float64)
+    assert (kpcacam(random(20, 7, 1, 1, seed=10) * (1 + 1e-12 * dither), kernel=kernel) == 0).all()
 
 
 def test_options() -> None:
