@@ -236,3 +236,41 @@ def test_other_runtime_errors_pass() -> None:
 
     with pytest.raises(RuntimeError, match="shapes"):
         list(engine.in_batches([1, 2], run, 2))
+
+
+def test_one_class_for_each_picture(model: Model) -> None:
+    pictures = [noise(seed) for seed in range(5)]
+    wanted = [2, 0, 1, 1, 0]
+    exs = whylight.explain(model, pictures, target=wanted, batch_size=2)
+    assert [ex.target for ex in exs] == wanted
+    for ex, picture, target in zip(exs, pictures, wanted, strict=True):
+        torch.testing.assert_close(ex.map, whylight.explain(model, picture, target=target).map)
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_more_or_fewer_classes_than_pictures(model: Model, count: int) -> None:
+    with pytest.raises(TargetError, match=r"2 classes for .* pictures"):
+        whylight.explain(model, [noise(seed) for seed in range(count)], target=[0, 1])
+    with pytest.raises(TargetError, match=r"2 classes for .* pictures"):  # a generator: it shows while it runs
+        whylight.explain(model, (noise(seed) for seed in range(count)), target=[0, 1])
+
+
+def test_the_classes_stay_with_their_pictures_where_one_is_broken(model: Model, tmp_path: Path) -> None:
+    failed: list[object] = []
+    pictures = [noise(0), tmp_path / "none.png", noise(2)]
+    exs = whylight.explain_each(model, pictures, target=[0, 1, 2], on_error=lambda source, error: failed.append(source))
+    assert [one[0].target for one in exs] == [0, 2]
+    assert failed == [tmp_path / "none.png"]
+
+
+def test_top_classes_in_their_order(model: Model) -> None:
+    exs = whylight.explain(model, noise(0), targets=whylight.targets.top(3))
+    assert sorted(ex.target for ex in exs) == [0, 1, 2]
+    assert [ex.score for ex in exs] == sorted((ex.score for ex in exs), reverse=True)
+
+
+def test_probabilities_of_many_labels() -> None:
+    network = gap_net()
+    picture = noise(0)
+    one = whylight.explain(whylight.wrap(network, size=32, multilabel=True), picture, target=1)
+    assert one.probability == pytest.approx(1 / (1 + np.exp(-one.score)), rel=1e-5)

@@ -17,18 +17,24 @@ from whylight.errors import MethodError
 
 def test_public_names() -> None:
     assert set(whylight.__all__) == {
+        "BlackBox",
         "Box",
+        "Concepts",
         "Explanation",
         "Model",
         "Preprocess",
         "__version__",
+        "concepts",
         "errors",
         "explain",
         "explain_each",
         "load",
+        "load_onnx",
         "methods",
+        "targets",
         "tune_allocator",
         "wrap",
+        "wrap_callable",
     }
     for name in whylight.__all__:
         assert getattr(whylight, name) is not None

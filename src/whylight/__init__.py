@@ -9,44 +9,58 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from whylight import errors, methods
+    from whylight import errors, methods, targets
     from whylight._api import explain, explain_each
+    from whylight._concepts import Concepts, concepts
     from whylight.allocator import tune_allocator
     from whylight.explanation import Explanation
     from whylight.localize import Box
+    from whylight.models.blackbox import BlackBox, wrap_callable
     from whylight.models.load import load
     from whylight.models.model import Model, wrap
+    from whylight.models.onnx import load_onnx
     from whylight.preprocess import Preprocess
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "BlackBox",
     "Box",
+    "Concepts",
     "Explanation",
     "Model",
     "Preprocess",
     "__version__",
+    "concepts",
     "errors",
     "explain",
     "explain_each",
     "load",
+    "load_onnx",
     "methods",
+    "targets",
     "tune_allocator",
     "wrap",
+    "wrap_callable",
 ]
 
 _HOMES = {
+    "BlackBox": "whylight.models.blackbox",
     "Box": "whylight.localize",
+    "Concepts": "whylight._concepts",
     "Explanation": "whylight.explanation",
     "Model": "whylight.models.model",
     "Preprocess": "whylight.preprocess",
+    "concepts": "whylight._concepts",
     "explain": "whylight._api",
     "explain_each": "whylight._api",
     "load": "whylight.models.load",
+    "load_onnx": "whylight.models.onnx",
     "tune_allocator": "whylight.allocator",
     "wrap": "whylight.models.model",
+    "wrap_callable": "whylight.models.blackbox",
 }
-_MODULES = ("errors", "methods")
+_MODULES = ("errors", "methods", "targets")
 
 
 def __getattr__(name: str) -> Any:

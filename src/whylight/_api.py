@@ -44,8 +44,9 @@ class _Ask(NamedTuple):
 
 
 class _Opened(NamedTuple):
-    """A picture and the input made from it."""
+    """A picture, its place in the list, and the input made from it."""
 
+    place: int
     source: Source
     name: str
     picture: Image.Image
@@ -75,7 +76,8 @@ def explain(
         pictures: a path, PIL picture, uint8 array or preprocessed tensor (3, H, W); or a sequence of them; or a batch (N, 3, H, W).
         method: name or `whylight.methods.get(name, option=…)`; default Grad-CAM.
         methods: several methods, at the price of one forward.
-        target: class index, class name, function (N, C) logits → (N,) scores, or None for each picture's top class.
+        target: class index, class name, function (N, C) logits → (N,) scores, one of `whylight.targets`, a list with one class for
+            each picture, or None for each picture's top class.
         targets: several targets, each for every picture.
         layers: names of several layers: each method runs at all of them, and the maps are fused (`methods.layers`).
         fusion: how: `"max"` (scaled maximum), `"mean"` (each relative to its maximum) or `"sum"`.
@@ -154,6 +156,9 @@ def explain_each(
     if layers is not None:
         chosen = [fused(one, layers, fusion=fusion) for one in chosen]
     wanted = [resolve(one, model.classes) for one in _one_or_many(target, targets, "target", None)]
+    if isinstance(pictures, Sized):
+        for one in wanted:
+            one.check(len(pictures))
     if device is not None:
         model.to(device)
     slow = any({"probe", "look_at", "gradient_at"} & set(one.needs) for one in chosen)
@@ -196,7 +201,7 @@ def _stream(
     on_step: Tick | None,
 ) -> Iterator[list[Explanation]]:
     model = ask.model
-    opened = _open_ahead(pictures, model, 2 * batch_size, on_error)
+    opened = _open_ahead(pictures, model, ask.targets, 2 * batch_size, on_error)
     with bars(total, "explaining", slow=slow) if total != 0 else nullcontext(Bars()) as bar:
 
         def step(done: int, of: int) -> None:
@@ -204,13 +209,12 @@ def _stream(
             if on_step is not None:
                 on_step(done, of)
 
-        for batch, seen in in_batches(
-            opened,
-            lambda batch: look(
-                model, stack([one.x for one in batch]), ask.methods, ask.targets, precision=ask.precision, tick=step
-            ),
-            batch_size,
-        ):
+        def run(batch: Sequence[_Opened]) -> list[Seen]:
+            targets = [target.take([one.place for one in batch]) for target in ask.targets]
+            x = stack([one.x for one in batch])
+            return look(model, x, ask.methods, targets, precision=ask.precision, tick=step)
+
+        for batch, seen in in_batches(opened, run, batch_size):
             # One copy to the host for each method and target, not for each picture.
             hosted = [_to_host(model, one) for one in seen]
             for i, one in enumerate(batch):
@@ -226,9 +230,13 @@ def _stream(
 
 
 def _open_ahead(
-    pictures: Iterable[Source], model: Classifier, ahead: int, on_error: OnError | None
+    pictures: Iterable[Source], model: Classifier, targets: Sequence[Resolved], ahead: int, on_error: OnError | None
 ) -> Iterator[_Opened]:
-    """Decode pictures in threads, a bounded number ahead, and give them back in order."""
+    """Decode pictures in threads, a bounded number ahead, and give them back in order.
+
+    Raises:
+        TargetError: at the end, if there were fewer pictures than classes in a target that has one for each.
+    """
     waiting: deque[tuple[Source, Future[_Opened]]] = deque()
 
     def next_done() -> Iterator[_Opened]:
@@ -242,27 +250,31 @@ def _open_ahead(
 
     with ThreadPoolExecutor(_DECODERS, thread_name_prefix="whylight-decode") as pool:
         try:
-            for source in pictures:
-                waiting.append((source, pool.submit(_open, source, model)))
+            count = 0
+            for place, source in enumerate(pictures):
+                waiting.append((source, pool.submit(_open, place, source, model)))
+                count = place + 1
                 if len(waiting) >= ahead:
                     yield from next_done()
             while waiting:
                 yield from next_done()
+            for target in targets:
+                target.check(count)
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _open(source: Source, model: Classifier) -> _Opened:
+def _open(place: int, source: Source, model: Classifier) -> _Opened:
     if isinstance(source, Tensor):
         if source.ndim != 3 or source.shape[0] != 3:
             raise ImageError(f"<tensor>: a preprocessed picture has the shape (3, H, W), not {tuple(source.shape)}")
         shown = model.preprocessing.restore(source)
-        return _Opened(source, "<tensor>", shown, Region(0, 0, *shown.size), source)
+        return _Opened(place, source, "<tensor>", shown, Region(0, 0, *shown.size), source)
     # A picture that is open is read from its file only now, and the same one may stand in a list several times.
     with _reading if isinstance(source, Image.Image) else nullcontext():
         picture = decode(source)
     region = model.preprocessing.region(picture.size)
-    return _Opened(source, name_of(source), picture, region, model.preprocessing(picture))
+    return _Opened(place, source, name_of(source), picture, region, model.preprocessing(picture))
 
 
 class _Hosted(NamedTuple):

@@ -38,8 +38,9 @@ def explain(
         typer.Option(
             "--target",
             "-t",
-            metavar="NAME|INDEX",
-            help="Class name or index. Repeat it, or separate by commas without a space. Default: the most probable.",
+            metavar="NAME|INDEX|...",
+            help="Class name or index; topK; rankK; 'A >> B' for A rather than B. Repeat it, or separate by commas without a "
+            "space. Default: the most probable.",
             show_default=False,
         ),
     ] = None,

@@ -112,10 +112,12 @@ def make_plan(
     """
     from whylight import images
     from whylight.render import colormap
+    from whylight.targets import parse
 
     colormap.table(look.colormap)  # complain now, not after the first batch
     chosen = _methods(list(dict.fromkeys(part for entry in methods for part in _parts(entry))), options)
-    asked: list[str | None] = list(dict.fromkeys(part for entry in targets for part in _parts(entry)))
+    parts = [part for entry in targets for part in _parts(entry)]
+    asked: list[str | None] = list(dict.fromkeys(str(one) for part in parts for one in parse(part)))
     pictures = images.walk(inputs)
     named = {os.path.abspath(entry) for entry in inputs}
     _check_folder(out)

@@ -112,7 +112,7 @@ def _explained(
                 model,
                 pictures,
                 methods=[chosen[name] for name in methods],
-                targets=targets,
+                targets=[_target(one, model) for one in targets],
                 batch_size=batch_size,
                 precision=cast("Precision", plan.source.precision),
                 on_error=failed,
@@ -140,13 +140,19 @@ def _explained(
             writer.close()
 
 
+def _target(text: str | None, model: Classifier) -> Any:
+    from whylight.targets import parse
+
+    return None if text is None else parse(text, model.classes)[0]
+
+
 def _check_targets(plan: Plan, model: Classifier) -> None:
     """Complain about a class asked for twice under two names: both would be one file."""
     from whylight.targets import resolve
 
     seen: dict[int, str] = {}
     for target in plan.targets:
-        index = resolve(target, model.classes).index
+        index = resolve(_target(target, model), model.classes).index
         if target is None or index is None:
             continue
         if index in seen:

@@ -53,8 +53,8 @@ def layers(method: str | Method, layers: Sequence[str], *, fusion: Fusion = "max
     Args:
         method: name or method.
         layers: dotted names of layers, as `whylight models NAME` lists them.
-        fusion: `"max"`: the largest of tanh(2·M / max M), of positive evidence, as LayerCAM fuses. `"mean"`: the mean of M / max |M|.
-            `"sum"`: the sum of the maps as they are.
+        fusion: `"max"`: the largest of tanh(2·M / max M), of positive evidence, as LayerCAM fuses. `"mean"`: the mean of
+            M / max |M|. `"sum"`: the sum of the maps as they are.
 
     Raises:
         MethodError: if no layer is named, one is named twice, or the fusion is unknown.

@@ -17,6 +17,7 @@ from torch import nn
 from whylight.errors import ModelError
 from whylight.models import bundled
 from whylight.models.architectures import TORCHVISION, build, is_known, load_foreign, names
+from whylight.models.blackbox import BlackBox
 from whylight.models.device import resolve_device
 from whylight.models.files import FILE, load_weights
 from whylight.models.model import Model
@@ -32,12 +33,13 @@ def load(
     device: str | torch.device = "auto",
     layer: str | None = None,
     multilabel: bool = False,
-) -> Model:
+) -> Model | BlackBox:
     """Load a classifier by name.
 
     Args:
         name: a bundled model ("face"); a run folder or `.safetensors` file that whylight wrote ("runs/7"); any timm name
-            ("resnet50"), "torchvision/NAME", or "hf-hub:OWNER/NAME".
+            ("resnet50"), "torchvision/NAME", or "hf-hub:OWNER/NAME"; an ONNX file, which is a black box then: for a size, mean
+            and std other than ImageNet's see `whylight.load_onnx`.
         pretrained: for the last three, fetch the weights through their own loader; False builds the network with random ones.
         weights: for the last three, a file of weights instead (.pth, .pt, .ckpt or .safetensors state dict; never unpickled).
         classes: names of the classes, for weights that carry none.
@@ -54,6 +56,8 @@ def load(
     """
     where = resolve_device(device)
     text = os.fspath(name)
+    if text.lower().endswith(".onnx"):
+        return _black_box(text, weights, layer, classes, multilabel)
     file = own_file(text)
     with torch.inference_mode(False):  # parameters made under it could never be differentiated
         if file is None:
@@ -62,6 +66,22 @@ def load(
             raise ModelError(f"{text} brings its own weights: leave weights= out, or name an architecture")
         module, spec = load_weights(file)
         return _model(module, classes or spec.classes, spec.preprocess, where, layer, multilabel)
+
+
+def _black_box(
+    path: str,
+    weights: str | os.PathLike[str] | None,
+    layer: str | None,
+    classes: Sequence[str] | None,
+    multilabel: bool,
+) -> BlackBox:
+    from whylight.models.onnx import load_onnx
+
+    if weights is not None or layer is not None:
+        raise ModelError(
+            f"{path}: an ONNX file brings its own weights and shows no layers: leave weights and layer out"
+        )
+    return load_onnx(path, classes, multilabel=multilabel)
 
 
 def own_file(name: str) -> Path | None:

@@ -234,7 +234,8 @@ class Model(Classifier):
         """Why a kind of evidence cannot be had from this network, in words; None where it can."""
         network = type(self.module).__name__
         if need == "class_weights" and self.linear is None:
-            return f"needs a head of global average pooling and one linear layer, which {network} does not have after {self.layer!r}"
+            head = "a head of global average pooling and one linear layer"
+            return f"needs {head}, which {network} does not have after {self.layer!r}"
         if need in ("attentions", "attention_gradients", "prefix") and isinstance(self._attention, str):
             return f"needs attention over all places: {self._attention}"
         if need == "attention_gradients" and (why := self.attention.why_no_gradients) is not None:

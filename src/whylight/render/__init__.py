@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from whylight.render.colormap import DEFAULT, colorize
+from whylight.render.concepts import blend, concept_panel
 from whylight.render.overlay import overlay
 from whylight.render.panel import panel
 
-__all__ = ["DEFAULT", "colorize", "overlay", "panel"]
+__all__ = ["DEFAULT", "blend", "colorize", "concept_panel", "overlay", "panel"]

@@ -19,7 +19,7 @@ _BAR, _BAR_ROOM = 16, 96  # the colour bar, and the room for it with its ticks a
 _TITLE, _TITLE_LINE, _SUBTITLE_LINE = 11.5, 22, 17  # points; pixels from line to line
 
 # One figure at a time: matplotlib shares fonts between figures, and web workers and thread pools draw at once.
-_LOCK = threading.Lock()
+LOCK = threading.Lock()
 
 
 def panel(
@@ -60,7 +60,7 @@ def panel(
     columns, rows = (1, 3) if width > 2 * height else (3, 1)
     body = columns * (cell[0] + _GAP) - _GAP
     page_width = max(2 * _MARGIN + body + (_BAR_ROOM if bar else 0), 480)
-    with _LOCK:
+    with LOCK:
         titles = lines(title, page_width - 2 * _MARGIN, _TITLE, weight="bold")
         subtitles = lines(subtitle, page_width - 2 * _MARGIN, 8.5)
         top = _MARGIN + _TITLE_LINE * len(titles) + _SUBTITLE_LINE * len(subtitles) + 8
