@@ -1,0 +1,87 @@
+"""Scores of very many inputs made from one picture: made, run and forgotten chunk by chunk."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from whylight.engine.batches import is_out_of_memory
+from whylight.errors import ModelError, WhylightWarning
+
+After = Literal["logit", "probability"]
+
+# Pixels in one chunk. On a processor the first layers' activations of a chunk should stay in its cache: there, 8 pictures of
+# 224 × 224 are as fast as it gets, and 32 cost up to twice as much. A graphics card wants enough to be busy.
+_PIXELS = {"cpu": 8 * 224 * 224, "other": 64 * 224 * 224}
+_MOST = 128  # inputs in a chunk, however small they are
+
+
+class Prober:
+    """Scores of perturbed inputs: what methods know as `probe`, see `methods.registry.Probe`.
+
+    Args:
+        inputs: the pictures' inputs, (N, 3, H, W).
+        forward: (M, 3, H, W) → logits (M, C).
+        score: logits (M, C), the picture they belong to, and what is asked for → scores (M,).
+        chunk: inputs that are in memory together; None chooses by their size. It does not change what comes out.
+        tick: called with (done, count) after every chunk.
+    """
+
+    def __init__(
+        self,
+        inputs: Tensor,
+        forward: Callable[[Tensor], Tensor],
+        score: Callable[[Tensor, int, After], Tensor],
+        *,
+        chunk: int | None = None,
+        tick: Callable[[int, int], None] | None = None,
+    ) -> None:
+        self._forward, self._score, self._tick = forward, score, tick
+        self._chunk = chunk_of(inputs) if chunk is None else chunk
+
+    def __call__(
+        self, picture: int, count: int, make: Callable[[range], Tensor], *, after: After = "logit"
+    ) -> Iterator[tuple[range, Tensor]]:
+        """Yield (range(i, j), scores (j - i,) float32) of the inputs `make(range(i, j))`; leave the loop to stop early.
+
+        Where memory runs out, chunks are halved, with a warning.
+
+        Raises:
+            ModelError: if a single input does not fit into memory.
+        """
+        done = 0
+        while done < count:
+            indices = range(done, min(done + self._chunk, count))
+            try:
+                with torch.no_grad():
+                    scores = self._score(self._forward(make(indices)), picture, after).float()
+            except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+                if not is_out_of_memory(error):
+                    raise
+                self._halve(len(indices), error)
+                continue
+            done = indices.stop
+            if self._tick is not None:
+                self._tick(done, count)
+            yield indices, scores
+
+    def _halve(self, length: int, error: BaseException) -> None:
+        if length == 1:
+            raise ModelError(
+                "one perturbed input alone does not fit into memory: use a smaller input size, or device='cpu'"
+            ) from error
+        self._chunk = length // 2
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        warnings.warn(f"out of memory: going on with chunks of {self._chunk}", WhylightWarning, stacklevel=4)
+
+
+def chunk_of(inputs: Tensor) -> int:
+    """How many inputs like these (N, 3, H, W) to run at once."""
+    h, w = inputs.shape[2:]
+    pixels = _PIXELS["cpu" if inputs.device.type == "cpu" else "other"]
+    return max(1, min(_MOST, pixels // (h * w)))
