@@ -50,7 +50,8 @@ def integrated_gradients(
     maps, details = [], []
     for index, (picture, score) in enumerate(zip(inputs, scores.tolist(), strict=True)):
         way = picture - start  # (3, H, W)
-        points = torch.cat([(start + at.reshape(-1, 1, 1, 1) * way), start.expand_as(picture).unsqueeze(0)])  # x₀ comes last
+        line = start + at.reshape(-1, 1, 1, 1) * way  # (steps, 3, H, W)
+        points = torch.cat([line, start.expand_as(picture).unsqueeze(0)])  # x₀ comes last
         found, gradients = gradient_at(points, torch.full((steps + 1,), index, device=inputs.device))
         values = (way * torch.einsum("m,mchw->chw", share, gradients[:-1])).sum(0)  # (H, W)
         difference = score - float(found[-1])
