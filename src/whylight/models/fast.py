@@ -76,7 +76,8 @@ class Fast:
 
     def _run(self, x: Tensor) -> Tensor:
         assert self._network is not None
-        x = x.to(self._probe.device, self._type, memory_format=self._order)
+        # The type first, then the order: in one step this takes twice as long.
+        x = x.to(self._probe.device, self._type).contiguous(memory_format=self._order)
         return logits_of(self._network(x)).float()
 
     def _own(self, x: Tensor) -> Tensor:

@@ -1,0 +1,213 @@
+"""RISE against its definition in plain loops, and the estimator against the published one."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+
+from probing import PlainProbe, quadratic
+from whylight import methods
+from whylight.errors import MethodError
+from whylight.methods.rise import Masks, rise, uniform
+
+H, W, GRID = 13, 10, 3
+
+
+@pytest.fixture
+def x() -> Tensor:
+    return torch.randn((2, 3, H, W), generator=torch.Generator().manual_seed(0))
+
+
+def plan(seed: int = 0, keep: float = 0.5, grid: int = GRID) -> Masks:
+    return Masks(H, W, grid, keep, seed, torch.device("cpu"))
+
+
+def test_masks_are_enlarged_grids_cut_at_random() -> None:
+    """From the same dice in plain loops: bilinear with half-pixel centres to (grid + 1)·cell, then a cut."""
+    cell = (math.ceil(H / GRID), math.ceil(W / GRID))
+    found = plan(seed=5, keep=0.4)(range(7))
+    dice = uniform(5, range(7), GRID**2 + 2)
+    for n in range(7):
+        shown = [[float(dice[n, i * GRID + j] < 0.4) for j in range(GRID)] for i in range(GRID)]
+        down, right = (int(dice[n, GRID**2 + axis] * cell[axis]) for axis in (0, 1))
+
+        def at(position: float) -> tuple[int, int, float]:
+            position = min(max(position, 0.0), GRID - 1.0)
+            low = min(int(position), GRID - 2)
+            return low, low + 1, position - low
+
+        for i in range(H):
+            for j in range(W):
+                i0, i1, di = at((i + down + 0.5) * GRID / ((GRID + 1) * cell[0]) - 0.5)
+                j0, j1, dj = at((j + right + 0.5) * GRID / ((GRID + 1) * cell[1]) - 0.5)
+                top = shown[i0][j0] * (1 - dj) + shown[i0][j1] * dj
+                bottom = shown[i1][j0] * (1 - dj) + shown[i1][j1] * dj
+                assert float(found[n, i, j]) == pytest.approx(top * (1 - di) + bottom * di, abs=1e-5)
+
+
+@pytest.mark.parametrize("keep", [0.2, 0.5, 0.9])
+def test_masks_let_through_what_they_should(keep: float) -> None:
+    found = plan(keep=keep)(range(20_000))
+    assert found.min() >= 0
+    assert found.max() <= 1 + 1e-6
+    torch.testing.assert_close(found.mean(0), torch.full((H, W), keep), atol=0.02, rtol=0)
+
+
+def test_dice_are_uniform_and_independent() -> None:
+    dice = uniform(3, range(50_000), 4)
+    torch.testing.assert_close(
+        torch.histc(dice[:, 0], 10, 0, 1) / 50_000, torch.full((10,), 0.1).double(), atol=5e-3, rtol=0
+    )
+    torch.testing.assert_close(torch.corrcoef(dice.T), torch.eye(4).double(), atol=0.02, rtol=0)
+    shifted = torch.corrcoef(torch.stack([dice[:-1, 0], dice[1:, 0], uniform(4, range(49_999), 4)[:, 0]]))
+    torch.testing.assert_close(shifted, torch.eye(3).double(), atol=0.02, rtol=0)
+
+
+def test_a_mask_depends_on_its_number_alone() -> None:
+    whole = plan()(range(40))
+    parts = torch.cat([plan()(range(7)), plan()(range(7, 8)), plan()(range(8, 40))])
+    torch.testing.assert_close(parts, whole)
+    assert not torch.equal(plan(seed=1)(range(40)), whole)
+
+
+@pytest.mark.parametrize("after", ["probability", "logit"])
+def test_equation(x: Tensor, after: str) -> None:
+    """s̄ + Σ (sᵢ - s̄)(Mᵢ - p) / ((n - 1) p), in plain loops."""
+    n, keep, score = 23, 0.4, quadratic(1, H, W)
+    found = rise(x, PlainProbe(score), masks=n, grid=GRID, keep=keep, seed=3, after=after)  # type: ignore[arg-type]
+    drawn = plan(3, keep)(range(n))
+    for picture in range(2):
+        s = score(x[picture] * drawn.unsqueeze(1), picture)
+        scores = [float(v) for v in (s.sigmoid() if after == "probability" else s)]
+        mean = sum(scores) / n
+        for i in range(H):
+            for j in range(W):
+                covariance = sum((scores[k] - mean) * (float(drawn[k, i, j]) - keep) for k in range(n)) / (n - 1)
+                assert float(found.values[picture, i, j]) == pytest.approx(mean + covariance / keep, rel=1e-4, abs=1e-5)
+    assert [detail["masks"] for detail in found.details] == [n, n]
+
+
+def published(x: Tensor, n: int, seed: int) -> Tensor:
+    """Σ sᵢ Mᵢ / (n p), as in the paper: (H, W)."""
+    drawn = plan(seed)(range(n))
+    scores = quadratic(1, H, W)(x[0] * drawn.unsqueeze(1), 0)
+    return (scores.reshape(-1, 1, 1) * drawn).mean(0) / 0.5
+
+
+def test_same_expectation_as_published_and_less_noise(x: Tensor) -> None:
+    """Over many seeds both have the same mean, and ours scatters less."""
+    runs, n = 300, 40
+    ours = torch.stack(
+        [
+            rise(x[:1], PlainProbe(quadratic(1, H, W), 50), masks=n, grid=GRID, seed=r, after="logit").values[0]
+            for r in range(runs)
+        ]
+    )
+    theirs = torch.stack([published(x, n, r) for r in range(runs)])
+    error = ((ours.var(0) + theirs.var(0)) / runs).sqrt()
+    assert ((ours.mean(0) - theirs.mean(0)).abs() < 4.5 * error).all()
+    # The bias of dividing by n instead of n - 1 would show against this.
+    reference = published(x, 200_000, 999)
+    assert ((ours.mean(0) - reference).abs() < 4.5 * (ours.var(0) / runs).sqrt() + 0.02).all()
+    far = torch.full((1, 3, H, W), 1.0)  # scores far from zero are where the published one is noisy
+
+    def lifted(x: Tensor, picture: int) -> Tensor:
+        return quadratic(1, H, W)(x, picture) + 10
+
+    ours = torch.stack(
+        [rise(far, PlainProbe(lifted, 50), masks=n, grid=GRID, seed=r, after="logit").values[0] for r in range(60)]
+    )
+    plain = torch.stack(
+        [
+            (lifted(far[0] * m.unsqueeze(1), 0).reshape(-1, 1, 1) * m).mean(0) / 0.5
+            for m in (plan(r)(range(n)) for r in range(60))
+        ]
+    )
+    assert ours.var(0).mean() < 0.5 * plain.var(0).mean()
+
+
+def test_standard_error_is_the_scatter_over_seeds(x: Tensor) -> None:
+    runs = [
+        rise(x[:1], PlainProbe(quadratic(1, H, W), 400), masks=400, grid=GRID, seed=r, after="logit") for r in range(60)
+    ]
+    stacked = torch.stack([run.values[0] for run in runs])
+    # The scatter of s̄ is common to all pixels and not counted: it moves the map's level, not its shape.
+    centred = stacked - stacked.mean((1, 2), keepdim=True)
+    told = sum(run.details[0]["standard_error"] for run in runs) / len(runs)
+    assert told == pytest.approx(float(centred.var(0).mean().sqrt()), rel=0.25)
+
+
+@pytest.mark.parametrize("tolerance", [None, 0.2])
+def test_chunks_and_batch_do_not_matter(x: Tensor, tolerance: float | None) -> None:
+    score = quadratic(1, H, W)
+    options = {"masks": 1100, "grid": GRID, "after": "logit", "tolerance": tolerance}
+    whole = rise(x, PlainProbe(score, 5000), **options)  # type: ignore[arg-type]
+    for chunk in (1, 7, 130):
+        found = rise(x, PlainProbe(score, chunk), **options)  # type: ignore[arg-type]
+        torch.testing.assert_close(found.values, whole.values, rtol=1e-4, atol=1e-5)
+        assert [d["masks"] for d in found.details] == [d["masks"] for d in whole.details]
+    alone = rise(x[1:], PlainProbe(lambda x, picture: score(x, 1), 64), **options)  # type: ignore[arg-type]
+    torch.testing.assert_close(alone.values[0], whole.values[1], rtol=1e-4, atol=1e-5)
+
+
+def test_stops_early(x: Tensor) -> None:
+    probe = PlainProbe(quadratic(1, H, W), 50)
+    found = rise(x[:1], probe, masks=100_000, grid=GRID, tolerance=0.1, after="logit")
+    (detail,) = found.details
+    assert detail["masks"] < 20_000
+    assert detail["masks"] % 100 == 0
+    assert probe.ran == pytest.approx(detail["masks"], abs=50), "what was asked for is what was run"
+    spread = float((found.values - found.values.mean()).square().mean().sqrt())
+    assert detail["standard_error"] <= 0.1 * spread
+    longer = rise(x[:1], PlainProbe(quadratic(1, H, W), 500), masks=60_000, grid=GRID, after="logit").values
+    assert float(torch.corrcoef(torch.stack([found.values.flatten(), longer.flatten()]))[0, 1]) > 0.98
+
+
+def test_constant_score(x: Tensor) -> None:
+    """Nothing matters to it: a flat map, and no reason to go on."""
+    found = rise(x, PlainProbe(lambda x, picture: torch.full((len(x),), 3.0)), tolerance=0.1, grid=GRID, after="logit")
+    torch.testing.assert_close(found.values, torch.full((2, H, W), 3.0))
+    assert found.details == [{"masks": 100, "standard_error": 0.0}] * 2
+
+
+def test_picture_is_left_as_it_was(x: Tensor) -> None:
+    before = x.clone()
+    rise(x, PlainProbe(quadratic(1, H, W)), masks=10)
+    assert torch.equal(x, before)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 50), (224, 224)])
+def test_any_size(size: tuple[int, int]) -> None:
+    found = rise(torch.ones((1, 3, *size)), PlainProbe(lambda x, picture: x.mean((1, 2, 3))), masks=30)
+    assert found.values.shape == (1, *size)
+    assert found.values.isfinite().all()
+
+
+def test_registered() -> None:
+    method = methods.get("rise", masks=50)
+    assert method.needs == ("inputs", "probe")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"masks": 1},
+        {"masks": 2.5},
+        {"masks": True},
+        {"grid": 0},
+        {"keep": 0},
+        {"keep": 1},
+        {"keep": float("nan")},
+        {"tolerance": -1},
+        {"tolerance": "low"},
+        {"seed": "x"},
+        {"after": "softmax"},
+    ],
+)
+def test_bad_options(x: Tensor, options: dict[str, object]) -> None:
+    (name,) = options
+    with pytest.raises(MethodError, match=rf"rise.*{name}="):
+        rise(x, PlainProbe(quadratic(1, H, W)), **options)  # type: ignore[arg-type]
