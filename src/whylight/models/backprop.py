@@ -51,7 +51,7 @@ def guided_gradients(module: nn.Module, x: Tensor, score: Score) -> tuple[Tensor
 
 
 def has_rectifiers(module: nn.Module, x: Tensor) -> bool:
-    """Whether a forward of the network calls a rectifier: without one, guided backpropagation is the plain gradient.
+    """Whether a rectifier lies on the way from the input to the logits: without one, guided backpropagation is the plain gradient.
 
     Args:
         module: the classifier.
@@ -59,9 +59,8 @@ def has_rectifiers(module: nn.Module, x: Tensor) -> bool:
     """
     # With a graph, since fused kernels for inference (of nn.TransformerEncoderLayer, say) hide what they are made of.
     mode = _Guided()
-    with borrowed(module), torch.enable_grad(), mode:
-        module(_leaf(x))
-    return mode.met > 0
+    _input_gradients(module, x, lambda logits: logits.sum(1), mode)
+    return mode.passed > 0
 
 
 def bias_gradients(module: nn.Module, x: Tensor, score: Score) -> tuple[Tensor, ...]:
@@ -77,7 +76,7 @@ def bias_gradients(module: nn.Module, x: Tensor, score: Score) -> tuple[Tensor, 
 
     Returns:
         One tensor (N, C_l, h_l, w_l) float32 for each bias, in the order in which they run. A bias after the pooling has one
-        place, h_l = w_l = 1; of a bias on tokens (N, T, K), the sum over the tokens stands at one place.
+        place, h_l = w_l = 1; of a bias on tokens (N, T, K), or on what else is no grid, the sum stands at one place.
 
     Source: Srinivas and Fleuret, Full-Gradient Representation for Neural Network Visualization, NeurIPS 2019.
     """
@@ -100,6 +99,11 @@ def why_no_bias_gradients(module: nn.Module, x: Tensor) -> str | None:
         return logits.float() @ signs
 
     scores, x, gradient, biased = _full_gradients(module, x, mixture)
+    if any(len(part) != len(x) for part in biased):
+        return (
+            f"{type(module).__name__} runs layers on windows or other parts of the picture, and their bias gradients have no place "
+            "in the whole"
+        )
     found = sum((part.flatten(1).sum(1) for part in biased), (x.float() * gradient).flatten(1).sum(1))
     # Terms of both signs may cancel, so what is left is measured against the size of the terms.
     size = sum((part.flatten(1).sum(1).abs() for part in biased), (x.float() * gradient).flatten(1).sum(1).abs())
@@ -142,8 +146,10 @@ def _full_gradients(module: nn.Module, x: Tensor, score: Score) -> tuple[Tensor,
 def _placed(gradient: Tensor, bias: tuple[Tensor, int]) -> Tensor:
     """b ⊙ g as (N, C, h, w), from g in the layout of the layer and the axis of its channels."""
     values, axis = bias
-    if axis == 1:  # (N, C) or (N, C, h, w)
-        g = gradient.reshape(*gradient.shape, *([1] * (4 - gradient.ndim)))
+    if axis == 1 and gradient.ndim == 4:  # (N, C, h, w)
+        g = gradient
+    elif axis == 1:  # (N, C), (N, C, L), …
+        g = gradient.reshape(*gradient.shape[:2], -1).sum(2)[:, :, None, None]
     elif gradient.ndim == 4:  # (N, h, w, C)
         g = gradient.permute(0, 3, 1, 2)
     else:  # (N, …, C)
@@ -169,25 +175,30 @@ class _Rectify(torch.autograd.Function):
     """Clamp to [0, top], passing back only positive gradients, only where the clamp passed its input."""
 
     @staticmethod
-    def forward(ctx: Any, z: Tensor, top: float, in_place: bool) -> Tensor:
+    def forward(ctx: Any, z: Tensor, top: float, in_place: bool, mode: _Guided) -> Tensor:
         ctx.save_for_backward((z > 0) & (z < top))
+        ctx.mode = mode
         if in_place:
             ctx.mark_dirty(z)
             return z.clamp_(0, top)
         return z.clamp(0, top)
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None]:
         (passed,) = ctx.saved_tensors
-        return gradients[0].clamp(min=0) * passed, None, None
+        ctx.mode.passed += 1
+        return gradients[0].clamp(min=0) * passed, None, None, None
 
 
 class _Guided(TorchFunctionMode):
-    """Puts `_Rectify` in the place of every rectifier that is called."""
+    """Puts `_Rectify` in the place of every rectifier that is called, and counts those that a backward passes.
+
+    A rectifier that makes position biases, say, is called too, but lies on no way from the input.
+    """
 
     def __init__(self) -> None:
         super().__init__()
-        self.met: int = 0
+        self.passed: int = 0
 
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
@@ -196,8 +207,7 @@ class _Guided(TorchFunctionMode):
         top, in_place = _rectifier(func, args, kwargs)
         if top is None:
             return func(*args, **kwargs)
-        self.met += 1
-        return _Rectify.apply(args[0] if args else kwargs["input"], top, in_place)
+        return _Rectify.apply(args[0] if args else kwargs["input"], top, in_place, self)
 
 
 def _rectifier(func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[float | None, bool]:

@@ -142,11 +142,11 @@ class GraphSplit:
         if self._parts() != self._bound:
             self._bind()
         self._folding.renew()
-        raw, context = self._body(x)
+        raw, context = self._body.forward(x)  # a call of the module would print to stderr where it fails
         return raw, context
 
     def decode(self, raw: Tensor, context: Context) -> Tensor:
-        return logits_of(self._head(raw, *context))
+        return logits_of(self._head.forward(raw, *context))
 
     def look(self, x: Tensor) -> tuple[Tensor, Tensor, Context]:
         return _look(self, x)
