@@ -274,3 +274,15 @@ def test_a_learned_key_beside_the_tokens_is_said(x: Tensor) -> None:
     for layer in network.blocks.layers:
         layer.self_attn = nn.MultiheadAttention(8, 2, batch_first=True, add_bias_kv=True)
     assert "attends from 16 to 17 tokens" in str(find_attention(network.eval(), x[:1]))
+
+
+def test_checkpointing_does_not_show(x: Tensor) -> None:
+    network = timm_vit()
+    expected = found(network, x).gradients(x, score)
+    network.set_grad_checkpointing(True)
+    maps = found(network, x)
+    for a, b in zip(maps.gradients(x, score), expected, strict=True):
+        torch.testing.assert_close(a, b)
+    logits, attentions = maps.run(x)
+    assert all(gradient.any() for gradient in torch.autograd.grad(logits[:, 1].sum(), attentions))
+    assert network.grad_checkpointing is True

@@ -298,3 +298,13 @@ def test_half_precision(dtype: torch.dtype, x: Tensor) -> None:
         assert half.dtype == torch.float32
         # At some places rounding decides whether a rectifier is open: the whole is compared, not each place.
         assert (half - full).norm() <= 0.1 * full.norm()
+
+
+def test_checkpointing_does_not_show(x: Tensor) -> None:
+    """A network that saves memory by running parts again in the backward, which would miss what was watched."""
+    network = trained(timm.create_model("test_resnet", num_classes=3))
+    expected = every(network, x, score)
+    network.set_grad_checkpointing(True)
+    for one, other in zip(every(network, x, score), expected, strict=True):
+        torch.testing.assert_close(one, other)
+    assert network.grad_checkpointing is True
