@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import pytest
 import torch
 from timm.models.vision_transformer import VisionTransformer
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 import whylight
-from nets import deep_head_net, gap_net
+from nets import Untraceable, deep_head_net, gap_net
 from whylight import engine, methods
 from whylight.errors import MethodError
 from whylight.models.model import Model
@@ -156,3 +157,28 @@ def test_explain_takes_layers() -> None:
     assert ex.units == "share of the maximum"
     expected = run(model, picture[None], methods.layers("layercam", ["1", "3"], fusion="mean"))[0]
     torch.testing.assert_close(ex.map, expected)
+
+
+@pytest.mark.parametrize("network", [gap_net, deep_head_net, Untraceable])
+def test_several_layers_cost_one_forward(x: Tensor, network: Callable[[], nn.Module]) -> None:
+    """One forward for the logits, one for all layers; and the maps are those of each layer alone."""
+    module = network()
+    names = ["0", "1"] if isinstance(module, nn.Sequential) else ["body", ""]
+    model = whylight.wrap(module, size=32)
+    layered = methods.layers("gradcam++", [name for name in names if name], fusion="sum")
+    first = run(model, x, layered)  # models at the layers are made now, once
+    forwards = 0
+
+    def count(part: nn.Module, inputs: object) -> None:
+        nonlocal forwards
+        forwards += 1
+
+    handle = next(iter(module.children())).register_forward_pre_hook(count)
+    try:
+        again = run(model, x, layered)
+    finally:
+        handle.remove()
+    torch.testing.assert_close(again, first)
+    assert forwards <= 2
+    apart = [run(whylight.wrap(module, size=32, layer=name), x, "gradcam++") for name in layered.names]
+    torch.testing.assert_close(again, torch.stack(apart).sum(0), rtol=1e-4, atol=1e-6)

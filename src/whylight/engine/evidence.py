@@ -10,13 +10,14 @@ import torch
 from torch import Tensor
 
 from whylight.engine.batches import is_out_of_memory
-from whylight.engine.scene import Scene
+from whylight.engine.scene import Scene, share_forward
 from whylight.errors import MethodError, TargetError
 from whylight.methods.registry import Method, Probe
 from whylight.models.split import repeat
 from whylight.targets import Resolved
 
 _ABLATED_AT_ONCE = 64  # channels whose ablated copies are in memory together; the result does not depend on it
+_FROM_ONE_FORWARD = frozenset({"activations", "gradients", "scores", "logits", "indices", "grid"})
 _LOOKED_AT_ONCE = 16  # moved copies of pictures in one forward
 
 
@@ -48,19 +49,23 @@ class About:
             _try(about.scene)
         return about
 
-    def at_layer(self, layer: str, method: Method) -> About:
-        """The same question at another layer, for a method.
+    def at_layers(self, layers: Sequence[str], method: Method) -> list[About]:
+        """The same question at several layers, for a method; from one forward where activations and gradients are all it takes.
 
         Raises:
-            MethodError: if the method does not apply there.
+            MethodError: if the method does not apply at one of them.
         """
         scene = self.scene
-        model = scene.split_model.at(layer)
-        reason = model.why_not(method)
-        if reason is not None:
-            raise MethodError(f"{reason}. These work there: {', '.join(model.applicable_methods())}")
-        about = Scene(model, scene.x, scene.needs | frozenset(method.needs), scene.precision, scene.tick)
-        return About(about, self.target, self.indices_or_none)
+        models = [scene.split_model.at(layer) for layer in layers]
+        for model in models:
+            reason = model.why_not(method)
+            if reason is not None:
+                raise MethodError(f"{reason}. These work there: {', '.join(model.applicable_methods())}")
+        needs = scene.needs | frozenset(method.needs)
+        scenes = [Scene(model, scene.x, needs, scene.precision, scene.tick) for model in models]
+        if frozenset(method.needs) <= _FROM_ONE_FORWARD and len(layers) > 1:
+            share_forward(scenes)
+        return [About(one, self.target, self.indices_or_none) for one in scenes]
 
     # The target
 

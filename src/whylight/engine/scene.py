@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from functools import cached_property
 from typing import Literal
@@ -13,6 +13,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from whylight.models.base import Classifier
 from whylight.models.model import Model
+from whylight.models.several import look_at_layers
 from whylight.models.split import Context
 
 Precision = Literal["auto", "fp32", "bf16"]
@@ -46,7 +47,8 @@ class Scene:
         return self.model
 
     @cached_property
-    def _looked(self) -> tuple[Tensor, Tensor, Context]:
+    def looked(self) -> tuple[Tensor, Tensor, Context]:
+        """The leaf, the logits and the context, see below."""
         model = self.split_model
         # On a linear head every gradient is a row of its weight: no graph, no backward.
         if model.linear is None and self.needs & _DIFFERENTIATED:
@@ -61,18 +63,18 @@ class Scene:
     @property
     def leaf(self) -> Tensor:
         """Raw activations at the split, in the network's own layout; a gradient leaf where gradients will be asked for."""
-        return self._looked[0]
+        return self.looked[0]
 
     @property
     def context(self) -> Context:
         """What the head needs besides the activations."""
-        return self._looked[2]
+        return self.looked[2]
 
     @cached_property
     def logits(self) -> Tensor:
         """(N, C), on the leaf's graph where there is one."""
         if isinstance(self.model, Model):
-            return self._looked[1]
+            return self.looked[1]
         return self.model.logits(self.x)
 
     @cached_property
@@ -87,3 +89,19 @@ class Scene:
             return ["" if fine else "its logits are" for fine in self.logits.isfinite().all(1).tolist()]
         fine = self.grid.isfinite().flatten(1).all(1).tolist()
         return ["" if one else f"the activations at {self.model.layer!r} are" for one in fine]
+
+
+def share_forward(scenes: Sequence[Scene]) -> None:
+    """Let scenes of one batch at different layers of one network take their activations from one forward, if that can be."""
+    layers = [scene.split_model.split.layer for scene in scenes]
+    module = scenes[0].split_model.module
+    if not all(
+        layer in dict(module.named_modules()) for layer in layers
+    ):  # one was moved behind a rectifier that has no name
+        return
+    found = look_at_layers(module, layers, scenes[0].x)
+    if found is None:
+        return
+    caught, logits = found
+    for scene, layer in zip(scenes, layers, strict=True):
+        scene.looked = (caught[layer], logits, ())

@@ -43,7 +43,7 @@ class Layered(Method):
 
     def run(self, about: Any) -> Maps:
         """Run the inner method at each layer, and fuse on the finest grid."""
-        found = [self.inner.run(about.at_layer(name, self.inner)).values for name in self.names]
+        found = [self.inner.run(one).values for one in about.at_layers(self.names, self.inner)]
         return Maps(fuse(found, self.fusion), [])
 
 
