@@ -25,9 +25,9 @@ def augmented_gradcam(
     look_at: LookAt,
     *,
     copies: int = 100,
-    rotation: float = 30.0,
-    shift: float = 0.13,
-    scale: float = 1.0,
+    rotation: float = 45.0,
+    shift: float = 0.1,
+    scale: float = 1.25,
     flip: bool = True,
     tv: float = 0.1,
     ridge: float = 0.1,
@@ -37,10 +37,10 @@ def augmented_gradcam(
     """argmin_h Σ_l ‖M_l ⊙ (D T_l h − g_l)‖² + λ_tv·TV(h) + λ_e·‖h‖², g_l the Grad-CAM maps of L copies T_l x.
 
     T_l turns, shifts, scales and mirrors, with half-pixel centres; the first copy is the picture itself. What lies outside
-    the frame is shown as its reflection; a cell counts by the share of it that lies inside (the square of M_l), and for that
-    part only. D is the mean over a cell's area. TV is isotropic and exact. h has the input's resolution and may be slightly
-    negative; λ_tv = tv · s·c·m / (H·W) and λ_e = ridge · m / (H·W), where m counts the cells of all copies, c is a cell's side
-    in pixels and s the root mean square of the g_l, so that the options mean the same for every picture and network.
+    the frame is shown as its reflection; M_l is the share of each cell that lies inside, and only that part of the cell is
+    compared. D is the mean over a cell's area. TV is isotropic and exact. h has the input's resolution and may be slightly
+    negative. λ_tv = tv · s·c·m / (H·W) and λ_e = ridge · m / (H·W), where m is ΣM² over all cells, c is a cell's side in
+    pixels and s the root mean square of the g_l, so that the options mean the same for every picture and network.
 
     Differs from the paper: weights of the penalties relative to the data, cells outside the frame left out, copies mirrored
     too, and a solver that tells how near the minimum it is.

@@ -128,7 +128,7 @@ class Operator:
 
     Row (l, i, j) is what cell (i, j) of copy l averages: T_l reads the picture bilinearly, D takes the true mean over the
     cell's area; a pixel on the border of two cells belongs to both by its share. Where a part of the cell shows what lies
-    outside the frame, the row is the mean over the rest, and its weight M² is the rest's share of the cell.
+    outside the frame, the row is the mean over the rest, and its weight M in the norm is the rest's share of the cell.
 
     Copies of the mirrored picture need no rows of their own: they are the same rows, applied to the mirrored pixels.
 
@@ -172,11 +172,11 @@ class Operator:
                 start, torch.cat(columns), torch.cat(values), shape, device=device, check_invariants=False
             )
             self._rows, self._columns = rows, rows.t().to_sparse_csr()
-        self.weights = torch.cat(weights).to(device).unsqueeze(1)  # (L·h·w, 1)
+        self.weights = torch.cat(weights).to(device).unsqueeze(1)  # M², (L·h·w, 1)
 
     @property
     def total(self) -> float:
-        """The sum of the weights of all copies' cells."""
+        """ΣM² over the cells of all copies."""
         return float(self.weights.double().sum()) * (2 if self.mirrored else 1)
 
     def __call__(self, pictures: Tensor) -> Tensor:
@@ -208,7 +208,7 @@ def operator(
 
 
 def _rows(source: Tensor, size: tuple[int, int], grid: tuple[int, int]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """One copy's entries, in order of rows: row, column, value; and the weights (h·w,) of its rows."""
+    """One copy's entries, in order of rows: row, column, value; and the weights M² (h·w,) of its rows."""
     (height, width), (h, w) = size, grid
     pixels = height * width
     x, y = source.unbind(-1)  # (H, W)
@@ -236,7 +236,7 @@ def _rows(source: Tensor, size: tuple[int, int], grid: tuple[int, int]) -> tuple
     seen = torch.zeros(h * w, dtype=torch.float64).index_add_(
         0, row, value
     )  # pixels of each cell that show the picture
-    return row, column, value / seen[row], seen * (h * w / pixels)
+    return row, column, value / seen[row], (seen * (h * w / pixels)).square()
 
 
 def _cells(pixels: int, cells: int) -> list[tuple[Tensor, Tensor]]:

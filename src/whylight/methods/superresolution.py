@@ -2,7 +2,7 @@
 
     h* = argmin_h Σ_l ‖M_l ⊙ (D T_l h − g_l)‖² + λ_tv·TV(h) + λ_e·‖h‖²
 
-with A = (D T_l)_l and the weights M² of `resampling.Operator`. The weights of the penalties are given per unit of the data, so
+with A = (D T_l)_l and M of `resampling.Operator`. The weights of the penalties are given per unit of the data, so
 that they mean the same for any number of copies, sizes and magnitudes: with m = ΣM² over all cells, s the root of the
 weighted mean square of g, and c the side of a cell in pixels,
 
@@ -150,12 +150,12 @@ class Metric:
 
     def inverse(self, energy: Energy) -> Tensor:
         """P⁻¹ as a function of frequency, (H, W)."""
-        found: Tensor = 1 / (self.top * self.damping / 2 + energy.ridge + BALANCE * energy.tv * self.laplacian)
-        return found
+        return 1 / (self.top * self.damping / 2 + energy.ridge + BALANCE * energy.tv * self.laplacian)
 
     def filter(self, u: Tensor, gain: Tensor) -> Tensor:
         """Multiply the frequencies of u (N, H, W) by `gain` (H, W)."""
-        return self.rows.T @ (gain * (self.rows @ u @ self.columns.T)) @ self.columns
+        found: Tensor = self.rows.T @ (gain * (self.rows @ u @ self.columns.T)) @ self.columns
+        return found
 
 
 @lru_cache(maxsize=4)
@@ -168,7 +168,8 @@ def cosines(size: int) -> Tensor:
     at = torch.arange(size, dtype=torch.float64)
     basis = torch.cos(torch.pi * at[:, None] * (at + 0.5) / size) * (2 / size) ** 0.5
     basis[0] *= HALF
-    return basis.float()
+    found: Tensor = basis.float()
+    return found
 
 
 def differences(u: Tensor) -> Tensor:
