@@ -16,9 +16,11 @@ if TYPE_CHECKING:
     from whylight.explanation import Explanation
     from whylight.localize import Box
     from whylight.models.blackbox import BlackBox, wrap_callable
+    from whylight.models.detector import detector
     from whylight.models.load import load
     from whylight.models.model import Model, wrap
     from whylight.models.onnx import load_onnx
+    from whylight.models.segmentation import segmenter
     from whylight.preprocess import Preprocess
 
 __version__ = "0.1.0"
@@ -32,12 +34,14 @@ __all__ = [
     "Preprocess",
     "__version__",
     "concepts",
+    "detector",
     "errors",
     "explain",
     "explain_each",
     "load",
     "load_onnx",
     "methods",
+    "segmenter",
     "targets",
     "tune_allocator",
     "wrap",
@@ -52,10 +56,12 @@ _HOMES = {
     "Model": "whylight.models.model",
     "Preprocess": "whylight.preprocess",
     "concepts": "whylight._concepts",
+    "detector": "whylight.models.detector",
     "explain": "whylight._api",
     "explain_each": "whylight._api",
     "load": "whylight.models.load",
     "load_onnx": "whylight.models.onnx",
+    "segmenter": "whylight.models.segmentation",
     "tune_allocator": "whylight.allocator",
     "wrap": "whylight.models.model",
     "wrap_callable": "whylight.models.blackbox",

@@ -29,7 +29,9 @@ def sentence(record: Mapping[str, Any], folder: Path) -> str:
         x, y = record["peak_x"], record["peak_y"]
         part = place(x / record["width"], y / record["height"])
         where = f"the evidence peaks at x={x:.0f} y={y:.0f}, {part} of the picture"
-    return f"{record['picture']}: {record['label']} ({certainty}), {where} → {folder / record['file']}"
+    masks = (record.get("details") or {}).get("masks")
+    taken = f", from {masks:,} masks" if masks else ""
+    return f"{record['picture']}: {record['label']} ({certainty}), {where}{taken} → {folder / record['file']}"
 
 
 def place(x: float, y: float) -> str:

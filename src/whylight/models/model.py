@@ -291,6 +291,8 @@ def wrap(
         sides = (size, size) if isinstance(size, int) else (int(size[0]), int(size[1]))
         preprocessing = Preprocess(size=sides, mean=_three(mean, "mean"), std=_three(std, "std"))
     module = getattr(module, "module", module) if isinstance(module, nn.DataParallel) else module
+    if layer is None:  # an adapter knows which layer of the network inside it is meant
+        layer = getattr(module, "default_layer", None)
     return Model(module, classes=classes, preprocessing=preprocessing, layer=layer, multilabel=multilabel)
 
 

@@ -1,0 +1,131 @@
+"""The methods and what can be put around them, from the command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import whylight
+from cli.conftest import Run, ledger
+from whylight import methods
+
+
+def the_map(out: Path) -> np.ndarray:
+    (file,) = out.rglob("*.npz")
+    with np.load(file) as data:
+        return np.asarray(data["map"])
+
+
+def test_layers_copies_and_smoothing_are_those_of_the_library(run: Run, good: Path, model: str, tmp_path: Path) -> None:
+    arguments = ("--layer", "layer2,layer3", "--fusion", "mean", "--flip", "--scales", "1,1.5", "--smooth")
+    picture = good / "a.jpg"
+    outcome = run(
+        "explain", picture, "--model", model, "--method", "gradcam", "-t", 1, "-o", "out", "--save-map", *arguments
+    )
+    assert outcome.code == 0, outcome.err
+    method = methods.layers(methods.smooth("gradcam"), ["layer2", "layer3"], fusion="mean")
+    method = methods.tta(method, scales=(1.0, 1.5))
+    ex = whylight.explain(whylight.load(model, device="cpu"), picture, method=method, target=1)
+    np.testing.assert_allclose(the_map(tmp_path / "out"), ex.map.numpy(), rtol=1e-4, atol=1e-6)
+    (record,) = ledger(tmp_path / "out")
+    assert record["method"] == "gradcam"
+    assert record["settings"]["layers"] == ["layer2", "layer3"]
+
+
+def test_what_is_put_around_makes_another_result(run: Run, good: Path, model: str, tmp_path: Path) -> None:
+    """The plain map is not taken for the averaged one, nor the other way round; and each is done once."""
+    command = ("explain", good / "a.jpg", "--model", model, "-t", 1, "-o", "out")
+    for arguments in ((), ("--flip",), ("--precision", "fp32"), (), ("--flip",)):
+        assert run(*command, *arguments).code == 0
+    assert len(ledger(tmp_path / "out")) == 3
+    assert len(list((tmp_path / "out").glob("*.png"))) == 3
+
+
+def test_a_class_rather_than_another_and_the_top_two(run: Run, good: Path, model: str) -> None:
+    outcome = run(
+        "explain", good / "a.jpg", "--model", model, "-t", "face >> no face", "-t", "top2", "-o", "out", "--json", "-"
+    )
+    assert outcome.code == 0, outcome.err
+    difference, first, second = outcome.lines
+    assert difference["label"] == "face rather than no face"
+    assert difference["probability"] is None
+    assert difference["file"].endswith("a.gradcam.face_rather_than_no_face.png")
+    assert first["score"] >= second["score"]
+    assert {first["label"], second["label"]} < {"face", "no face", "tench, Tinca tinca"}
+
+
+def test_rise_says_how_many_masks_it_took(run: Run, good: Path, model: str, tmp_path: Path) -> None:
+    outcome = run(
+        "explain", good / "a.jpg", "--model", model, "--method", "rise", "--option", "rise.masks=40", "-o", "out"
+    )
+    assert outcome.code == 0, outcome.err
+    assert "from 40 masks" in outcome.out
+    assert ledger(tmp_path / "out")[0]["details"]["masks"] == 40
+
+
+def test_an_onnx_file_is_asked_from_outside(run: Run, good: Path, tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnx")
+    torch.manual_seed(0)
+    network = torch.nn.Sequential(
+        torch.nn.Conv2d(3, 4, 3, stride=4), torch.nn.ReLU(), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten()
+    )
+    file = tmp_path / "tiny.onnx"
+    onnx_file(network.eval(), file)
+    outcome = run("explain", good / "a.jpg", "--model", file, "--option", "rise.masks=16", "-o", "out", "--json", "-")
+    assert outcome.code == 0, outcome.err
+    assert outcome.lines[0]["method"] == "rise"
+    refused = run("explain", good / "a.jpg", "--model", file, "--method", "gradcam", "-o", "out")
+    assert refused.code == 2
+    assert "black box" in refused.err
+    assert "rise" in refused.err
+    card = run("models", file)
+    assert card.code == 0
+    assert "a black box" in card.out
+    assert "occlusion" in card.out
+
+
+def onnx_file(network: torch.nn.Module, file: Path) -> None:
+    """Write a network of one convolution, a rectifier and average pooling as ONNX, without torch's exporter and its imports."""
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    conv = network[0]
+    assert isinstance(conv, torch.nn.Conv2d)
+    assert conv.bias is not None
+    weights = [
+        numpy_helper.from_array(conv.weight.detach().numpy(), "w"),
+        numpy_helper.from_array(conv.bias.detach().numpy(), "b"),
+    ]
+    nodes = [
+        helper.make_node("Conv", ["x", "w", "b"], ["y"], strides=[4, 4]),
+        helper.make_node("Relu", ["y"], ["z"]),
+        helper.make_node("GlobalAveragePool", ["z"], ["p"]),
+        helper.make_node("Flatten", ["p"], ["s"]),
+    ]
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 3, 32, 32])
+    s = helper.make_tensor_value_info("s", TensorProto.FLOAT, ["n", 4])
+    graph = helper.make_graph(nodes, "tiny", [x], [s], weights)
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), file)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--scales", "big"), "--scales 'big': expected numbers"),
+        (("--scales", "0"), "every scale must be above 0"),
+        (("--fusion", "min", "--layer", "layer2,layer3"), "fusion: expected one of max, mean, sum"),
+        (("--precision", "fp8"), "--precision 'fp8': choose one of auto, fp32, bf16"),
+        (("--method", "grdcam"), "Near it: gradcam"),
+        (("--method", "legrad"), "needs attention over all places"),
+        (("--method", "rise", "--option", "rise.maks=3"), "has no option 'maks'; its options: masks"),
+        (("--target", "face >>"), "expected two classes, as in A >> B"),
+    ],
+)
+def test_wrong_use_is_told(run: Run, good: Path, model: str, arguments: tuple[str, ...], words: str) -> None:
+    outcome = run("explain", good / "a.jpg", "--model", model, "-o", "out", *arguments)
+    assert outcome.code == 2
+    assert words in outcome.err
