@@ -32,12 +32,12 @@ def whylight(module: nn.Module, methods: Sequence[str]) -> Call:
     return lambda x: engine.maps(model, x, methods=list(methods), targets=[TARGET])
 
 
-def pytorch_grad_cam(module: nn.Module) -> Call:
-    from pytorch_grad_cam import GradCAM
+def pytorch_grad_cam(module: nn.Module, method: str = "GradCAM") -> Call:
+    import pytorch_grad_cam
     from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 
     module = deepcopy(module)
-    cam = GradCAM(model=module, target_layers=[last_layer(module)])
+    cam = getattr(pytorch_grad_cam, method)(model=module, target_layers=[last_layer(module)])
     return lambda x: cam(input_tensor=x, targets=[ClassifierOutputTarget(TARGET)] * len(x))
 
 

@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 METHODS = ("cam", "gradcam", "gradcam++", "hirescam", "layercam", "xgradcam", "eigencam", "ablationcam")
+FIFTEEN = (
+    *METHODS,
+    *("eigengradcam", "elementgradcam", "shapleycam", "finercam", "kpcacam", "fem", "dff"),
+)
 NAMES = {"resnet50": "ResNet-50", "mobilenet_v2": "MobileNetV2"}
 GRADCAM_GOALS = {("resnet50", 1): 1.0, ("resnet50", 16): 0.75, ("mobilenet_v2", 1): 1.0, ("mobilenet_v2", 16): 0.6}
 ALLOCATORS = {"kept": "allocator keeps blocks", "plain": "allocator as it comes"}
@@ -104,6 +108,7 @@ def _on_resnet50(module: nn.Module, budget: Budget) -> list[Row]:
 
     x, forward = pictures(1), contenders.plain(module)
     every, ablation = contenders.whylight(module, METHODS), contenders.whylight(module, ["ablationcam"])
+    fifteen, eigen = contenders.whylight(module, FIFTEEN), contenders.whylight(module, ["eigencam"])
     rows = [
         Row(
             "whylight all eight methods at once, ResNet-50, batch 1",
@@ -116,6 +121,24 @@ def _on_resnet50(module: nn.Module, budget: Budget) -> list[Row]:
             ratio(forward, ablation, x, budget)[0],
             "×",
             1.05,
+        ),
+        Row(
+            "whylight eigencam, ResNet-50, batch 1",
+            ratio(forward, eigen, x, budget)[0],
+            "×",
+            1.15,
+        ),
+        Row(
+            "pytorch-grad-cam eigencam, ResNet-50, batch 1",
+            ratio(forward, contenders.pytorch_grad_cam(module, "EigenCAM"), x, budget)[0],
+            "×",
+        ),
+        Row(
+            "whylight fifteen methods at once, ResNet-50, batch 1",
+            ratio(forward, fifteen, x, budget)[0],
+            "×",
+            3.0,
+            note=", ".join(FIFTEEN),
         ),
     ]
     peer = contenders.pytorch_grad_cam_ablation(module)
