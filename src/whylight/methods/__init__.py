@@ -1,6 +1,7 @@
 """The explanation methods: pure functions from evidence to a raw map, one short file each, and wrappers around them."""
 
 from whylight.methods.ablationcam import ablationcam
+from whylight.methods.augmented_gradcam import augmented_gradcam
 from whylight.methods.cam import cam
 from whylight.methods.dff import dff
 from whylight.methods.eigencam import eigencam
@@ -49,9 +50,12 @@ from whylight.methods.makers import (
     SmoothGradCAMPlusPlus,
     XGradCAM,
 )
+from whylight.methods.occlusion import occlusion
 from whylight.methods.registry import Function, Maps, Method, Probe, get, names, register, unregister
+from whylight.methods.rise import rise
 from whylight.methods.rollout import rollout
 from whylight.methods.saliency import saliency
+from whylight.methods.scorecam import scorecam
 from whylight.methods.shapleycam import shapleycam
 from whylight.methods.smooth import smooth
 from whylight.methods.smoothgrad import smoothgrad
@@ -94,6 +98,7 @@ __all__ = [
     "SmoothGradCAMPlusPlus",
     "XGradCAM",
     "ablationcam",
+    "augmented_gradcam",
     "cam",
     "dff",
     "eigencam",
@@ -114,9 +119,12 @@ __all__ = [
     "layers",
     "legrad",
     "names",
+    "occlusion",
     "register",
+    "rise",
     "rollout",
     "saliency",
+    "scorecam",
     "shapleycam",
     "smooth",
     "smoothgrad",

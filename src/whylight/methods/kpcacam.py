@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from whylight.methods.options import choice, number
-from whylight.methods.principal import with_sign
+from whylight.methods.principal import eigh, with_sign
 from whylight.methods.registry import register
 
 NAME = "kpcacam"
@@ -49,9 +49,9 @@ def kpcacam(activations: Tensor, *, kernel: str = "sigmoid", gamma: float | None
         squares = products.diagonal(dim1=1, dim2=2)  # (N, P)
         values = (-g * (squares.unsqueeze(1) + squares.unsqueeze(2) - 2 * products)).exp()
     centred = values - values.mean(1, keepdim=True) - values.mean(2, keepdim=True) + values.mean((1, 2), keepdim=True)
-    eigenvalues, vectors = torch.linalg.eigh(centred)  # ascending
+    eigenvalues, vectors = eigh(centred)  # ascending
     strength = eigenvalues[:, -1]  # (N,). The sigmoid is no true kernel: its eigenvalues may be negative, too
     noise = 10 * h * w * torch.finfo(torch.float64).eps * values.abs().amax((1, 2))
-    size = torch.where(strength > noise, strength, 0).sqrt().unsqueeze(1)
+    size = torch.where(strength <= noise, 0, strength).sqrt().unsqueeze(1)  # NaN stays NaN
     first = with_sign(vectors[:, :, -1:].transpose(1, 2), x.mean(2)).squeeze(1)  # (N, P)
     return (size * first).float().reshape(n, h, w).to(activations.device)

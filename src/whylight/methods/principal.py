@@ -29,7 +29,7 @@ def leading(matrix: Tensor, rank: int) -> Tensor:
 
     Returns:
         (N, rank, P) float32: orthonormal rows, each with the sign that agrees with the mean row of the matrix. Rows beyond the
-        matrix's own rank are zero.
+        matrix's own rank are zero. Those of a matrix with NaN or infinity are NaN.
     """
     _, k, p = matrix.shape
     kept = min(rank, k, p)
@@ -38,10 +38,10 @@ def leading(matrix: Tensor, rank: int) -> Tensor:
     m = (matrix.cpu() if matrix.device.type == "mps" else matrix).double()
     transposed = m.transpose(1, 2)  # (N, P, K)
     if p <= k:
-        values, vectors = torch.linalg.eigh(transposed @ m)  # (N, P), (N, P, P): eigenvalues ascend
+        values, vectors = eigh(transposed @ m)  # (N, P), (N, P, P): eigenvalues ascend
         vectors = vectors[:, :, -kept:].flip(2)  # (N, P, kept)
     else:
-        values, left = torch.linalg.eigh(m @ transposed)  # (N, K), (N, K, K)
+        values, left = eigh(m @ transposed)  # (N, K), (N, K, K)
         vectors = transposed @ left[:, :, -kept:].flip(2)  # (N, P, kept), each as long as its singular value
         if kept > 1:  # rounding costs the weak ones their right angles
             vectors = torch.linalg.qr(vectors).Q
@@ -50,8 +50,19 @@ def leading(matrix: Tensor, rank: int) -> Tensor:
     # Squared singular values that rounding alone explains belong to no vector.
     real = values > values[:, :1] * max(k, p) * torch.finfo(torch.float64).eps
     vectors = torch.where(real.unsqueeze(2), with_sign(vectors, m.mean(1)), 0)
+    vectors = torch.where(values[:, :1].isnan().unsqueeze(2), torch.nan, vectors)
     vectors = torch.nn.functional.pad(vectors, (0, 0, 0, rank - kept))
     return vectors.float().to(matrix.device)
+
+
+def eigh(matrix: Tensor) -> tuple[Tensor, Tensor]:
+    """Eigenvalues (N, P), ascending, and eigenvectors (N, P, P) of symmetric matrices; NaN for one that is not finite.
+
+    One of a batch must not fail the others.
+    """
+    sick = ~matrix.isfinite().flatten(1).all(1)
+    values, vectors = torch.linalg.eigh(torch.where(sick.reshape(-1, 1, 1), 0, matrix))
+    return torch.where(sick.unsqueeze(1), torch.nan, values), vectors
 
 
 def with_sign(vectors: Tensor, reference: Tensor) -> Tensor:
