@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-import threading
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Sequence, Sized
 from contextlib import nullcontext
 from typing import Any, NamedTuple, cast
 
@@ -15,23 +12,17 @@ import numpy as np
 from PIL import Image
 from torch import Tensor, stack
 
+from whylight._ahead import OnError, Opened, Source, open_ahead
 from whylight.engine import Precision, Seen, Tick, as_method, in_batches, look
-from whylight.errors import ImageError, ModelError, WhylightError
+from whylight.errors import ModelError, WhylightError
 from whylight.explanation import Explanation
-from whylight.images import Picture, decode, name_of
 from whylight.methods import Fusion, Method
 from whylight.methods import layers as fused
 from whylight.models.base import Classifier
-from whylight.preprocess import Region
 from whylight.progress import Bars, bars
 from whylight.targets import Resolved, Target, resolve
 
-Source = Picture | Tensor  # a tensor is an input that was preprocessed already: (3, H, W)
-OnError = Callable[[Any, WhylightError], None]
-
 DEFAULT_METHOD, BLACK_BOX_METHOD = "gradcam", "rise"
-_DECODERS = 2  # threads that read pictures ahead of the network
-_reading = threading.Lock()
 
 
 class _Ask(NamedTuple):
@@ -41,17 +32,6 @@ class _Ask(NamedTuple):
     methods: Sequence[Method]
     targets: Sequence[Resolved]
     precision: Precision
-
-
-class _Opened(NamedTuple):
-    """A picture, its place in the list, and the input made from it."""
-
-    place: int
-    source: Source
-    name: str
-    picture: Image.Image
-    region: Region
-    x: Tensor  # (3, H, W)
 
 
 def explain(
@@ -201,7 +181,7 @@ def _stream(
     on_step: Tick | None,
 ) -> Iterator[list[Explanation]]:
     model = ask.model
-    opened = _open_ahead(pictures, model, ask.targets, 2 * batch_size, on_error)
+    opened = open_ahead(pictures, model, ask.targets, 2 * batch_size, on_error)
     with bars(total, "explaining", slow=slow) if total != 0 else nullcontext(Bars()) as bar:
 
         def step(done: int, of: int) -> None:
@@ -209,7 +189,7 @@ def _stream(
             if on_step is not None:
                 on_step(done, of)
 
-        def run(batch: Sequence[_Opened]) -> list[Seen]:
+        def run(batch: Sequence[Opened]) -> list[Seen]:
             targets = [target.take([one.place for one in batch]) for target in ask.targets]
             x = stack([one.x for one in batch])
             return look(model, x, ask.methods, targets, precision=ask.precision, tick=step)
@@ -227,54 +207,6 @@ def _stream(
                     on_error(one.source, error)
                 else:
                     yield explanations
-
-
-def _open_ahead(
-    pictures: Iterable[Source], model: Classifier, targets: Sequence[Resolved], ahead: int, on_error: OnError | None
-) -> Iterator[_Opened]:
-    """Decode pictures in threads, a bounded number ahead, and give them back in order.
-
-    Raises:
-        TargetError: at the end, if there were fewer pictures than classes in a target that has one for each.
-    """
-    waiting: deque[tuple[Source, Future[_Opened]]] = deque()
-
-    def next_done() -> Iterator[_Opened]:
-        source, future = waiting.popleft()
-        try:
-            yield future.result()
-        except ImageError as error:
-            if on_error is None:
-                raise
-            on_error(source, error)
-
-    with ThreadPoolExecutor(_DECODERS, thread_name_prefix="whylight-decode") as pool:
-        try:
-            count = 0
-            for place, source in enumerate(pictures):
-                waiting.append((source, pool.submit(_open, place, source, model)))
-                count = place + 1
-                if len(waiting) >= ahead:
-                    yield from next_done()
-            while waiting:
-                yield from next_done()
-            for target in targets:
-                target.check(count)
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
-
-
-def _open(place: int, source: Source, model: Classifier) -> _Opened:
-    if isinstance(source, Tensor):
-        if source.ndim != 3 or source.shape[0] != 3:
-            raise ImageError(f"<tensor>: a preprocessed picture has the shape (3, H, W), not {tuple(source.shape)}")
-        shown = model.preprocessing.restore(source)
-        return _Opened(place, source, "<tensor>", shown, Region(0, 0, *shown.size), source)
-    # A picture that is open is read from its file only now, and the same one may stand in a list several times.
-    with _reading if isinstance(source, Image.Image) else nullcontext():
-        picture = decode(source)
-    region = model.preprocessing.region(picture.size)
-    return _Opened(place, source, name_of(source), picture, region, model.preprocessing(picture))
 
 
 class _Hosted(NamedTuple):
@@ -295,7 +227,7 @@ def _to_host(model: Classifier, seen: Seen) -> _Hosted:
     return _Hosted(seen, seen.maps.cpu(), seen.scores.tolist(), indices, probabilities)
 
 
-def _explanation(model: Classifier, opened: _Opened, hosted: _Hosted, i: int) -> Explanation:
+def _explanation(model: Classifier, opened: Opened, hosted: _Hosted, i: int) -> Explanation:
     target = hosted.indices[i] if hosted.indices is not None else None
     if not (math.isfinite(hosted.scores[i]) and hosted.maps[i].isfinite().all()):
         # Shown, it would look like "no evidence", which is a finding; this is a fault.
