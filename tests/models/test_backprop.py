@@ -308,3 +308,27 @@ def test_checkpointing_does_not_show(x: Tensor) -> None:
     for one, other in zip(every(network, x, score), expected, strict=True):
         torch.testing.assert_close(one, other)
     assert network.grad_checkpointing is True
+
+
+def test_a_rectifier_that_saturates_adds_a_bias() -> None:
+    """relu6(2·x + 1) with x = 4 is 6 whatever x is; with x = 1 it is 2 · 1 + 1."""
+    conv = nn.Conv2d(3, 1, 1)
+    with torch.no_grad():
+        conv.weight.copy_(torch.tensor([2.0, 0, 0]).reshape(1, 3, 1, 1))
+        conv.bias.fill_(1.0)  # type: ignore[union-attr]
+    network = nn.Sequential(conv, nn.ReLU6(inplace=True), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    x = torch.ones(1, 3, 1, 2)
+    x[..., 1] = 4
+    _, by_input = input_gradients(network, x, lambda logits: logits[:, 0])
+    torch.testing.assert_close((x * by_input).sum(1), torch.tensor([[[1.0, 0.0]]]))
+    explicit, saturated = bias_gradients(network, x, lambda logits: logits[:, 0])
+    torch.testing.assert_close(explicit, torch.tensor([[[[0.5, 0.0]]]]))
+    torch.testing.assert_close(saturated, torch.tensor([[[[0.0, 3.0]]]]))  # together 4.5, the mean of 3 and 6
+
+
+def test_mobilenet_that_saturates_is_complete() -> None:
+    torch.manual_seed(0)
+    network = torchvision.models.mobilenet_v2(width_mult=0.25, num_classes=5).eval()
+    with torch.no_grad():
+        network.features[0][0].weight.mul_(40)  # so that many numbers reach 6
+    assert why_no_bias_gradients(network, torch.randn(1, 3, 64, 64)) is None
