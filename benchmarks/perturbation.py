@@ -1,0 +1,406 @@
+"""Score-CAM and RISE: thousands of forwards for one map, beside pytorch-grad-cam and the procedure as it is published.
+
+    python benchmarks/perturbation.py [--part NAME…] [--turns 1]
+
+Ratios are of whole maps of one 224-pixel picture, taken in turns in one process; RISE on 500 masks each, since both sides'
+time grows in step with their number, and its masks are made beforehand for the published procedure, while ours are made on
+the way. Memory is the highest in a process of its own, less what was resident before the call. Whole processes count start
+and imports.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from report import HERE, Row, cores, record
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from whylight.models.model import Model
+
+NAMES = {"resnet50": "ResNet-50", "mobilenet_v2": "MobileNetV2"}
+PRECISIONS = ("bf16", "fp32")
+GOALS = {("resnet50", "bf16"): 0.36, ("resnet50", "fp32"): 0.75, ("mobilenet_v2", "bf16"): 0.2}
+ALLOCATORS = {"plain": "allocator as it comes", "kept": "allocator keeps blocks"}
+PARTS = ("scorecam", "rise", "agreement", "memory", "processes")
+SOME = 256  # channels
+MASKS = 500
+TOLERANCE = 0.2
+DATA = Path(os.environ.get("WHYLIGHT_DATA", HERE.parent.parent / "shared" / "data"))
+ABSENT = "not on this processor: it does not compute in bfloat16"
+
+
+def why_no_bf16() -> str:
+    import torch
+
+    from whylight.models.fast import why_not_bf16
+
+    return why_not_bf16(torch.device("cpu"))
+
+
+def taken(call: Callable[[], Any]) -> float:
+    start = time.perf_counter()
+    call()
+    return time.perf_counter() - start
+
+
+def in_turns(peer: Callable[[], Any], ours: dict[str, Callable[[], Any]], turns: int) -> tuple[float, dict[str, float]]:
+    """Seconds of the peer, and the median ratio of each of ours to it; every turn runs each once."""
+    peers, ratios = [], {name: [] for name in ours}
+    for _ in range(turns):
+        before = {name: taken(call) for name, call in ours.items()}
+        peers.append(taken(peer))
+        for name, seconds in before.items():
+            ratios[name].append(seconds / peers[-1])
+    return statistics.median(peers), {name: statistics.median(found) for name, found in ratios.items()}
+
+
+def scorecam_peer(module: nn.Module, x: Tensor) -> Callable[[], Any]:
+    import torch
+    from networks import TARGET, last_layer
+    from pytorch_grad_cam import ScoreCAM
+    from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
+
+    cam = ScoreCAM(model=module, target_layers=[last_layer(module)])
+
+    def call() -> Any:
+        with torch.no_grad():
+            return cam(input_tensor=x, targets=[ClassifierOutputTarget(TARGET)])
+
+    return call
+
+
+def ours(model: Model, x: Tensor, precision: str, method: str, **options: Any) -> Callable[[], Any]:
+    from networks import TARGET
+
+    from whylight import engine, methods
+
+    chosen = methods.get(method, **options)
+    return lambda: engine.maps(model, x, [chosen], [TARGET], precision=precision)
+
+
+def scorecam(turns: int) -> list[Row]:
+    """Every channel, and some, against pytorch-grad-cam's."""
+    from copy import deepcopy
+
+    from networks import build, pictures
+
+    import whylight
+
+    rows = []
+    for network, name in NAMES.items():
+        module, x = build(network), pictures(1)
+        model = whylight.wrap(deepcopy(module))
+        peer = scorecam_peer(module, x)
+        absent = why_no_bf16()
+        calls = {p: ours(model, x, p, "scorecam") for p in PRECISIONS if p == "fp32" or not absent}
+        calls |= {f"{p}, some": ours(model, x, p, "scorecam", channels=SOME) for p in tuple(calls)}
+        for precision in calls:
+            if "some" not in precision:
+                ours(model, x, precision, "scorecam", channels=8)()  # the copy is made before the clock runs
+        seconds, ratios = in_turns(peer, calls, turns)
+        where = f"{name}, {model.channels:,} channels"
+        for precision in PRECISIONS:
+            goal = GOALS.get((network, precision))
+            rows.append(
+                Row(
+                    f"scorecam, {where}, {precision}",
+                    ratios.get(precision),
+                    "×",
+                    goal,
+                    note="" if precision in ratios else ABSENT,
+                )
+            )
+            some, goal = (
+                ratios.get(f"{precision}, some"),
+                0.06 if network == "resnet50" and precision == "bf16" else None,
+            )
+            rows.append(
+                Row(
+                    f"scorecam, {SOME} of the channels, {name}, {precision}",
+                    some,
+                    "×",
+                    goal,
+                    note="" if some else ABSENT,
+                )
+            )
+        rows.append(Row(f"pytorch-grad-cam's ScoreCAM, {where}", seconds, "s"))
+    return rows
+
+
+def rise(turns: int) -> list[Row]:
+    """Against the published procedure, on the same number of masks."""
+    from copy import deepcopy
+
+    import obvious_rise
+    from networks import TARGET, build, pictures
+
+    import whylight
+
+    rows = []
+    drawn = obvious_rise.masks(MASKS)
+    for network, name in NAMES.items():
+        module, x = build(network), pictures(1)
+        model = whylight.wrap(deepcopy(module))
+        calls = {p: ours(model, x, p, "rise", masks=MASKS) for p in PRECISIONS if p == "fp32" or not why_no_bf16()}
+        for precision in calls:
+            ours(model, x, precision, "rise", masks=8)()
+        seconds, ratios = in_turns(lambda: obvious_rise.explain(module, x, drawn, TARGET), calls, max(2, turns))  # noqa: B023
+        for precision in PRECISIONS:
+            goal = 0.36 if (network, precision) == ("resnet50", "bf16") else None
+            found = ratios.get(precision)
+            rows.append(Row(f"rise, {name}, {precision}", found, "×", goal, note="" if found else ABSENT))
+        rows.append(Row(f"the published procedure, {name}, {MASKS} masks", seconds, "s"))
+    return rows
+
+
+def agreement() -> list[Row]:
+    """How near the short cuts come to the whole, on real pictures."""
+    import torch
+    import torchvision
+    from networks import build
+
+    import whylight
+    from whylight import engine, methods
+    from whylight.engine.look import look
+    from whylight.targets import resolve
+
+    files = sorted((DATA / "pictures").glob("*")) if DATA.is_dir() else []
+    if not files:
+        return [Row("agreement", None, note=f"no pictures at {DATA / 'pictures'}")]
+    learned = torchvision.models.mobilenet_v2()
+    state = torch.load(DATA / "weights" / "mobilenet_v2_imagenet.pth", weights_only=True)
+    learned.load_state_dict({key: value.float() for key, value in state.items()})
+    models = {
+        "MobileNetV2, learned weights": whylight.wrap(learned.eval()),
+        "ResNet-50, random weights": whylight.wrap(build("resnet50")),
+    }
+    rows = []
+    for name, model in models.items():
+        x = torch.stack([model.preprocess(file) for file in files])
+        whole = engine.maps(model, x, [methods.get("scorecam")], [None])[0, 0]
+        some = engine.maps(model, x, [methods.get("scorecam", channels=SOME)], [None])[0, 0]
+        rows.append(
+            Row(
+                f"scorecam, {SOME} channels against all, {name}: lowest correlation over {len(files)} pictures",
+                min(correlation(a, b) for a, b in zip(some, whole, strict=True)),
+                "",
+                0.95,
+                "higher",
+            )
+        )
+    model = models["MobileNetV2, learned weights"]
+    x = torch.stack([model.preprocess(file) for file in files])
+    (full,) = look(model, x, [methods.get("rise")], [resolve(None, model.classes)])
+    (early,) = look(model, x, [methods.get("rise", tolerance=TOLERANCE)], [resolve(None, model.classes)])
+    run = [detail["masks"] for detail in early.details]
+    against = f"rise, tolerance={TOLERANCE}, against 4,000 masks, MobileNetV2, learned weights"
+    nearest = [correlation(a, b) for a, b in zip(early.maps, full.maps, strict=True)]
+    rows += [
+        Row(
+            f"{against}: masks run, mean over {len(files)} pictures",
+            statistics.mean(run),
+            "",
+            2000,
+            note=f"each: {run}",
+        ),
+        Row(f"{against}: lowest correlation", min(nearest), "", 0.99, "higher"),
+    ]
+    return rows
+
+
+def correlation(a: Tensor, b: Tensor) -> float:
+    import torch
+
+    return float(torch.corrcoef(torch.stack([a.flatten(), b.flatten()]))[0, 1])
+
+
+def memory() -> list[Row]:
+    """The highest memory of one call, each in a process of its own."""
+    absent = why_no_bf16()
+    found: dict[str, float | None] = {}
+    for what in ("scorecam bf16", "scorecam fp32", "scorecam peer", "rise500 bf16", "rise bf16", "rise peer"):
+        if "bf16" in what and absent:
+            found[what] = None
+            continue
+        command = [sys.executable, __file__, "--worker", "memory", "--what", what]
+        found[what] = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
+    rows = [
+        Row(
+            f"scorecam, ResNet-50, {p}: memory above what was there",
+            found[f"scorecam {p}"],
+            "MB",
+            300.0,
+            note="" if found[f"scorecam {p}"] else ABSENT,
+        )
+        for p in PRECISIONS
+    ]
+    rows.append(Row("pytorch-grad-cam's ScoreCAM, ResNet-50: the same", found["scorecam peer"], "MB"))
+    few, many = found["rise500 bf16"], found["rise bf16"]
+    rows.append(Row("rise, ResNet-50, 500 masks, bf16: memory above what was there", few, "MB"))
+    rows.append(Row("rise, ResNet-50, 4,000 masks, bf16: the same", many, "MB"))
+    rows.append(
+        Row("the published procedure, 4,000 masks: the same", found["rise peer"], "MB", note="first batch only")
+    )
+    return rows
+
+
+def peak(what: str) -> float:
+    """Megabytes that one call takes above what was resident before it, at its highest."""
+    from networks import TARGET, build, pictures
+
+    import whylight
+
+    module, x = build("resnet50"), pictures(1)
+    if what == "rise peer":
+        import obvious_rise
+
+        def call() -> None:
+            drawn = obvious_rise.masks(4000)
+            obvious_rise.explain(module, x, drawn[: obvious_rise.BATCH], TARGET)
+    elif what == "scorecam peer":
+        call = scorecam_peer(module, x)
+    else:
+        method, precision = what.split()
+        options = {"masks": 500} if method == "rise500" else {}
+        call = ours(whylight.wrap(module), x, precision, method.removesuffix("500"), **options)
+    module(x)
+    Path("/proc/self/clear_refs").write_text("5")  # forget the highest so far
+    before = status("VmRSS")
+    call()
+    return status("VmHWM") - before
+
+
+def status(field: str) -> float:
+    """A figure of this process's memory in MB."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith(field + ":"):
+            return int(line.split()[1]) / 1000
+    raise SystemExit(f"no {field} in /proc/self/status")
+
+
+def processes(turns: int) -> list[Row]:
+    """From the shell to an overlay on disk, one picture."""
+    import torch
+    from networks import build
+
+    from whylight.models.files import ModelSpec, save_weights
+    from whylight.preprocess import Preprocess
+
+    photo = HERE.parent / "examples" / "astronaut.jpg"
+    rows = []
+    with tempfile.TemporaryDirectory() as scratch:
+        for network, name in NAMES.items():
+            module = build(network)
+            mine, theirs = Path(scratch) / f"{network}.safetensors", Path(scratch) / f"{network}.pt"
+            spec = ModelSpec(
+                f"torchvision/{network}", tuple(f"class{i}" for i in range(1000)), Preprocess(), None, {}, {}
+            )
+            save_weights(mine, module, spec, dtype=None)
+            torch.save(module.state_dict(), theirs)
+            script = [
+                sys.executable,
+                str(HERE / "obvious_scorecam.py"),
+                str(photo),
+                f"{scratch}/theirs",
+                str(theirs),
+                network,
+            ]
+            base = [str(Path(sys.executable).parent / "whylight"), "explain", str(photo), "--model", str(mine)]
+            calls = {}
+            for precision in PRECISIONS:
+                if precision == "fp32" or not why_no_bf16():
+                    command = [
+                        *base,
+                        "--method",
+                        "scorecam",
+                        "--precision",
+                        precision,
+                        "--out",
+                        f"{scratch}/{network}{precision}",
+                    ]
+                    calls[precision] = lambda command=command: shell(command)
+            seconds, ratios = in_turns(lambda: shell(script), calls, turns)  # noqa: B023
+            for precision in PRECISIONS:
+                found = ratios.get(precision)
+                row = f"whole process, whylight explain --method scorecam, {name}, {precision}"
+                rows.append(Row(row, found, "×", GOALS.get((network, precision)), note="" if found else ABSENT))
+            rows.append(Row(f"whole process, the script around pytorch-grad-cam's ScoreCAM, {name}", seconds, "s"))
+    return rows
+
+
+def shell(command: list[str]) -> None:
+    done = subprocess.run(command, check=False, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    if done.returncode:
+        raise SystemExit(f"{' '.join(command)}: exit code {done.returncode}\n{done.stderr[-2000:]}")
+
+
+def worker(what: str, allocator: str, turns: int) -> list[Row]:
+    import torch
+
+    warnings.simplefilter("ignore")  # of the other libraries, about their own code
+    os.environ["TQDM_DISABLE"] = "1"
+    torch.set_num_threads(cores())
+    if allocator == "kept":
+        from whylight import tune_allocator
+
+        if not tune_allocator():
+            return []
+    return {"scorecam": scorecam, "rise": rise}[what](turns)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--part", nargs="*", choices=PARTS, default=PARTS, help="what to measure")
+    parser.add_argument("--turns", type=int, default=1, help="how often each runs; the medians count")
+    parser.add_argument("--worker", help=argparse.SUPPRESS)
+    parser.add_argument("--what", help=argparse.SUPPRESS)
+    parser.add_argument("--allocator", choices=ALLOCATORS, default="plain", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.worker == "memory":
+        os.environ["TQDM_DISABLE"] = "1"
+        print(json.dumps(peak(options.what)))
+        return
+    if options.worker:
+        print(json.dumps([asdict(row) for row in worker(options.worker, options.allocator, options.turns)]))
+        return
+    parts: dict[str, list[Row]] = {}
+    for part in options.part:
+        if part in ("scorecam", "rise"):
+            parts[part] = []
+            for allocator, words in ALLOCATORS.items():
+                command = [
+                    sys.executable,
+                    __file__,
+                    "--worker",
+                    part,
+                    "--allocator",
+                    allocator,
+                    "--turns",
+                    str(options.turns),
+                ]
+                found = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
+                parts[part] += [Row(**{**row, "name": f"{row['name']}, {words}"}) for row in found]
+        else:
+            parts[part] = (
+                processes(options.turns) if part == "processes" else agreement() if part == "agreement" else memory()
+            )
+        about = " ".join((__doc__ or "").split("\n\n")[2].split()) + f" {cores()} threads."
+        record("perturbation", "Score-CAM and RISE", [row for rows in parts.values() for row in rows], about=about)
+
+
+if __name__ == "__main__":
+    main()
