@@ -13,11 +13,17 @@ from torch import Tensor
 
 from whylight import render
 from whylight.errors import WhylightError, WriteError
-from whylight.explanation import Explanation
+from whylight.explanation import Explanation, Scale
 from whylight.preprocess import Region
 
 
-def make(raw: Tensor, size: tuple[int, int] = (80, 60), region: Region | None = None) -> Explanation:
+def make(
+    raw: Tensor,
+    size: tuple[int, int] = (80, 60),
+    region: Region | None = None,
+    scale: Scale = "max",
+    level: float = 0.0,
+) -> Explanation:
     return Explanation(
         map=raw,
         score=3.25,
@@ -29,6 +35,8 @@ def make(raw: Tensor, size: tuple[int, int] = (80, 60), region: Region | None = 
         picture=Image.new("RGB", size, (40, 90, 140)),
         region=region or Region(0, 0, *size),
         source="cat.jpg",
+        scale=scale,
+        level=level,
     )
 
 
@@ -170,7 +178,7 @@ def test_save_views(tmp_path: Path) -> None:
         (lambda ex, tmp: ex.save(tmp / "no" / "a.png"), r"a.png: cannot be written: No such file"),
         (lambda ex, tmp: ex.to_npz(tmp / "no" / "a.npz"), r"a.npz: cannot be written: No such file"),
         (lambda ex, tmp: ex.save(tmp / "a.png", view="heat"), "view: expected 'overlay', 'panel' or 'map'"),
-        (lambda ex, tmp: ex.heatmap(scale="hot"), "scale: expected 'max', 'minmax' or a number"),
+        (lambda ex, tmp: ex.heatmap(scale="hot"), "scale: expected 'max', 'robust', 'minmax' or a number"),
         (lambda ex, tmp: ex.heatmap(scale=0), "scale: a number must be above 0"),
         (lambda ex, tmp: ex.heatmap(size=(0, 5)), r"size: expected \(height, width\)"),
     ],
@@ -178,3 +186,31 @@ def test_save_views(tmp_path: Path) -> None:
 def test_bad_arguments(call: object, says: str, tmp_path: Path) -> None:
     with pytest.raises(WhylightError, match=says):
         call(make(hot_cell()), tmp_path)  # type: ignore[operator]
+
+
+def test_robust_scale_lets_one_pixel_in_a_hundred_saturate() -> None:
+    values = torch.zeros(20, 20)
+    values.view(-1)[:101] = torch.arange(101.0)  # 0 … 100: of the hundred positive ones, one exceeds 99
+    values[19, 19] = -50
+    ex = make(values, (20, 20), scale="robust")
+    heat = ex.heatmap()
+    assert float(heat.view(-1)[50]) == pytest.approx(50 / 99.01, rel=1e-4)
+    assert float(heat.max()) == 1
+    assert float(ex.heatmap(scale="max").view(-1)[50]) == pytest.approx(0.5)
+    assert float(heat[19, 19]) == 0
+
+
+def test_evidence_begins_at_the_level() -> None:
+    """RISE: a pixel that does not matter has the mean score, here 0.4; nothing above it is no evidence."""
+    values = torch.full((4, 4), 0.4)
+    values[1, 2], values[3, 3] = 0.9, 0.1
+    ex = make(values, (4, 4), level=0.4)
+    heat = ex.heatmap()
+    assert float(heat[1, 2]) == 1
+    assert float(heat.sum()) == pytest.approx(1)
+    assert ex.boxes()[0][:4] == (2, 1, 3, 2)
+    assert float(ex.heatmap(scale=1.4)[1, 2]) == pytest.approx(0.5)
+    flat = make(torch.full((4, 4), 0.4), (4, 4), level=0.4)
+    assert flat.is_blank
+    assert not flat.heatmap().any()
+    assert flat.boxes() == []

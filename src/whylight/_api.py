@@ -214,6 +214,7 @@ class _Hosted(NamedTuple):
 
     seen: Seen
     maps: Tensor  # (N, h, w)
+    levels: list[float]
     scores: list[float]
     indices: list[int] | None
     probabilities: list[float] | None
@@ -224,7 +225,7 @@ def _to_host(model: Classifier, seen: Seen) -> _Hosted:
     if seen.indices is not None:
         probabilities = model.probabilities(seen.logits).gather(1, seen.indices.unsqueeze(1)).squeeze(1).tolist()
     indices = seen.indices.tolist() if seen.indices is not None else None
-    return _Hosted(seen, seen.maps.cpu(), seen.scores.tolist(), indices, probabilities)
+    return _Hosted(seen, seen.maps.cpu(), seen.levels.tolist(), seen.scores.tolist(), indices, probabilities)
 
 
 def _explanation(model: Classifier, opened: Opened, hosted: _Hosted, i: int) -> Explanation:
@@ -248,4 +249,6 @@ def _explanation(model: Classifier, opened: Opened, hosted: _Hosted, i: int) -> 
         region=opened.region,
         source=opened.name,
         details=hosted.seen.details[i],
+        level=hosted.levels[i],
+        scale=hosted.seen.method.scale,
     )

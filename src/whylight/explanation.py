@@ -19,7 +19,8 @@ from whylight.errors import WhylightError, WriteError
 from whylight.localize import Box, boxes_of
 from whylight.preprocess import Region, place
 
-Scale = Literal["max", "minmax"] | float
+Scale = Literal["max", "minmax", "robust"] | float
+_ROBUST = 0.99  # of the positive values, the share that `"robust"` does not cut off
 View = Literal["overlay", "panel", "map"]
 _SUFFIXES = {
     ".png": "PNG",
@@ -48,6 +49,8 @@ class Explanation:
         region: the part of the picture that the network saw, and the map covers, in pixels of the picture.
         source: the picture's path, or a word for what has none.
         details: what the method tells beside the map, such as how many masks it took.
+        level: the map's value that means no evidence: 0 but for methods like RISE, whose maps start from the mean score.
+        scale: how the method's maps are best shown, where `heatmap` is not told otherwise.
     """
 
     map: Tensor
@@ -61,11 +64,13 @@ class Explanation:
     region: Region
     source: str
     details: dict[str, Any] = field(default_factory=dict)
+    level: float = 0.0
+    scale: Scale = "max"
 
     @property
     def is_blank(self) -> bool:
         """Whether there is no positive evidence anywhere: such a map is shown as empty."""
-        return not bool((self.map > 0).any())
+        return not bool((self.map > self.level).any())
 
     @property
     def peak(self) -> tuple[float, float] | None:
@@ -77,34 +82,37 @@ class Explanation:
         x0, y0, x1, y1 = self.region
         return x0 + (column + 0.5) * (x1 - x0) / w, y0 + (row + 0.5) * (y1 - y0) / h
 
-    def heatmap(self, size: tuple[int, int] | None = None, scale: Scale = "max") -> Tensor:
+    def heatmap(self, size: tuple[int, int] | None = None, scale: Scale | None = None) -> Tensor:
         """Lay the map over the picture and scale it for display: (H, W) float32 in [0, 1], 0 where the network did not look.
 
         Args:
             size: (height, width) of the result; default: the picture's.
-            scale: `"max"`: positive evidence relative to this map's maximum. `"minmax"`: from the map's minimum to its
+            scale: `"max"`: positive evidence relative to this map's maximum. `"robust"`: relative to the value that one in a
+                hundred of the positive ones exceeds, where single pixels stand out. `"minmax"`: from the map's minimum to its
                 maximum, negative evidence included. A number: positive evidence relative to that raw value, so that pictures
-                can be compared on one scale.
+                can be compared on one scale. Default: the method's, `"max"` for all on a grid. Positive means above `level`.
 
         Raises:
             WhylightError: if the size or scale cannot be used.
         """
-        placed = self._placed(size)
-        if isinstance(scale, str):
-            if scale not in ("max", "minmax"):
-                raise WhylightError(f"scale: expected 'max', 'minmax' or a number above 0, got {scale!r}")
-            # A blank map stays blank: dividing nothing by almost nothing would make it look hot.
-            if scale == "max" or self.is_blank:
-                top = float(placed.max())
-                return placed.clamp(min=0) / top if top > 0 and not self.is_blank else torch.zeros_like(placed)
+        scale = self.scale if scale is None else scale
+        if isinstance(scale, str) and scale not in ("max", "minmax", "robust"):
+            raise WhylightError(f"scale: expected 'max', 'robust', 'minmax' or a number, got {scale!r}")
+        if not isinstance(scale, str) and not scale > self.level:
+            raise WhylightError(f"scale: a number must be above {self.level:g}, got {scale}")
+        # A blank map stays blank: dividing nothing by almost nothing would make it look hot.
+        if isinstance(scale, str) and self.is_blank:
+            return torch.zeros_like(self._placed(size))
+        if scale == "minmax":
             low, high = float(self.map.min()), float(self.map.max())
             seen = self._placed(size, torch.ones_like(self.map)) > 0
+            placed = self._placed(size)
             return ((placed - low) / (high - low)).clamp(0, 1) * seen if high > low else torch.zeros_like(placed)
-        if not scale > 0:
-            raise WhylightError(f"scale: a number must be above 0, got {scale}")
-        return (placed / float(scale)).clamp(0, 1)
+        evidence = self._placed(size, (self.map - self.level).clamp(min=0) if self.level else self.map).clamp(min=0)
+        top = self._top(scale, float(evidence.max())) - self.level
+        return (evidence / top).clamp(max=1) if top > 0 else torch.zeros_like(evidence)
 
-    def overlay(self, alpha: float = 0.5, colormap: str = render.DEFAULT, scale: Scale = "max") -> Image.Image:
+    def overlay(self, alpha: float = 0.5, colormap: str = render.DEFAULT, scale: Scale | None = None) -> Image.Image:
         """Blend the heat map over the picture.
 
         Args:
@@ -114,7 +122,7 @@ class Explanation:
         """
         return render.overlay(self.picture, self.heatmap(scale=scale).numpy(), alpha=alpha, colormap=colormap)
 
-    def panel(self, alpha: float = 0.5, colormap: str = render.DEFAULT, scale: Scale = "max") -> Image.Image:
+    def panel(self, alpha: float = 0.5, colormap: str = render.DEFAULT, scale: Scale | None = None) -> Image.Image:
         """Draw picture, map and overlay side by side, with class, probability and a colour bar in the map's own units."""
         heat = self.heatmap(scale=scale).numpy()
         sure = f"{self.probability:.1%}" if self.probability is not None else f"score {self.score:.4g}"
@@ -179,6 +187,7 @@ class Explanation:
             "peak": list(self.peak) if self.peak is not None else None,
             "region": list(self.region),
             "picture_size": list(self.picture.size),
+            "level": self.level,
             "details": self.details,
             "map": self.map.tolist(),
         }
@@ -212,12 +221,22 @@ class Explanation:
             raise WhylightError(f"size: expected (height, width), both at least 1, got {size}")
         return place(self.map if raw is None else raw, self.region, self.picture.size, size)
 
-    def _limits(self, scale: Scale) -> tuple[float, float] | None:
+    def _top(self, scale: Scale, highest: float) -> float:
+        """The raw value that is shown as 1; `highest`: the highest evidence above the level, as it is placed."""
+        if scale == "max":
+            return self.level + highest
+        if scale == "robust":
+            return float(self.map[self.map > self.level].quantile(_ROBUST))
+        return float(scale)
+
+    def _limits(self, scale: Scale | None) -> tuple[float, float] | None:
+        scale = self.scale if scale is None else scale
         if self.is_blank:
             return None
         if scale == "minmax":
             return float(self.map.min()), float(self.map.max())
-        return 0.0, float(self._placed(None).max()) if scale == "max" else float(scale)
+        highest = self._placed(None, (self.map - self.level).clamp(min=0) if self.level else self.map).max()
+        return self.level, self._top(scale, float(highest))
 
     def _view(self, view: View, options: dict[str, Any]) -> Image.Image:
         if view == "overlay":

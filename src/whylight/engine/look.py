@@ -31,6 +31,7 @@ class Seen:
         scores: the target's score s of each picture, (N,) float32.
         indices: class index of each picture (N,), or None where the target is a function.
         logits: (N, C) float32.
+        levels: the value of each map that means no evidence, (N,).
         details: what the method tells beside each map.
         flaws: for each picture what is not finite in it, or "".
     """
@@ -41,6 +42,7 @@ class Seen:
     scores: Tensor
     indices: Tensor | None
     logits: Tensor
+    levels: Tensor
     details: list[dict[str, Any]]
     flaws: list[str]
 
@@ -94,7 +96,8 @@ def _seen(method: Method, about: About, scene: Scene) -> Seen:
     details = list(found.details) or [{} for _ in range(n)]
     flaws = scene.flaws or [""] * n
     logits = scene.logits.detach().float()
-    return Seen(method, about.target, maps.float(), scores, about.indices_or_none, logits, details, flaws)
+    levels = torch.zeros(n) if found.levels is None else found.levels.detach().float()
+    return Seen(method, about.target, maps.float(), scores, about.indices_or_none, logits, levels, details, flaws)
 
 
 def maps(

@@ -9,7 +9,7 @@ from whylight.methods.gradcam import gradcam
 from whylight.methods.registry import register
 
 
-@register("guided-gradcam", units="logit² per input unit")
+@register("guided-gradcam", units="logit² per input unit", scale="robust")
 def guided_gradcam(activations: Tensor, gradients: Tensor, guided_gradients: Tensor) -> Tensor:
     """Σ over colours of guided ⊙ ↑relu(Σ_k mean(g_k) A_k), signed, with ↑ bilinear and half-pixel centres.
 

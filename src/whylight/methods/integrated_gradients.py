@@ -15,7 +15,7 @@ from whylight.methods.registry import GradientAt, Maps, register
 NAME = "integrated-gradients"
 
 
-@register("integrated-gradients", units="logit")
+@register("integrated-gradients", units="logit", scale="robust")
 def integrated_gradients(
     inputs: Tensor,
     scores: Tensor,

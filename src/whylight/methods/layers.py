@@ -43,7 +43,10 @@ class Layered(Method):
 
     def run(self, about: Any) -> Maps:
         """Run the inner method at each layer, and fuse on the finest grid."""
-        found = [self.inner.run(one).values for one in about.at_layers(self.names, self.inner)]
+        found = []
+        for one in about.at_layers(self.names, self.inner):
+            maps, _, level = self.inner.run(one)
+            found.append(maps if level is None else maps - level.reshape(-1, 1, 1))
         return Maps(fuse(found, self.fusion), [])
 
 

@@ -66,6 +66,7 @@ EVIDENCE = (
 )
 
 F = TypeVar("F", bound=Callable[..., Any])
+Display = Literal["max", "robust"]
 GradientsOf = Callable[[Callable[[Tensor], Tensor]], Tensor]
 GradientAt = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 LookAt = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
@@ -90,6 +91,7 @@ class Maps(NamedTuple):
 
     values: Tensor  # (N, h, w)
     details: list[dict[str, Any]]  # one for each picture: JSON values, shown with the explanation
+    levels: Tensor | None = None  # (N,): the value that means no evidence, where it is not 0
 
 
 class Method(ABC):
@@ -98,10 +100,12 @@ class Method(ABC):
     Attributes:
         name: what it is called in results.
         units: what the numbers of its map are measured in.
+        scale: how its maps are best shown: `"max"`, or `"robust"` where single pixels stand out (`Explanation.heatmap`).
     """
 
     name: str
     units: str
+    scale: Display = "max"
 
     @property
     @abstractmethod
@@ -122,11 +126,13 @@ class Function(Method):
         function: evidence → raw maps (N, h, w), see the module's table.
         units: what the numbers of its map are measured in.
         options: values for the function's keyword-only parameters.
+        scale: how its maps are best shown.
     """
 
     name: str
     function: Callable[..., Tensor | Maps]
     units: str
+    scale: Display = "max"
     options: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -173,12 +179,13 @@ class Function(Method):
 _METHODS: dict[str, Function] = {}
 
 
-def register(name: str, *, units: str) -> Callable[[F], F]:
+def register(name: str, *, units: str, scale: Display = "max") -> Callable[[F], F]:
     """Add a method: a decorator for a pure function that takes tensors of the module's table and returns maps (N, h, w).
 
     Args:
         name: the name by which users ask for it.
         units: what its numbers are measured in, shown on colour bars.
+        scale: how its maps are best shown: `"max"`, or `"robust"` where single pixels stand out.
 
     Raises:
         MethodError: if the name is taken, or a parameter's name is not something the engine offers.
@@ -193,7 +200,7 @@ def register(name: str, *, units: str) -> Callable[[F], F]:
     """
 
     def add(function: F) -> F:
-        method = Function(name, function, units)
+        method = Function(name, function, units, scale)
         unknown = [need for need in method.needs if need not in EVIDENCE]
         if unknown:
             raise MethodError(

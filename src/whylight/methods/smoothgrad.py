@@ -13,7 +13,7 @@ from whylight.methods.saliency import saliency
 NAME = "smoothgrad"
 
 
-@register("smoothgrad", units="logit per input unit")
+@register("smoothgrad", units="logit per input unit", scale="robust")
 def smoothgrad(
     inputs: Tensor,
     gradient_at: GradientAt,

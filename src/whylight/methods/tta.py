@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from whylight.errors import MethodError
-from whylight.methods.registry import Maps, Method, get
+from whylight.methods.registry import Display, Maps, Method, get
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,11 @@ class Augmented(Method):
         return self.inner.units if len(self.scales) == 1 else "share of the maximum"
 
     @property
+    def scale(self) -> Display:  # type: ignore[override]
+        """The inner method's."""
+        return self.inner.scale
+
+    @property
     def needs(self) -> tuple[str, ...]:
         """What the inner method needs, at each copy."""
         return ("inputs", *self.inner.needs)
@@ -41,6 +46,8 @@ class Augmented(Method):
         """Run the inner method on each copy, and average on the finest grid."""
         copies = [(scale, flipped) for scale in self.scales for flipped in ((False, True) if self.flip else (False,))]
         found: list[Tensor] = []
+        levels: list[Tensor] = []
+        relative = len(self.scales) > 1
         for scale, flipped in copies:
             x = about.inputs if (scale, flipped) != (1.0, False) else None
             if x is not None and scale != 1:
@@ -48,9 +55,13 @@ class Augmented(Method):
                 x = interpolate(x, size=size, mode="bilinear", align_corners=False, antialias=True)
             if x is not None and flipped:
                 x = x.flip(3)
-            maps = self.inner.run(about if x is None else about.moved(x)).values
+            maps, _, level = self.inner.run(about if x is None else about.moved(x))
+            if level is not None and relative:  # shares are of what there is above it
+                maps = maps - level.reshape(-1, 1, 1)
+            elif level is not None:
+                levels.append(level)
             found.append(maps.flip(2) if flipped else maps)
-        return Maps(average(found, relative=len(self.scales) > 1), [])
+        return Maps(average(found, relative=relative), [], torch.stack(levels).mean(0) if levels else None)
 
 
 def tta(method: str | Method, *, flip: bool = True, scales: Sequence[float] = (1.0,)) -> Augmented:
