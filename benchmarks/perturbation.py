@@ -38,7 +38,7 @@ ALLOCATORS = {"plain": "allocator as it comes", "kept": "allocator keeps blocks"
 PARTS = ("scorecam", "rise", "agreement", "memory", "processes")
 SOME = 256  # channels
 MASKS = 500
-TOLERANCE = 0.2
+TOLERANCE = 0.12
 DATA = Path(os.environ.get("WHYLIGHT_DATA", HERE.parent.parent / "shared" / "data"))
 ABSENT = "not on this processor: it does not compute in bfloat16"
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Literal
 
 import torch
 from torch import Tensor
 
 from whylight.errors import MethodError
+from whylight.methods.masks import Masks, chunks
 from whylight.methods.options import choice, number, whole
 from whylight.methods.registry import Maps, Probe, register
 
-_CHECKED = 100  # masks between two looks at the standard error
+_CLEAR = 3.0  # standard errors above the mean score at which evidence begins: what is below may be the masks' chance
+_CHECKED = 200  # masks between two looks at the standard error
+_FEW = 20  # masks from which on a regression on them is worth its noise
 
 
 @register("rise", units="probability")
@@ -28,15 +30,18 @@ def rise(
     seed: int = 0,
     after: Literal["logit", "probability"] = "probability",
 ) -> Maps:
-    """E[s(x ⊙ M) M] / p over random masks M, estimated without the noise that the masks' own mean adds.
+    """E[s(x ⊙ M) M] / p over random masks M, estimated with less noise than by the mean of the products.
 
     A mask is a grid of Bernoulli(p) numbers, enlarged bilinearly to (grid + 1) · ⌈H / grid⌉ and cut to H × W at a random place;
-    ⊙ on the preprocessed input, so that what is masked turns to the mean colour. Since E[M] = p is known,
+    ⊙ on the preprocessed input, so that what is masked turns to the mean colour. Mask i depends on the seed and on i alone.
 
-        E[s M] / p = E[s] + Cov(s, M) / p,
+    The masks' own mean and covariance are known exactly, so what they explain of the score need not be sampled:
 
-    and both terms are estimated by their usual unbiased estimators, s̄ + Σ (sᵢ - s̄)(Mᵢ - p) / ((n - 1) p). The published
-    Σ sᵢ Mᵢ / (n p) has the same expectation, and the noise of s̄ · ΣMᵢ / (n p) besides. Mask i depends on the seed and on i alone.
+        E[s M] / p = E[s] + (Cov(s - f, M) + Cov(f, M)) / p,
+
+    with f linear in the mask, fitted to the scores by ridge regression; Cov(f, M) is exact, and the other two are estimated by
+    their usual unbiased estimators. f is fitted to the odd masks for the even ones and the other way round: then the expectation
+    is that of the published Σ sᵢ Mᵢ / (n p), for any n.
 
     Args:
         inputs: x, (N, 3, H, W).
@@ -44,13 +49,14 @@ def rise(
         masks: how many, or the most, where `tolerance` is given; at least 2.
         grid: cells along each side of a mask.
         keep: p, the share of the picture that a mask lets through.
-        tolerance: stop early, when the map's standard error is at most this part of the map's spread (both root mean squares
-            over its pixels). At 0.1 the map correlates by about 0.99 with that of all masks. None runs all of them.
+        tolerance: stop early, when the other masks are expected to change the map by at most this part of its spread (both root
+            mean squares over the pixels). At 0.12 the map correlates by 0.99 or more with that of all. None runs all of them.
         seed: of the masks.
         after: `"probability"` as published, or `"logit"`.
 
     Returns:
-        (N, H, W) in units of the score: what a pixel's being shown makes of it. Details: `masks` run, `standard_error`.
+        (N, H, W) in units of the score: what a pixel's being shown makes of it. A pixel that does not matter has the mean score;
+        evidence begins three standard errors above it. Details: `masks` run, `standard_error`.
 
     Raises:
         MethodError: if an option is out of range.
@@ -68,155 +74,84 @@ def rise(
         number("rise", "tolerance", tolerance)
     choice("rise", "after", after, ("logit", "probability"))
     plan = Masks(inputs.shape[2], inputs.shape[3], grid, keep, seed, inputs.device)
-    found, details = [], []
-    for picture in range(len(inputs)):
-        sums = _one(inputs[picture], picture, probe, plan, masks, tolerance, after)
-        found.append(sums.map().float())
-        details.append({"masks": sums.count, "standard_error": float(sums.standard_error())})
-    return Maps(torch.stack(found), details)
+    found, details, levels = [], [], []
+    for picture, x in enumerate(inputs):
+        scores = _scores(picture, x, probe, plan, masks, tolerance, after)
+        values, error = estimate(plan, scores)
+        found.append(values.float())
+        details.append({"masks": len(scores), "standard_error": error})
+        levels.append(float(scores.mean()) + _CLEAR * error)
+    return Maps(torch.stack(found).to(inputs.device), details, torch.tensor(levels))
 
 
-def _one(
-    x: Tensor,
+def _scores(
     picture: int,
+    x: Tensor,
     probe: Probe,
     plan: Masks,
-    count: int,
+    masks: int,
     tolerance: float | None,
     after: Literal["logit", "probability"],
-) -> Sums:
-    sums = Sums(plan)
-    for indices, scores in probe(picture, count, lambda chunk: x * plan(chunk).unsqueeze(1), after=after):
-        drawn = plan(indices)  # (n, H, W)
-        first = 0
-        while first < len(scores):
-            # Sums are taken up to the next look and no further, so that where it stops does not depend on the chunks.
-            last = min(len(scores), first + _CHECKED - sums.count % _CHECKED)
-            sums.add(scores[first:last], drawn[first:last])
-            first = last
-            if tolerance is not None and sums.count % _CHECKED == 0 and sums.settled(tolerance):
-                return sums
-    return sums
+) -> Tensor:
+    """Scores (n,) float64 of one picture under as many masks as it takes."""
+    scores = torch.empty(0, dtype=torch.float64)
+    for _, more in probe(picture, masks, lambda chunk: x * plan(chunk).unsqueeze(1), after=after):
+        before, scores = len(scores), torch.cat([scores, more.double().cpu()])
+        if tolerance is None:
+            continue
+        # Looked at after fixed numbers of masks, so that where it stops does not depend on the chunks.
+        for count in range((before // _CHECKED + 1) * _CHECKED, len(scores) + 1, _CHECKED):
+            values, error = estimate(plan, scores[:count])
+            error *= math.sqrt(1 - count / masks)  # what is left of it when the other masks have come in, too
+            if error <= tolerance * math.sqrt(float((values - values.mean()).square().mean())):
+                return scores[:count]
+    return scores
 
 
-class Masks:
-    """Random masks by number: the same mask for the same number, in whatever order or chunk it is asked for.
+def estimate(plan: Masks, scores: Tensor) -> tuple[Tensor, float]:
+    """The map (H, W) float64 from the scores (n,) float64 of the first n masks, and its standard error.
 
-    Args:
-        height, width: of the masks.
-        grid: cells along each side.
-        keep: probability that a cell is shown.
-        seed: of all masks together.
-        device: where they are made.
+    The error is that of Cov(s - f, M) / p, as root mean square over the pixels: what would be different with other masks. That
+    of E[s] moves the level of the whole map and is left out.
     """
-
-    def __init__(self, height: int, width: int, grid: int, keep: float, seed: int, device: torch.device) -> None:
-        self.keep, self._grid, self._seed, self._device = keep, grid, seed, device
-        self._rows, self._columns = _enlarge(height, grid, device), _enlarge(width, grid, device)  # (cell, side, grid)
-        self._held: tuple[range, Tensor] = (range(0), torch.empty(0))
-
-    def __call__(self, indices: range) -> Tensor:
-        """Masks (n, H, W) in [0, 1] with these numbers."""
-        if self._held[0] != indices:
-            self._held = (indices, self._make(indices))
-        return self._held[1]
-
-    def _make(self, indices: range) -> Tensor:
-        cells = self._grid**2
-        dice = uniform(self._seed, indices, cells + 2)  # (n, grid² + 2)
-        shown = (dice[:, :cells] < self.keep).float().reshape(-1, self._grid, self._grid).to(self._device)
-        down = (dice[:, cells] * len(self._rows)).long().to(self._device)  # how far the cut is moved
-        right = (dice[:, cells + 1] * len(self._columns)).long().to(self._device)
-        # (n, H, grid) @ (n, grid, grid) @ (n, grid, W): bilinear enlargement is separable, and only the cut is computed.
-        return self._rows[down] @ shown @ self._columns[right].transpose(1, 2)
+    n = len(scores)
+    residuals, weights = scores - scores.mean(), scores.new_zeros(n)
+    linear = scores.new_zeros(plan.points**2)  # f, both folds together
+    folds = [slice(0, n, 2), slice(1, n, 2)] if n >= _FEW else [slice(0, n)]
+    fits = _fits(plan, residuals) if n >= _FEW else []
+    for fit in fits:
+        linear += fit / 2
+    if fits:
+        explained = torch.cat([plan.samples(chunk) @ torch.stack(fits, 1) for chunk in chunks(n)])  # (n, 2)
+    for i, fold in enumerate(folds):
+        own = residuals[fold] - explained[fold, 1 - i] if fits else residuals[fold]
+        residuals[fold] = own - own.mean()
+        weights[fold] = residuals[fold] / max(1, len(own) - 1) / len(folds)
+    sampled = plan.weighed(weights)  # Cov(s - f, M)
+    values = scores.mean() + (sampled + plan.covariance(linear)) / plan.keep
+    squared = float((weights.square() * plan.squares(n)).sum()) - float(sampled.square().mean()) / n
+    return values, math.sqrt(max(0.0, squared)) / plan.keep
 
 
-@dataclass
-class Sums:
-    """What is remembered of all masks so far: sums over them, one number for each pixel."""
-
-    plan: Masks
-    count: int = 0
-
-    def __post_init__(self) -> None:
-        self._plain: Tensor | None = None  # Σ (1, s) d, with d = M - p: (2, H, W)
-        self._squared: Tensor | None = None  # Σ (1, s, s²) d²: (3, H, W)
-        self._total = self._start = 0.0  # Σ s; scores are taken relative to the first, which spares digits
-
-    def add(self, scores: Tensor, drawn: Tensor) -> None:
-        """Add scores (n,) and their masks (n, H, W)."""
-        if self._plain is None or self._squared is None:
-            self._start = float(scores[0])
-            self._plain = drawn.new_zeros((2, *drawn.shape[1:]), dtype=_digits(drawn))
-            self._squared = drawn.new_zeros((3, *drawn.shape[1:]), dtype=_digits(drawn))
-        s = scores.to(drawn.device).float() - self._start
-        d = (drawn - self.plan.keep).flatten(1)  # (n, H·W)
-        powers = torch.stack([torch.ones_like(s), s, s * s])  # (3, n)
-        self._plain += (powers[:2] @ d).view_as(self._plain)
-        self._squared += (powers @ (d * d)).view_as(self._squared)
-        self._total += float(s.sum(dtype=torch.float64 if s.device.type != "mps" else None))
-        self.count += len(scores)
-
-    def map(self) -> Tensor:
-        """The map (H, W)."""
-        assert self._plain is not None
-        mean = self._total / self.count
-        covariance = (self._plain[1] - mean * self._plain[0]) / max(1, self.count - 1)
-        return self._start + mean + covariance / self.plan.keep
-
-    def variance(self) -> Tensor:
-        """The variance (H, W) of the map's Cov(s, M) / p: what would change from one set of masks to another."""
-        assert self._plain is not None
-        assert self._squared is not None
-        mean, n = self._total / self.count, self.count
-        # Of the products (sᵢ - s̄)(Mᵢ - p): the mean of squares less the square of the mean.
-        squares = (self._squared[2] - 2 * mean * self._squared[1] + mean**2 * self._squared[0]) / n
-        average = (self._plain[1] - mean * self._plain[0]) / n
-        return (squares - average**2).clamp_min(0) / (n * self.plan.keep**2)
-
-    def standard_error(self) -> float:
-        """Root mean square over the pixels of the map's standard error."""
-        return math.sqrt(float(self.variance().mean()))
-
-    def settled(self, tolerance: float) -> bool:
-        """Whether the standard error is at most `tolerance` times the map's spread."""
-        found = self.map()
-        spread = math.sqrt(float((found - found.mean()).square().mean()))
-        return self.standard_error() <= tolerance * spread
-
-
-def uniform(seed: int, indices: range, numbers: int) -> Tensor:
-    """Random numbers in [0, 1), (len(indices), numbers) float64: row i is the same whenever index i is asked for.
-
-    Each is a hash of its own place (SplitMix64, Steele, Lea and Flood, OOPSLA 2014), so there is no state to wind forward.
-    """
-    rows = torch.arange(indices.start, indices.stop, dtype=torch.int64).unsqueeze(1)
-    place = rows * numbers + torch.arange(numbers, dtype=torch.int64)
-    start = _mix(torch.tensor(seed, dtype=torch.int64))  # so that neighbouring seeds share no stretch of places
-    return _shift(_mix(start + place), 11).double() * 2.0**-53
-
-
-def _mix(z: Tensor) -> Tensor:
-    """SplitMix64's step on 64-bit integers, which wrap round."""
-    z = (z + 1) * -0x61C8864680B583EB
-    z = (z ^ _shift(z, 30)) * -0x40A7B892E31B1A47
-    z = (z ^ _shift(z, 27)) * -0x6B2FB644ECCEEE15
-    return z ^ _shift(z, 31)
-
-
-def _shift(z: Tensor, bits: int) -> Tensor:
-    """Shift right and fill with zeros, as for numbers without a sign."""
-    return (z >> bits) & ((1 << (64 - bits)) - 1)
-
-
-def _enlarge(side: int, grid: int, device: torch.device) -> Tensor:
-    """Every cut of the bilinear enlargement: (cell, side, grid), one matrix from cells to pixels for each place of the cut."""
-    cell = math.ceil(side / grid)
-    whole = torch.nn.functional.interpolate(
-        torch.eye(grid).unsqueeze(1), size=(grid + 1) * cell, mode="linear", align_corners=False
-    )  # (grid, 1, (grid + 1) · cell)
-    return whole[:, 0].T.unfold(0, side, 1)[:cell].transpose(1, 2).to(device)
-
-
-def _digits(tensor: Tensor) -> torch.dtype:
-    return torch.float32 if tensor.device.type == "mps" else torch.float64  # Apple's has no double precision
+def _fits(plan: Masks, scores: Tensor) -> list[Tensor]:
+    """Coefficients (points²,) of f, fitted to the even masks and to the odd ones, given scores (n,) with mean zero."""
+    width = plan.points**2
+    squares, products, sums = (scores.new_zeros((2, *shape)) for shape in ((width, width), (width,), (width,)))
+    totals, counts = scores.new_zeros(2), scores.new_zeros(2)
+    for chunk in chunks(len(scores)):
+        samples, some = plan.samples(chunk), scores[chunk.start : chunk.stop]
+        for fold in (0, 1):
+            own = slice((chunk.start + fold) % 2, None, 2)
+            squares[fold] += samples[own].T @ samples[own]
+            products[fold] += samples[own].T @ some[own]
+            sums[fold] += samples[own].sum(0)
+            totals[fold] += some[own].sum()
+            counts[fold] += len(some[own])
+    # A ridge as for coefficients that explain half of the variance: it gives way as masks come in.
+    ridge = width * plan.sampled_variance * torch.eye(width, dtype=scores.dtype)
+    fits = []
+    for fold in (0, 1):
+        centred = squares[fold] - sums[fold].outer(sums[fold]) / counts[fold]
+        target = products[fold] - sums[fold] * totals[fold] / counts[fold]
+        fits.append(torch.linalg.solve(centred + ridge, target))
+    return fits
