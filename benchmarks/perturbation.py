@@ -352,7 +352,6 @@ def worker(what: str, allocator: str, turns: int) -> list[Row]:
     import torch
 
     warnings.simplefilter("ignore")  # of the other libraries, about their own code
-    os.environ["TQDM_DISABLE"] = "1"
     torch.set_num_threads(cores())
     if allocator == "kept":
         from whylight import tune_allocator
@@ -370,8 +369,8 @@ def main() -> None:
     parser.add_argument("--what", help=argparse.SUPPRESS)
     parser.add_argument("--allocator", choices=ALLOCATORS, default="plain", help=argparse.SUPPRESS)
     options = parser.parse_args()
+    os.environ["TQDM_DISABLE"] = "1"  # read when torch imports it
     if options.worker == "memory":
-        os.environ["TQDM_DISABLE"] = "1"
         print(json.dumps(peak(options.what)))
         return
     if options.worker:

@@ -110,8 +110,18 @@ def test_other_errors_pass() -> None:
 
 
 def test_chunks_follow_the_size_of_the_input() -> None:
-    sizes = [chunk_of(torch.empty((1, 3, side, side))) for side in (32, 112, 224, 448, 4000)]
-    assert sizes == sorted(sizes, reverse=True)
-    assert sizes[2] * 4 <= sizes[1] * 4 <= sizes[0] * 4
-    assert sizes[-1] == 1
-    assert all(size >= 1 for size in sizes)
+    sizes = [chunk_of(torch.empty((1, 3, side, side)), "fp32") for side in (32, 112, 224, 448, 4000)]
+    assert sizes == [128, 32, 8, 2, 1]
+    assert chunk_of(torch.empty((1, 3, 224, 224)), "bf16") == 12
+
+
+def test_chunks_follow_what_the_network_computes_in() -> None:
+    class Settles:
+        precision = ""
+
+        def __call__(self, x: Tensor) -> Tensor:
+            self.precision = "bf16"
+            return forward(x)
+
+    probe = Prober(torch.zeros((1, 3, 224, 224)), Settles(), score)
+    assert [len(indices) for indices, _ in probe(0, 40, make)] == [8, 12, 12, 8]
