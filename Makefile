@@ -1,6 +1,6 @@
 # Python 3.11 or newer and make are all this needs. The environment lives in .venv and is refreshed when its inputs change.
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench docs picture clean
+.PHONY: help demo test bench docs picture gallery clean
 
 VENV ?= .venv
 export VENV PYTHON
@@ -25,6 +25,9 @@ docs: $(VENV)/.ready-docs ## the documentation, into site/
 picture: $(VENV)/.ready-core ## the picture in the README, made anew by the bundled model
 	@$(VENV)/bin/whylight explain examples/astronaut.jpg --model face --style panel --out demo --overwrite
 	@cp demo/astronaut.gradcam.face.panel.png docs/assets/astronaut.png
+
+gallery: $(VENV)/.ready-core ## every method on one picture, into docs/; a transformer's too with VIT=its run folder or file
+	@$(VENV)/bin/python scripts/gallery.py $(if $(VIT),--vit $(VIT))
 
 clean: ## remove the environment and everything that can be made again
 	rm -rf $(VENV) demo site dist .pytest_cache .mypy_cache .ruff_cache
