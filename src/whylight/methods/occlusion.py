@@ -68,8 +68,9 @@ def occlusion(
                     copy[:, top : top + patch, left : left + patch] = fill
             return copies
 
-        found = [scores.cpu() for _, scores in probe(picture, 1 + len(corners), covered, after=after)]
-        scores = torch.cat(found).double()  # (1 + patches,)
+        scores = torch.zeros(1 + len(corners), dtype=torch.float64)
+        for indices, found in probe(picture, len(scores), covered, after=after):
+            scores[indices.start : indices.stop] = found
         drops = (scores[0] - scores[1:]).tolist()
         total, times = torch.zeros((2, h, w), dtype=torch.float64)
         for (top, left), drop in zip(corners, drops, strict=True):

@@ -94,13 +94,14 @@ def _scores(
     after: Literal["logit", "probability"],
 ) -> Tensor:
     """Scores (n,) float64 of one picture under as many masks as it takes."""
-    scores = torch.empty(0, dtype=torch.float64)
-    for _, more in probe(picture, masks, lambda chunk: x * plan(chunk).unsqueeze(1), after=after):
-        before, scores = len(scores), torch.cat([scores, more.double().cpu()])
+    # One tensor for all: small ones kept from every chunk would lie between its large ones, and memory would fragment.
+    scores = torch.zeros(masks, dtype=torch.float64)
+    for indices, more in probe(picture, masks, lambda chunk: x * plan(chunk).unsqueeze(1), after=after):
+        scores[indices.start : indices.stop] = more
         if tolerance is None:
             continue
         # Looked at after fixed numbers of masks, so that where it stops does not depend on the chunks.
-        for count in range((before // _CHECKED + 1) * _CHECKED, len(scores) + 1, _CHECKED):
+        for count in range((indices.start // _CHECKED + 1) * _CHECKED, indices.stop + 1, _CHECKED):
             values, error = estimate(plan, scores[:count])
             error *= math.sqrt(1 - count / masks)  # what is left of it when the other masks have come in, too
             if error <= tolerance * math.sqrt(float((values - values.mean()).square().mean())):

@@ -73,7 +73,11 @@ def _scores(
         def make(indices: range) -> Tensor:
             return masks.apply(channels[indices.start : indices.stop])
 
-        return torch.cat([scores for _, scores in probe(picture, len(channels), make, after=after)]).to(channels.device)
+        # One tensor for all: small ones kept from every chunk would lie between its large ones, and memory would fragment.
+        found = torch.zeros(len(channels), device=channels.device)
+        for indices, scores in probe(picture, len(channels), make, after=after):
+            found[indices.start : indices.stop] = scores
+        return found
 
     live = masks.live
     nothing = live.new_full((1,), -1)  # the mask of zeros

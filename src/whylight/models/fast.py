@@ -11,12 +11,12 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal, cast
+from typing import Literal
 
 import torch
 from torch import Tensor, fx, nn
 from torch.nn.modules.batchnorm import _BatchNorm
-from torch.nn.utils.fusion import fuse_conv_bn_eval
+from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from whylight.errors import ModelError
 from whylight.models import pointwise
@@ -236,11 +236,22 @@ def _folded(module: nn.Module, probe: Tensor) -> fx.GraphModule | None:
     try:
         graph = fx.Tracer().trace(root)
         for i, (conv, norm) in enumerate(fold_graph(graph, root)):
-            pair = cast(nn.Conv2d, root.get_submodule(conv)), cast(nn.BatchNorm2d, root.get_submodule(norm))
-            setattr(root, f"folded_{i}", fuse_conv_bn_eval(*pair))
+            setattr(root, f"folded_{i}", _fold(root.get_submodule(conv), root.get_submodule(norm)))
         return fx.GraphModule(root, graph).requires_grad_(False)
     except UNTRACEABLE:
         return None
+
+
+def _fold(conv: nn.Module, norm: nn.Module) -> nn.Conv2d:
+    """Fold a batch norm into the convolution before it, in place: a second set of weights would be the peak of the memory."""
+    assert isinstance(conv, nn.Conv2d)
+    assert isinstance(norm, nn.BatchNorm2d)
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
+    conv.weight, conv.bias = fuse_conv_bn_weights(
+        conv.weight, conv.bias, norm.running_mean, norm.running_var, norm.eps, norm.weight, norm.bias
+    )
+    return conv
 
 
 def _joint(module: nn.Module, probe: Tensor) -> fx.GraphModule | None:
