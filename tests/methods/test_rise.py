@@ -194,15 +194,15 @@ def test_chunks_and_batch_do_not_matter(x: Tensor, tolerance: float | None) -> N
 
 def test_stops_early(x: Tensor) -> None:
     probe = PlainProbe(quadratic(1, H, W), 50)
-    found = rise(x[:1], probe, masks=100_000, grid=GRID, tolerance=0.1, after="logit")
+    found = rise(x[:1], probe, masks=100_000, grid=GRID, tolerance=0.15, after="logit")
     (detail,) = found.details
     assert detail["masks"] < 20_000
     assert detail["masks"] % 200 == 0
     assert probe.ran == pytest.approx(detail["masks"], abs=50), "what was asked for is what was run"
     spread = float((found.values - found.values.mean()).square().mean().sqrt())
-    assert detail["standard_error"] <= 0.1 * spread
-    longer = rise(x[:1], PlainProbe(quadratic(1, H, W), 500), masks=60_000, grid=GRID, after="logit").values
-    assert float(torch.corrcoef(torch.stack([found.values.flatten(), longer.flatten()]))[0, 1]) > 0.98
+    assert detail["standard_error"] <= 0.15 * spread
+    longer = rise(x[:1], PlainProbe(quadratic(1, H, W), 500), masks=20_000, grid=GRID, after="logit").values
+    assert float(torch.corrcoef(torch.stack([found.values.flatten(), longer.flatten()]))[0, 1]) > 0.97
 
 
 def test_constant_score(x: Tensor) -> None:

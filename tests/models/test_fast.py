@@ -51,7 +51,7 @@ def lively(module: nn.Module) -> nn.Module:
 NETWORKS = {
     "resnet18": lambda: torchvision.models.resnet18(num_classes=5),
     "mobilenet_v2": lambda: torchvision.models.mobilenet_v2(num_classes=5),
-    "densenet": lambda: torchvision.models.densenet121(num_classes=5),
+    "densenet": lambda: torchvision.models.DenseNet(8, (2, 2, 2, 2), 16, num_classes=5),
     "squeezenet": lambda: torchvision.models.squeezenet1_1(num_classes=5),
     "efficientnet": lambda: timm.create_model("efficientnet_b0", num_classes=5),
     "vit": lambda: timm.create_model("vit_tiny_patch16_224", num_classes=5, img_size=64),
