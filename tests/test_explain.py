@@ -274,3 +274,44 @@ def test_probabilities_of_many_labels() -> None:
     picture = noise(0)
     one = whylight.explain(whylight.wrap(network, size=32, multilabel=True), picture, target=1)
     assert one.probability == pytest.approx(1 / (1 + np.exp(-one.score)), rel=1e-5)
+
+
+def test_a_picture_on_which_a_black_box_fails_does_not_fail_the_others() -> None:
+    def fragile(x: Tensor) -> Tensor:
+        scores = x.mean((2, 3))
+        return torch.where(scores[:, :1] > 0.9, torch.nan, scores)
+
+    model = whylight.wrap_callable(fragile, size=8, outputs="logits")
+    pictures = [np.full((8, 8, 3), level, np.uint8) for level in (10, 255, 40)]
+    failed: list[str] = []
+    found = whylight.explain_each(
+        model,
+        pictures,
+        method=whylight.methods.Rise(masks=4),
+        batch_size=3,
+        on_error=lambda source, error: failed.append(str(error)),
+    )
+    assert len(list(found)) == 2
+    assert len(failed) == 1
+    assert "not finite" in failed[0]
+
+
+def test_methods_that_look_at_no_layer_take_no_layers(model: Model) -> None:
+    with pytest.raises(MethodError, match="'rise' looks at no layer"):
+        whylight.explain(model, noise(0), method="rise", layers=["0", "2"])
+    box = whylight.wrap_callable(lambda x: x.mean((2, 3)), size=8)
+    with pytest.raises(MethodError, match="black box"):
+        whylight.explain(box, noise(0), method="gradcam", layers=["0", "2"])
+
+
+def test_rise_takes_the_score_where_there_is_no_probability(model: Model) -> None:
+    ex = whylight.explain(
+        model, noise(0), method=whylight.methods.Rise(masks=20), target=whylight.targets.difference(0, 1)
+    )
+    assert ex.map.isfinite().all()
+    assert ex.details["precision"] in ("bf16", "fp32")
+
+
+def test_precision_is_checked(model: Model) -> None:
+    with pytest.raises(ModelError, match="precision: expected one of auto, fp32, bf16, got 'fp16'"):
+        whylight.explain(model, noise(0), precision="fp16")  # type: ignore[arg-type]

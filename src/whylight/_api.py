@@ -141,7 +141,7 @@ def explain_each(
             one.check(len(pictures))
     if device is not None:
         model.to(device)
-    slow = any({"probe", "look_at", "gradient_at"} & set(one.needs) for one in chosen)
+    slow = any(one.is_slow for one in chosen)
     size = batch_size or (1 if slow else 16 if model.device.type == "cpu" else 32)
     if size < 1:
         raise WhylightError(f"batch_size: expected at least 1, got {batch_size}")
@@ -194,7 +194,29 @@ def _stream(
             x = stack([one.x for one in batch])
             return look(model, x, ask.methods, targets, precision=ask.precision, tick=step)
 
-        for batch, seen in in_batches(opened, run, batch_size):
+        def attempt(batch: Sequence[Opened]) -> list[Seen] | ModelError:
+            try:
+                return run(batch)
+            except ModelError as error:
+                if on_error is None:
+                    raise
+                return error
+
+        def apart(
+            batch: Sequence[Opened], seen: list[Seen] | ModelError
+        ) -> Iterator[tuple[Sequence[Opened], list[Seen]]]:
+            """One picture on which a model fails must not fail the others of its batch."""
+            if not isinstance(seen, ModelError):
+                yield batch, seen
+            elif len(batch) > 1:
+                for one in batch:
+                    yield from apart([one], attempt([one]))
+            elif on_error is not None:
+                bar.picture()
+                on_error(batch[0].source, seen)
+
+        done = in_batches(opened, attempt, batch_size)
+        for batch, seen in (part for pair in done for part in apart(*pair)):
             # One copy to the host for each method and target, not for each picture.
             hosted = [_to_host(model, one) for one in seen]
             for i, one in enumerate(batch):

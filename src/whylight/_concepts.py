@@ -124,6 +124,8 @@ def concepts(
     model = model if layer is None else model.at(layer)
     one = isinstance(pictures, (str, os.PathLike, Image.Image, np.ndarray))
     sources: list[Picture] = [pictures] if one else list(pictures)  # type: ignore[list-item,arg-type]
+    if not sources:
+        raise MethodError("pictures: expected at least one")
     opened = [decode(source) for source in sources]
     x = model.prepare(torch.stack([model.preprocessing(picture) for picture in opened]))
     with model.borrow(), torch.no_grad():

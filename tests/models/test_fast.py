@@ -11,7 +11,9 @@ import torch
 import torchvision
 from torch import Tensor, nn
 
+import whylight
 from nets import Untraceable, deep_head_net, gap_net
+from whylight import engine, methods
 from whylight.errors import ModelError
 from whylight.models import fast as module_under_test
 from whylight.models import pointwise
@@ -338,3 +340,29 @@ def test_where_the_joint_kernels_are_wrong(monkeypatch: pytest.MonkeyPatch) -> N
     network = lively(torchvision.models.resnet18(num_classes=5)).eval()
     run, x = fast(network), inputs(2)
     torch.testing.assert_close(run(x), own(network, x), rtol=1e-4, atol=1e-4)
+
+
+@needs_bf16
+@pytest.mark.parametrize("name", ["rise", "scorecam", "occlusion"])
+def test_maps_in_bfloat16_are_those_in_float32(name: str) -> None:
+    """Not the logits alone: what methods measure are small differences of large logits."""
+    torch.manual_seed(0)
+    network = torchvision.models.resnet18(num_classes=5).eval()
+    with torch.no_grad():
+        network.fc.bias.fill_(20.0)  # bfloat16 has steps of 0.125 there
+    model = whylight.wrap(network, size=64)
+    x = torch.nn.functional.interpolate(torch.randn(1, 3, 6, 6), size=(64, 64), mode="bilinear")
+    method = methods.get(name, **({"masks": 200} if name == "rise" else {}))
+    fp32, bf16 = (engine.maps(model, x, [method], [1], precision=kind).flatten() for kind in ("fp32", "bf16"))
+    assert not torch.equal(fp32, bf16)
+    assert float(torch.corrcoef(torch.stack([fp32, bf16]))[0, 1]) > 0.995
+
+
+def test_a_network_that_changes_its_type_is_copied_anew() -> None:
+    network = gap_net()
+    quick = Fast(network, torch.zeros(1, 3, 32, 32))
+    x = torch.randn(2, 3, 32, 32)
+    before = quick(x)
+    network.to(torch.float64)
+    torch.testing.assert_close(quick(x), before, rtol=1e-3, atol=1e-3)
+    assert quick.precision == "float64"

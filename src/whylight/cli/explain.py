@@ -21,7 +21,7 @@ def explain(
             "--model",
             "-m",
             metavar="NAME",
-            help="A bundled, timm or torchvision/ name, hf-hub:..., a run folder, a .safetensors file; see `models`.",
+            help="A bundled, timm or torchvision/ name, hf-hub:..., a run folder, a .safetensors or .onnx file; see `models`.",
         ),
     ] = "face",
     method: Annotated[
@@ -142,7 +142,7 @@ def explain(
         typer.Option(
             metavar="N",
             min=1,
-            help="Pictures in one forward. Default: 16 on the processor, 32 elsewhere.",
+            help="Pictures in one forward. Default: 16 on the processor, 32 elsewhere, 1 for methods of many forwards.",
             show_default=False,
         ),
     ] = None,

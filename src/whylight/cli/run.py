@@ -49,7 +49,7 @@ def run(plan: Plan, *, json_to: str | None, batch_size: int | None, overwrite: b
             model = plan.source.load()
             _check_targets(plan, model)
             loaded = time.perf_counter()
-            slow = any({"probe", "look_at", "gradient_at"} & set(method.needs) for method in chosen.values())
+            slow = any(method.is_slow for method in chosen.values())
             bar = stack.enter_context(bars(pictures, plan.source.name, slow=slow))
             explained = _explained(plan, missing, chosen, model, ledger, errors, bar, batch_size)
             for record in stack.enter_context(closing(explained)):
@@ -129,6 +129,8 @@ def _explained(
                     ):  # the engine answers every method for every target; some may be done already
                         yield from noted(writer.add(explanation, plan.record(explanation, question, ledger, given)))
                 bar.picture()
+                if any(chosen[name].is_slow for name in methods):
+                    yield from noted(writer.drain())  # before the next picture takes its minutes
         yield from noted(writer.drain())
     finally:
         try:

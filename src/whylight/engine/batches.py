@@ -10,6 +10,7 @@ from typing import TypeVar
 import torch
 
 from whylight.errors import ModelError, WhylightWarning
+from whylight.models.device import is_out_of_memory
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -48,11 +49,3 @@ def in_batches(
             continue
         yield batch, result
         waiting = waiting[len(batch) :]
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error means that memory ran out, on whatever device."""
-    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
-        return True
-    text = str(error).lower()
-    return "out of memory" in text or "can't allocate memory" in text or "not enough memory" in text

@@ -9,10 +9,10 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from whylight.engine.batches import is_out_of_memory
 from whylight.engine.scene import Scene, share_forward
 from whylight.errors import MethodError, TargetError
 from whylight.methods.registry import Method, Probe
+from whylight.models.device import is_out_of_memory
 from whylight.models.split import repeat
 from whylight.targets import Resolved
 
@@ -199,6 +199,8 @@ class About:
             chunk = slice(first, first + _LOOKED_AT_ONCE)
             about = self.moved(x[chunk], pictures[chunk])
             found.append((about.activations, about.gradients))
+            if self.scene.tick is not None:
+                self.scene.tick(min(first + _LOOKED_AT_ONCE, len(x)), len(x))
         return torch.cat([a for a, _ in found]), torch.cat([g for _, g in found])
 
     # At the input
@@ -246,9 +248,9 @@ class About:
 
     @cached_property
     def probe(self) -> Probe:
-        def score(logits: Tensor, picture: int, after: Literal["logit", "probability"]) -> Tensor:
+        def score(logits: Tensor, picture: int, after: Literal["auto", "logit", "probability"]) -> Tensor:
             of = torch.full((len(logits),), picture, device=logits.device)
-            if after == "logit":
+            if after == "logit" or (after == "auto" and self.indices_or_none is None):
                 return self._score(logits, of)
             if self.indices_or_none is None:
                 raise TargetError(

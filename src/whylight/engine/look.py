@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from torch import Tensor
 
 from whylight.engine.evidence import About
 from whylight.engine.scene import Precision, Scene, Tick
-from whylight.errors import MethodError
+from whylight.errors import MethodError, ModelError
 from whylight.methods import Method, get
 from whylight.models.base import Classifier
 from whylight.targets import Resolved, Target, resolve
@@ -70,6 +70,8 @@ def look(
     Raises:
         MethodError: if a method does not apply to the model.
     """
+    if precision not in get_args(Precision):
+        raise ModelError(f"precision: expected one of {', '.join(get_args(Precision))}, got {precision!r}")
     for method in methods:
         reason = model.why_not(method)
         if reason is not None:
@@ -94,6 +96,8 @@ def _seen(method: Method, about: About, scene: Scene) -> Seen:
         raise MethodError(f"method {method.name!r} returned {len(found.details)} details for {n} pictures")
     scores = about.scores.detach().float()
     details = list(found.details) or [{} for _ in range(n)]
+    if "probe" in method.needs and (used := getattr(scene.model.fast(scene.precision), "precision", "")):
+        details = [{**one, "precision": used} for one in details]
     flaws = scene.flaws or [""] * n
     logits = scene.logits.detach().float()
     levels = torch.zeros(n) if found.levels is None else found.levels.detach().float()

@@ -9,10 +9,10 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from whylight.engine.batches import is_out_of_memory
 from whylight.errors import ModelError, WhylightWarning
+from whylight.models.device import is_out_of_memory
 
-After = Literal["logit", "probability"]
+After = Literal["auto", "logit", "probability"]
 
 # Pixels in one chunk, by what the network computes in. On a processor the largest activations of a chunk should stay under
 # 32 MiB, above which glibc maps and unmaps each of them: in networks such as ResNet-50 and MobileNetV2 that is 12 pictures of

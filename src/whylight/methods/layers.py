@@ -15,6 +15,9 @@ from whylight.methods.tta import average, on_finest, shares
 
 Fusion = Literal["max", "mean", "sum"]
 
+AT_A_LAYER = frozenset(
+    {"activations", "gradients", "gradients_of", "curvature", "ablated_scores", "class_weights", "look_at"}
+)
 _STEEPNESS = 2.0  # γ of the LayerCAM paper
 
 
@@ -39,7 +42,7 @@ class Layered(Method):
     @property
     def needs(self) -> tuple[str, ...]:
         """What the inner method needs, at each layer."""
-        return self.inner.needs
+        return tuple(dict.fromkeys(("activations", *self.inner.needs)))
 
     def run(self, about: Any) -> Maps:
         """Run the inner method at each layer, and fuse on the finest grid."""
@@ -60,7 +63,7 @@ def layers(method: str | Method, layers: Sequence[str], *, fusion: Fusion = "max
             M / max |M|. `"sum"`: the sum of the maps as they are.
 
     Raises:
-        MethodError: if no layer is named, one is named twice, or the fusion is unknown.
+        MethodError: if no layer is named, one is named twice, the fusion is unknown, or the method looks at no layer.
 
     Source: Jiang et al., LayerCAM, IEEE TIP 2021, eq. 9 for the scaling, and the maximum.
 
@@ -71,7 +74,10 @@ def layers(method: str | Method, layers: Sequence[str], *, fusion: Fusion = "max
         raise MethodError(f"layers: expected a list of different layer names, got {layers!r}")
     if fusion not in get_args(Fusion):
         raise MethodError(f"fusion: expected one of {', '.join(get_args(Fusion))}, got {fusion!r}")
-    return Layered(get(method) if isinstance(method, str) else method, tuple(layers), fusion)
+    method = get(method) if isinstance(method, str) else method
+    if AT_A_LAYER.isdisjoint(method.needs):
+        raise MethodError(f"layers: method {method.name!r} looks at no layer, so several would all give the same map")
+    return Layered(method, tuple(layers), fusion)
 
 
 def fuse(maps: Sequence[Tensor], fusion: Fusion) -> Tensor:

@@ -9,14 +9,15 @@ from typing import Any
 from whylight.errors import MethodError
 
 
-def whole(method: str, option: str, value: Any, *, least: int = 1) -> int:
-    """Return a whole number that is at least `least`.
+def whole(method: str, option: str, value: Any, *, least: int = 1, most: int | None = None) -> int:
+    """Return a whole number that is at least `least`, and at most `most` where that is given.
 
     Raises:
         MethodError: if it is something else.
     """
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise MethodError(f"method {method!r}: {option}={value!r}; it is a whole number, {least} or more")
+    if isinstance(value, bool) or not isinstance(value, int) or value < least or (most is not None and value > most):
+        allowed = f"{least} or more" if most is None else f"from {least} to {most}"
+        raise MethodError(f"method {method!r}: {option}={value!r}; it is a whole number, {allowed}")
     return value
 
 

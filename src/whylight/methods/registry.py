@@ -66,6 +66,7 @@ EVIDENCE = (
 )
 
 F = TypeVar("F", bound=Callable[..., Any])
+_OWN_INPUTS = frozenset({"probe", "look_at", "gradient_at"})  # by which a method looks at inputs of its own making
 Display = Literal["max", "robust"]
 GradientsOf = Callable[[Callable[[Tensor], Tensor]], Tensor]
 GradientAt = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
@@ -81,7 +82,7 @@ class Probe(Protocol):
         count: int,
         make: Callable[[range], Tensor],
         *,
-        after: Literal["logit", "probability"] = "logit",
+        after: Literal["auto", "logit", "probability"] = "logit",
     ) -> Iterator[tuple[range, Tensor]]:
         """Yield (range(i, j), scores (j - i,) float32) of the inputs `make(range(i, j))` → (j - i, 3, H, W)."""
 
@@ -111,6 +112,11 @@ class Method(ABC):
     @abstractmethod
     def needs(self) -> tuple[str, ...]:
         """Names of the evidence it takes, of the module's table."""
+
+    @property
+    def is_slow(self) -> bool:
+        """Whether it runs the network many times for each picture."""
+        return not _OWN_INPUTS.isdisjoint(self.needs)
 
     @abstractmethod
     def run(self, about: Any) -> Maps:

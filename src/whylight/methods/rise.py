@@ -13,7 +13,7 @@ from whylight.methods.masks import Masks, chunks
 from whylight.methods.options import choice, number, whole
 from whylight.methods.registry import Maps, Probe, register
 
-_CLEAR = 3.0  # standard errors above the mean score at which evidence begins: what is below may be the masks' chance
+_CLEAR = 4.0  # standard errors above the mean score at which evidence begins: what is below may be the masks' chance
 _CHECKED = 200  # masks between two looks at the standard error
 _FEW = 20  # masks from which on a regression on them is worth its noise
 
@@ -28,7 +28,7 @@ def rise(
     keep: float = 0.5,
     tolerance: float | None = None,
     seed: int = 0,
-    after: Literal["logit", "probability"] = "probability",
+    after: Literal["auto", "logit", "probability"] = "auto",
 ) -> Maps:
     """E[s(x ⊙ M) M] / p over random masks M, estimated with less noise than by the mean of the products.
 
@@ -50,13 +50,14 @@ def rise(
         grid: cells along each side of a mask.
         keep: p, the share of the picture that a mask lets through.
         tolerance: stop early, when the other masks are expected to change the map by at most this part of its spread (both root
-            mean squares over the pixels). At 0.12 the map correlates by 0.99 or more with that of all. None runs all of them.
+            mean squares over the pixels). At 0.12 the map correlates by about 0.99 with that of all. None runs all of them.
         seed: of the masks.
-        after: `"probability"` as published, or `"logit"`.
+        after: `"probability"` as published, or `"logit"`; `"auto"` is the first where the target is a class, and the score
+            itself where it is a function.
 
     Returns:
         (N, H, W) in units of the score: what a pixel's being shown makes of it. A pixel that does not matter has the mean score;
-        evidence begins three standard errors above it. Details: `masks` run, `standard_error`.
+        evidence begins four standard errors above it. Details: `masks` run, `standard_error`.
 
     Raises:
         MethodError: if an option is out of range.
@@ -65,14 +66,14 @@ def rise(
     """
     whole("rise", "masks", masks, least=2)
     whole("rise", "grid", grid)
-    whole("rise", "seed", seed, least=0)
+    whole("rise", "seed", seed, least=0, most=2**63 - 1)
     if number("rise", "keep", keep, below=1) == 0:
         raise MethodError(
             "method 'rise': keep=0; masks that hide everything tell nothing: give a number between 0 and 1"
         )
     if tolerance is not None:
         number("rise", "tolerance", tolerance)
-    choice("rise", "after", after, ("logit", "probability"))
+    choice("rise", "after", after, ("auto", "logit", "probability"))
     plan = Masks(inputs.shape[2], inputs.shape[3], grid, keep, seed, inputs.device)
     found, details, levels = [], [], []
     for picture, x in enumerate(inputs):
@@ -81,7 +82,7 @@ def rise(
         found.append(values.float())
         details.append({"masks": len(scores), "standard_error": error})
         levels.append(float(scores.mean()) + _CLEAR * error)
-    return Maps(torch.stack(found).to(inputs.device), details, torch.tensor(levels))
+    return Maps(torch.stack(found).to(inputs.device), details, torch.tensor(levels, device=inputs.device))
 
 
 def _scores(
@@ -91,7 +92,7 @@ def _scores(
     plan: Masks,
     masks: int,
     tolerance: float | None,
-    after: Literal["logit", "probability"],
+    after: Literal["auto", "logit", "probability"],
 ) -> Tensor:
     """Scores (n,) float64 of one picture under as many masks as it takes."""
     # One tensor for all: small ones kept from every chunk would lie between its large ones, and memory would fragment.

@@ -149,7 +149,7 @@ def _search(grids: Tensor, run: Callable[[Tensor], Tensor], count: int) -> Tenso
 def _predict(grids: Tensor, known: Tensor, scores: Tensor) -> Tensor:
     """Scores (n,) of all masks from those that are known, by kernel ridge regression with a Gaussian kernel."""
     # In double precision, where the processor is as good as any device and Apple's has none.
-    all_, some, y = grids.double().cpu(), grids[known].double().cpu(), scores.double().cpu()
+    all_, some, y = grids.cpu().double(), grids[known].cpu().double(), scores.cpu().double()
     near = torch.cdist(some, some)
     width = near[near > 0].median() if (near > 0).any() else near.new_ones(())
     kernel = (-(near**2) / (2 * width**2)).exp()

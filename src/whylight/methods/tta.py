@@ -47,6 +47,7 @@ class Augmented(Method):
         copies = [(scale, flipped) for scale in self.scales for flipped in ((False, True) if self.flip else (False,))]
         found: list[Tensor] = []
         levels: list[Tensor] = []
+        details: list[dict[str, Any]] = []
         relative = len(self.scales) > 1
         for scale, flipped in copies:
             x = about.inputs if (scale, flipped) != (1.0, False) else None
@@ -55,13 +56,14 @@ class Augmented(Method):
                 x = interpolate(x, size=size, mode="bilinear", align_corners=False, antialias=True)
             if x is not None and flipped:
                 x = x.flip(3)
-            maps, _, level = self.inner.run(about if x is None else about.moved(x))
+            maps, told, level = self.inner.run(about if x is None else about.moved(x))
+            details = details or told  # of the first copy
             if level is not None and relative:  # shares are of what there is above it
                 maps = maps - level.reshape(-1, 1, 1)
             elif level is not None:
                 levels.append(level)
             found.append(maps.flip(2) if flipped else maps)
-        return Maps(average(found, relative=relative), [], torch.stack(levels).mean(0) if levels else None)
+        return Maps(average(found, relative=relative), details, torch.stack(levels).mean(0) if levels else None)
 
 
 def tta(method: str | Method, *, flip: bool = True, scales: Sequence[float] = (1.0,)) -> Augmented:

@@ -67,7 +67,8 @@ def bias_gradients(module: nn.Module, x: Tensor, score: Score) -> tuple[Tensor, 
     """b ⊙ ∂s/∂z for every bias b, z being what it was added to make: FullGrad's second half.
 
     The biases are those of convolutions and linear layers, and the implicit ones: of batch norm in evaluation mode
-    β − γμ/√(σ² + ε), of a rectifier that saturates (ReLU6) its highest value, where it is reached. On a network of these, rectifiers and pooling, Σ x ⊙ ∂s/∂x + Σ over all of these = s.
+    β − γμ/√(σ² + ε), of a rectifier that saturates (ReLU6) its highest value, where it is reached. On a network of these,
+    rectifiers and pooling, Σ x ⊙ ∂s/∂x + Σ over all of these = s.
 
     Args:
         module: the classifier.

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from whylight.errors import ModelError
 from whylight.models.base import Classifier
-from whylight.models.device import resolve_device
+from whylight.models.device import is_out_of_memory, resolve_device
 from whylight.preprocess import Preprocess
 
 Outputs = Literal["auto", "logits", "probabilities"]
@@ -154,7 +154,7 @@ class BlackBox(Classifier):
             with torch.inference_mode(False), torch.no_grad():
                 found = self._function(x)
         except _FAILURES as error:
-            if isinstance(error, torch.OutOfMemoryError) or "memory" in str(error).lower():
+            if is_out_of_memory(error):
                 raise  # those who ask with fewer pictures at once must see it as what it is
             raise ModelError(
                 f"{self._name} failed on an input of shape {shape}: {type(error).__name__}: {error}"
@@ -210,7 +210,7 @@ def wrap_callable(
         preprocessing: all of size, mean and std, and cropping too, in one object; overrides the three.
         outputs: what the scores are. `"probabilities"`: their logarithms serve as logits, those below 10⁻¹² counting as
             10⁻¹². `"logits"`: their softmax gives the probabilities. `"auto"`: probabilities if, on two pictures of noise,
-            none is negative and each row sums to 1; logits otherwise.
+            none is negative and each row sums to 1 (where `multilabel`: all lie in 0 … 1); logits otherwise.
         multilabel: the classes do not exclude each other: rows need not sum to 1; probabilities are sigmoids of logits.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Which device to compute on."""
+"""Which device to compute on, and whether its memory ran out."""
 
 from __future__ import annotations
 
@@ -27,3 +27,11 @@ def resolve_device(name: str | torch.device = "auto") -> torch.device:
     ):
         raise ModelError(f"device {str(name)!r} is not available on this machine: use auto or cpu")
     return device
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error means that memory ran out, on whatever device."""
+    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+        return True
+    text = str(error).lower()
+    return "out of memory" in text or "can't allocate memory" in text or "not enough memory" in text

@@ -78,7 +78,9 @@ class Fast:
         assert self._network is not None
         # The type first, then the order: in one step this takes twice as long.
         x = x.to(self._probe.device, self._type).contiguous(memory_format=self._order)
-        return logits_of(self._network(x)).float()
+        # An fx module prints a traceback when it is called and fails; its forward does not.
+        network = self._network.forward if isinstance(self._network, fx.GraphModule) else self._network
+        return logits_of(network(x)).float()
 
     def _own(self, x: Tensor) -> Tensor:
         """The network itself: what a copy must agree with."""
@@ -87,8 +89,11 @@ class Fast:
 
     def _make(self) -> None:
         """Make the copy for the network's present weights: the fastest that agrees on the probe."""
-        device = next((p.device for p in self._module.parameters()), self._probe.device)
-        self._probe = self._probe.to(device)
+        parameters = [p for p in self._module.parameters() if p.is_floating_point()]
+        device, kind = (
+            (parameters[0].device, parameters[0].dtype) if parameters else (self._probe.device, self._probe.dtype)
+        )
+        self._probe = self._probe.to(device, kind)
         self._watch.note()
         self._compared = False
         own, hooked = self._probe.dtype, _hooked(self._module)
@@ -272,7 +277,32 @@ def _converted(network: nn.Module, kind: torch.dtype, order: torch.memory_format
             part.float()  # running statistics need the digits, and the kernels take the two types together
         if isinstance(part, nn.Conv2d) and order == torch.channels_last:
             part.to(memory_format=order)
+    if kind == torch.bfloat16:
+        _widen_last(network)
     return network
+
+
+class _Wide(nn.Module):
+    """A linear layer in float32 behind a network in bfloat16, whose 8 bits would round the logits to steps."""
+
+    def __init__(self, linear: nn.Linear) -> None:
+        super().__init__()
+        self.linear = linear.float()
+
+    def forward(self, x: Tensor) -> Tensor:
+        found: Tensor = self.linear(x.float())
+        return found
+
+
+def _widen_last(network: nn.Module) -> None:
+    """Let the last linear layer, which is the classifier in most networks, compute in float32.
+
+    Where it is not, what follows meets float32 instead of bfloat16, and the comparison with the network tells.
+    """
+    last = [(name, part) for name, part in network.named_modules() if type(part) is nn.Linear][-1:]
+    for name, part in last:
+        owner, _, attribute = name.rpartition(".")
+        setattr(network.get_submodule(owner), attribute, _Wide(part))
 
 
 def _difference(found: Tensor, expected: Tensor) -> float:

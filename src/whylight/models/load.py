@@ -213,5 +213,5 @@ def _unknown(name: str) -> ModelError:
     return ModelError(
         f"model {name!r} is not known, and there is no file or folder of that name. {hint}"
         f"It can be a bundled model ({', '.join(bundled.names()) or 'none'}), a timm name, torchvision/NAME, hf-hub:OWNER/NAME, "
-        "a run folder or a .safetensors file"
+        "a run folder, a .safetensors or an .onnx file"
     )

@@ -196,6 +196,7 @@ class Model(Classifier):
                 layer=layer,
                 multilabel=self.multilabel,
             )
+            self._at[layer]._fast = self._fast  # it is the same network
         return self._at[layer]
 
     @property
