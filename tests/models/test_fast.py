@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import pickle
 from typing import Literal
 
 import pytest
@@ -226,6 +227,32 @@ def test_no_new_copy_without_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run, "_make", lambda: pytest.fail("made anew"))
     network.train()
     run(x)
+
+
+def test_again_is_the_same_and_does_not_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = gap_net()
+    run, x = fast(network), inputs(2)
+    first = run.again(x)  # nothing was made so far, so it is
+    torch.testing.assert_close(first, own(network, x), rtol=1e-4, atol=1e-5)
+    monkeypatch.setattr(Watch, "changed", lambda self: pytest.fail("looked"))
+    assert torch.equal(run.again(x), first)
+
+
+def test_can_be_copied_and_pickled() -> None:
+    network = gap_net()
+    run, x = fast(network), inputs(2)
+    first = run(x)
+    for other in (copy.deepcopy(run), pickle.loads(pickle.dumps(run))):
+        torch.testing.assert_close(other(x), first)
+        assert other._module is not network
+        _data_of(other._module)
+        assert not torch.allclose(other(x), first), "it follows its own network"
+    assert torch.equal(run(x), first)
+
+
+def _data_of(network: nn.Module) -> None:
+    for p in network.parameters():
+        p.data.mul_(2)
 
 
 def test_watch_sees_what_versions_do_not() -> None:

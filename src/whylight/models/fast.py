@@ -11,7 +11,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, fx, nn
@@ -73,6 +73,21 @@ class Fast:
             if not self._compared:
                 self._compare(x)
             return self._run(x)
+
+    def again(self, x: Tensor) -> Tensor:
+        """The same, right after another call: the network is not looked at for changes."""
+        if self._network is None or not self._compared:
+            return self(x)
+        with borrowed(self._module), torch.no_grad():
+            return self._run(x)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Kernels' weights can be neither copied nor pickled; who gets the copy makes its own.
+        return {**self.__dict__, "_network": None, "_watch": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._watch = Watch(self._module)
 
     def _run(self, x: Tensor) -> Tensor:
         assert self._network is not None

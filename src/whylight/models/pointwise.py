@@ -18,6 +18,9 @@ from torch.nn import functional
 _ADDITIONS = (operator.add, operator.iadd, torch.add)
 _RECTIFIERS = (functional.relu, torch.relu, torch.relu_)
 
+_KERNELS: Any = torch._C._nn  # whose types tell of another number of arguments than it takes
+_USUAL = 8  # inputs at once, about
+
 Activation = tuple[str, list[float], str]  # name, scalars, algorithm, as oneDNN's operators take them
 _NONE: Activation = ("none", [], "")
 
@@ -26,27 +29,30 @@ class Pointwise(nn.Module):
     """act(conv(x) + other) in one kernel; the addition and the activation may each be absent.
 
     Args:
-        conv: a plain convolution; this module uses its parameters.
+        conv: a plain convolution. Its weight is moved here, into the order that the kernel wants, when it first runs.
         activation: what to apply.
-        adds: whether there is an `other`.
     """
 
-    def __init__(self, conv: nn.Conv2d, activation: Activation, *, adds: bool) -> None:
+    def __init__(self, conv: nn.Conv2d, activation: Activation) -> None:
         super().__init__()
         self.conv = conv
         self._activation = activation
-        self._adds = adds
+        self._packed: Tensor | None = None
 
     def forward(self, x: Tensor, other: Tensor | None = None) -> Tensor:  # (N, K, h, w)
         conv, (name, scalars, algorithm) = self.conv, self._activation
         where = (conv.padding, conv.stride, conv.dilation, conv.groups)
-        kernels = torch.ops.mkldnn
+        if self._packed is None:
+            usual = (_USUAL, *x.shape[1:])  # what is best for one input is not for many
+            self._packed = _KERNELS.mkldnn_reorder_conv2d_weight(conv.weight.to_mkldnn(), *where, usual)
+            conv.register_parameter("weight", None)
+        kernels, weight, bias = torch.ops.mkldnn, self._packed, conv.bias
         if other is None:
-            alone: Tensor = kernels._convolution_pointwise(x, conv.weight, conv.bias, *where, name, scalars, algorithm)
+            alone: Tensor = kernels._convolution_pointwise(x, weight, bias, *where, name, scalars, algorithm)
             return alone
         unary = None if name == "none" else name
         added: Tensor = kernels._convolution_pointwise.binary(
-            x, other, conv.weight, conv.bias, *where, "add", 1.0, unary, scalars, algorithm
+            x, other, weight, bias, *where, "add", 1.0, unary, scalars, algorithm
         )
         return added
 
@@ -55,7 +61,8 @@ def available() -> bool:
     """Whether this build of PyTorch has the operators, and oneDNN is on."""
     kernels = getattr(torch.ops.mkldnn, "_convolution_pointwise", None)
     on = torch.backends.mkldnn.is_available() and bool(torch.backends.mkldnn.enabled)
-    return on and kernels is not None and "binary" in kernels.overloads()
+    packs = hasattr(_KERNELS, "mkldnn_reorder_conv2d_weight")
+    return on and packs and kernels is not None and "binary" in kernels.overloads()
 
 
 def join(network: fx.GraphModule, probe: Tensor) -> int:
@@ -89,7 +96,7 @@ def join(network: fx.GraphModule, probe: Tensor) -> int:
             end = follower
         if end is node:
             continue
-        _replace(network, str(node.target), Pointwise(conv, activation, adds=other is not None))
+        _replace(network, str(node.target), Pointwise(conv, activation))
         for late in (follower if end is follower else None, addition if other is not None else None):
             if late is not None:
                 late.replace_all_uses_with(node)
