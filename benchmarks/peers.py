@@ -134,7 +134,7 @@ def measure(quick: bool) -> dict[tuple[str, str], Cost]:
     for (library, method), (make, part, note) in CALLS.items():
         if method not in HAVE.get(library, {}) and library != "whylight":
             continue
-        value = cost(forward, make(module), x, 3 if quick else 15) * part
+        value = cost(forward, make(module), x, 3 if quick else 9) * part
         found[library, method] = Cost(value, note)
         print(f"  {library} {method}: {value:,.1f} ×", file=sys.stderr, flush=True)
     return found
