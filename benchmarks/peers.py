@@ -14,7 +14,6 @@ import argparse
 import importlib
 import importlib.util
 import os
-import statistics
 import sys
 import time
 import warnings
@@ -27,7 +26,7 @@ from peers_facts import DIFFERENCES, HAVE, PEERS, UNINSTALLED, Difference
 from report import Row, cores, machine, record
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "peers.md"
-LONG = 2.0  # seconds: what takes longer is timed once
+LONG = 2.0  # seconds: what takes longer is timed twice
 
 
 @dataclass
@@ -96,27 +95,25 @@ def others(peer: str) -> list[str]:
 
 
 def cost(forward: Callable[[Any], Any], call: Callable[[Any], Any], x: Any, pairs: int) -> float:
-    """Median ratio of alternating pairs; of what takes long, one run between forwards."""
-    start = time.perf_counter()
-    call(x)  # also the warm-up
-    first = time.perf_counter() - start
+    """The shortest of some runs over the shortest forward between them: what other programs take would only add to either."""
 
     def timed(what: Callable[[Any], Any]) -> float:
         start = time.perf_counter()
         what(x)
         return time.perf_counter() - start
 
-    if first > LONG:
-        return first / statistics.median(timed(forward) for _ in range(2 * pairs))
-    ratios = []
-    for _ in range(pairs):
-        one = timed(forward)
-        ratios.append(timed(call) / one)
-    return statistics.median(ratios)
+    warm = timed(call)
+    runs, forwards = ([warm] if warm > LONG else []), []
+    for _ in range(1 if warm > LONG else pairs):
+        forwards += [timed(forward) for _ in range(3)]
+        runs.append(timed(call))
+        forwards += [timed(forward) for _ in range(3)]
+    return min(runs) / min(forwards)
 
 
 def measure(quick: bool) -> dict[tuple[str, str], Cost]:
     """Costs by (library, method)."""
+    os.environ["TQDM_DISABLE"] = "1"  # read when tqdm is imported
     import torch
     from networks import build, pictures
     from peers_calls import CALLS, plain
@@ -124,7 +121,6 @@ def measure(quick: bool) -> dict[tuple[str, str], Cost]:
     from whylight import tune_allocator
 
     warnings.simplefilter("ignore")
-    os.environ["TQDM_DISABLE"] = "1"
     tune_allocator()
     torch.set_num_threads(cores())
     module, x, found = build("mobilenet_v2"), pictures(1), {}
