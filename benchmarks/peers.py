@@ -78,7 +78,7 @@ def others(peer: str) -> list[str]:
     elif peer == "torch-cam":
         from torchcam import methods
 
-        found = {name for name in vars(methods) if name[0].isupper()}
+        found = {name for name, kind in vars(methods).items() if isinstance(kind, type) and name[0] != "_"}
     else:
         from captum import attr
 
