@@ -392,9 +392,7 @@ def main() -> None:
                     str(options.turns),
                 ]
                 found = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
-                # The goals are for the library as it is imported: the setting makes both sides faster, theirs more.
-                goal = {} if allocator == "plain" else {"goal": None}
-                parts[part] += [Row(**{**row, **goal, "name": f"{row['name']}, {words}"}) for row in found]
+                parts[part] += [Row(**{**row, "name": f"{row['name']}, {words}"}) for row in found]
         else:
             parts[part] = (
                 processes(options.turns) if part == "processes" else agreement() if part == "agreement" else memory()
