@@ -217,6 +217,7 @@ def agreement() -> list[Row]:
             2000,
             note=f"each: {run}",
         ),
+        Row(f"{against}: masks run, the most on any of them", max(run), "", 2000),
         Row(f"{against}: lowest correlation", min(nearest), "", 0.99, "higher"),
     ]
     return rows

@@ -30,7 +30,7 @@ def augmented_gradcam(
     scale: float = 1.25,
     flip: bool = True,
     tv: float = 0.1,
-    ridge: float = 0.1,
+    ridge: float = 1.0,
     seed: int = 0,
     tolerance: float = 1e-4,
 ) -> Maps:
