@@ -1,0 +1,179 @@
+"""What an evaluation found, in the one form that its JSON, its report and the screen share."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from whylight.atomic import named_errors, replacing
+from whylight.errors import DataError
+from whylight.evaluate.bootstrap import Interval
+from whylight.evaluate.store import plain
+
+Kind = Literal["localization", "faithfulness", "sanity"]
+JSON, HTML = "results.json", "report.html"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One figure: of a method, by a measure.
+
+    Attributes:
+        method: the method, or a baseline, as it is called in the report.
+        measure: what was measured; it heads the figures that can be compared.
+        value: mean and interval. Of `"%"`, in percent.
+        unit: `"%"`, or nothing.
+        better: whether a higher or a lower figure is the better one.
+        note: what to know about this figure, such as the threshold it was reached at.
+    """
+
+    method: str
+    measure: str
+    value: Interval
+    unit: Literal["%", ""] = "%"
+    better: Literal["higher", "lower"] = "higher"
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A line in one of the report's plots: `figure` says which plot, `name` which method."""
+
+    figure: str
+    name: str
+    x: list[float]
+    y: list[float]
+
+
+@dataclass(frozen=True)
+class Result:
+    """All figures of one evaluation.
+
+    Attributes:
+        kind: which evaluation.
+        title: what it is about, for people.
+        model: which model was asked.
+        data: which pictures.
+        pictures: how many of them count.
+        protocol: how the figures came about: whatever another program would need to get the same ones.
+        cells: the figures, measure by measure.
+        curves: the lines of the plots.
+        figures: of each plot its title and what x and y are.
+        answers: of each measure, the question it answers, in a sentence.
+        baselines: which of the methods know nothing of the picture.
+        remarks: what a reader must know before the figures.
+    """
+
+    kind: Kind
+    title: str
+    model: str
+    data: str
+    pictures: int
+    protocol: dict[str, Any]
+    cells: list[Cell]
+    curves: list[Curve] = field(default_factory=list)
+    figures: dict[str, tuple[str, str, str]] = field(default_factory=dict)
+    answers: dict[str, str] = field(default_factory=dict)
+    baselines: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def measures(self) -> list[str]:
+        """The measures, in order."""
+        return list(dict.fromkeys(cell.measure for cell in self.cells))
+
+    @property
+    def methods(self) -> list[str]:
+        """The methods, in order; baselines last."""
+        names = dict.fromkeys(cell.method for cell in self.cells)
+        return sorted(names, key=lambda name: name in self.baselines)
+
+    def cell(self, method: str, measure: str) -> Cell | None:
+        """The figure of a method by a measure; None where there is none."""
+        return next((cell for cell in self.cells if (cell.method, cell.measure) == (method, measure)), None)
+
+    def best(self, measure: str) -> set[str]:
+        """The methods with the best figure by a measure, several where they tie; baselines do not compete."""
+        ends = {name: end for name, end in self._ends(measure).items() if name not in self.baselines}
+        return {name for name, end in ends.items() if end == max(ends.values())}
+
+    def beaten(self, measure: str) -> bool:
+        """Whether a baseline does better by a measure than all methods."""
+        ends = self._ends(measure)
+        own = [end for name, end in ends.items() if name not in self.baselines]
+        return bool(own) and any(end > max(own) for name, end in ends.items() if name in self.baselines)
+
+    def _ends(self, measure: str) -> dict[str, float]:
+        """Each method's figure, so that higher is better."""
+        cells = [cell for cell in self.cells if cell.measure == measure]
+        return {cell.method: cell.value.mean if cell.better == "higher" else -cell.value.mean for cell in cells}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything as plain JSON values."""
+        shown: dict[str, Any] = plain(
+            {
+                **{name: getattr(self, name) for name in self.__dataclass_fields__},
+                "cells": [{**vars(cell), "value": cell.value._asdict()} for cell in self.cells],
+                "curves": [vars(curve) for curve in self.curves],
+            }
+        )
+        return shown
+
+    @classmethod
+    def from_dict(cls, fields: Mapping[str, Any]) -> Self:
+        """Rebuild from `to_dict`'s values.
+
+        Raises:
+            DataError: if they are not such values.
+        """
+        try:
+            values = {**fields}
+            values["cells"] = [Cell(**{**cell, "value": Interval(**cell["value"])}) for cell in fields["cells"]]
+            values["curves"] = [Curve(**curve) for curve in fields["curves"]]
+            values["figures"] = {name: tuple(words) for name, words in fields["figures"].items()}
+            values["baselines"], values["remarks"] = tuple(fields["baselines"]), tuple(fields["remarks"])
+            return cls(**values)
+        except (KeyError, TypeError, AttributeError) as error:
+            raise DataError(f"these are no results of whylight evaluate ({error!r})") from error
+
+    def save(self, folder: str | os.PathLike[str]) -> Path:
+        """Write `results.json` and `report.html` to a folder, which is made; returns the report's path.
+
+        Raises:
+            WriteError: if they cannot be written.
+        """
+        from whylight.evaluate.report import page
+
+        folder = Path(folder)
+        with named_errors(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+        text = json.dumps(self.to_dict(), ensure_ascii=False, indent=1, allow_nan=False)
+        for name, content in ((JSON, text), (HTML, page(self))):
+            with named_errors(folder / name), replacing(folder / name) as file:
+                file.write(content.encode())
+        return folder / HTML
+
+
+def shown(cell: Cell) -> str:
+    """A figure and its interval as text.
+
+    >>> shown(Cell("cam", "accuracy", Interval(63.2, 57.2, 69.2, 250)))
+    '63.2 % (57.2 … 69.2)'
+    >>> shown(Cell("cam", "drop", Interval(0.1234, None, None, 1), unit=""))
+    '0.123'
+    """
+
+    def number(value: float) -> str:
+        if cell.unit == "%":
+            return f"{value:.1f}"
+        return f"{value:.0f}" if value == int(value) and abs(value) >= 2 else f"{value:.3f}"
+
+    mean, low, high, _ = cell.value
+    unit = f" {cell.unit}" if cell.unit else ""
+    return f"{number(mean)}{unit}" + (
+        f" ({number(low)} … {number(high)})" if low is not None and high is not None else ""
+    )
