@@ -12,9 +12,12 @@ if TYPE_CHECKING:
     from whylight import errors, methods, targets
     from whylight._api import explain, explain_each
     from whylight._concepts import Concepts, concepts
+    from whylight._locate import locate, locate_each
     from whylight.allocator import tune_allocator
+    from whylight.evaluate.verify import Receipt, verify
     from whylight.explanation import Explanation
     from whylight.localize import Box
+    from whylight.location import Location
     from whylight.models.blackbox import BlackBox, wrap_callable
     from whylight.models.detector import detector
     from whylight.models.load import load
@@ -30,8 +33,10 @@ __all__ = [
     "Box",
     "Concepts",
     "Explanation",
+    "Location",
     "Model",
     "Preprocess",
+    "Receipt",
     "__version__",
     "concepts",
     "detector",
@@ -40,10 +45,13 @@ __all__ = [
     "explain_each",
     "load",
     "load_onnx",
+    "locate",
+    "locate_each",
     "methods",
     "segmenter",
     "targets",
     "tune_allocator",
+    "verify",
     "wrap",
     "wrap_callable",
 ]
@@ -53,16 +61,21 @@ _HOMES = {
     "Box": "whylight.localize",
     "Concepts": "whylight._concepts",
     "Explanation": "whylight.explanation",
+    "Location": "whylight.location",
     "Model": "whylight.models.model",
     "Preprocess": "whylight.preprocess",
+    "Receipt": "whylight.evaluate.verify",
     "concepts": "whylight._concepts",
     "detector": "whylight.models.detector",
     "explain": "whylight._api",
     "explain_each": "whylight._api",
     "load": "whylight.models.load",
     "load_onnx": "whylight.models.onnx",
+    "locate": "whylight._locate",
+    "locate_each": "whylight._locate",
     "segmenter": "whylight.models.segmentation",
     "tune_allocator": "whylight.allocator",
+    "verify": "whylight.evaluate.verify",
     "wrap": "whylight.models.model",
     "wrap_callable": "whylight.models.blackbox",
 }

@@ -6,7 +6,8 @@ import math
 import os
 from collections.abc import Iterable, Iterator, Sequence, Sized
 from contextlib import nullcontext
-from typing import Any, NamedTuple, cast
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 from PIL import Image
@@ -21,6 +22,9 @@ from whylight.methods import layers as fused
 from whylight.models.base import Classifier
 from whylight.progress import Bars, bars
 from whylight.targets import Resolved, Target, resolve
+
+if TYPE_CHECKING:
+    from whylight.evaluate.verify import Receipt
 
 DEFAULT_METHOD, BLACK_BOX_METHOD = "gradcam", "rise"
 
@@ -84,7 +88,7 @@ def explain(
     >>> ex.label, tuple(ex.map.shape), tuple(ex.heatmap().shape)
     ('dog', (8, 8), (48, 60))
     """
-    many = not _is_one(pictures)
+    many = not is_one(pictures)
     found = [
         ex
         for exs in explain_each(
@@ -155,7 +159,8 @@ def default_method(model: Classifier) -> str:
     return DEFAULT_METHOD if model.why_not(DEFAULT_METHOD) is None else BLACK_BOX_METHOD
 
 
-def _is_one(pictures: object) -> bool:
+def is_one(pictures: object) -> bool:
+    """Whether this is one picture, and not several."""
     if isinstance(pictures, (Tensor, np.ndarray)):
         return pictures.ndim < 4
     return isinstance(pictures, (str, bytes, os.PathLike, Image.Image))
@@ -222,7 +227,7 @@ def _stream(
             for i, one in enumerate(batch):
                 bar.picture()
                 try:
-                    explanations = [_explanation(model, one, view, i) for view in hosted]
+                    explanations = [_explanation(ask, one, view, i) for view in hosted]
                 except ModelError as error:
                     if on_error is None:
                         raise
@@ -250,7 +255,8 @@ def _to_host(model: Classifier, seen: Seen) -> _Hosted:
     return _Hosted(seen, seen.maps.cpu(), seen.levels.tolist(), seen.scores.tolist(), indices, probabilities)
 
 
-def _explanation(model: Classifier, opened: Opened, hosted: _Hosted, i: int) -> Explanation:
+def _explanation(ask: _Ask, opened: Opened, hosted: _Hosted, i: int) -> Explanation:
+    model = ask.model
     target = hosted.indices[i] if hosted.indices is not None else None
     if not (math.isfinite(hosted.scores[i]) and hosted.maps[i].isfinite().all()):
         # Shown, it would look like "no evidence", which is a finding; this is a fault.
@@ -273,4 +279,18 @@ def _explanation(model: Classifier, opened: Opened, hosted: _Hosted, i: int) -> 
         details=hosted.seen.details[i],
         level=hosted.levels[i],
         scale=hosted.seen.method.scale,
+        verifier=partial(
+            _verify,
+            model=model,
+            method=hosted.seen.method,
+            target=hosted.seen.target if target is None else Resolved(index=target),
+            x=opened.x if isinstance(opened.source, Tensor) else None,  # a picture is prepared again: to hold it costs more
+            precision=ask.precision,
+        ),
     )
+
+
+def _verify(explanation: Explanation, *, model: Classifier, **given: Any) -> Receipt:
+    from whylight.evaluate.verify import verify
+
+    return verify(model, explanation, **given)

@@ -37,7 +37,7 @@ def test_a_second_run_is_kept_out_of_the_folder(run: Run, good: Path, model: str
         outcome = run("explain", good, "--model", model, "--out", "out")
         assert outcome.code == 2
         assert outcome.err == (
-            "whylight: out: another run of whylight explain writes there; wait for it, or choose another --out\n"
+            "whylight: out: another run of whylight writes there; wait for it, or choose another --out\n"
         )
         assert os.listdir("out") == [NAME]
     assert not Path("out").exists()  # nothing was written, so nothing is left

@@ -27,20 +27,24 @@ def stamp(path: str) -> dict[str, Any]:
 
 
 class Ledger:
-    """`explanations.jsonl` of an output folder: read once, then appended to line by line.
+    """`explanations.jsonl` of an output folder, or another such file: read once, then appended to line by line.
 
     Each line is written out at once, so that a kill loses no more than what was in flight; a line cut short by a kill
     is taken off before the next is written. A result that was made again replaces the earlier line when the run
     closes. Who adds lines must be the only one to do so: see `lock.only_run`.
+
+    Args:
+        folder: the output folder.
+        name: of the file in it.
 
     Raises:
         WhylightError: if the file cannot be read.
         WriteError: if it cannot be written.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, name: str = NAME) -> None:
         self.folder = folder
-        self.path = folder / NAME
+        self.path = folder / name
         self._by_file: dict[str, Record] = {}  # one record a file: the latest
         self._by_name: dict[str, Record] = {}  # the same by the name without its suffix
         self._done: dict[tuple[str, str, str | None, str], Record] = {}

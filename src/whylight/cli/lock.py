@@ -60,7 +60,7 @@ def _locked(folder: Path) -> int:
         except BlockingIOError:
             os.close(file)
             raise WhylightError(
-                f"{folder}: another run of whylight explain writes there; wait for it, or choose another --out"
+                f"{folder}: another run of whylight writes there; wait for it, or choose another --out"
             ) from None
         except FileNotFoundError:
             pass

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from whylight.cli.around import Around
-from whylight.cli.ledger import Ledger, Record, stamp
+from whylight.cli.ledger import NAME, Ledger, Record, stamp
 from whylight.cli.naming import file_name, root_of, stems
 from whylight.cli.source import Source
 from whylight.cli.write import Look
@@ -37,6 +37,7 @@ class Plan:
     stems: dict[str, str]
     stamps: dict[str, dict[str, Any]]  # of the pictures, by absolute path; taken before they are read
     around: Around  # what is put around each method
+    verify: bool  # write a receipt for each explanation
     settings: dict[
         str, Any
     ]  # all that results depend on besides picture, method and target; a change means doing them again
@@ -104,6 +105,7 @@ def make_plan(
     targets: Sequence[str],
     options: Sequence[str],
     around: Around,
+    verify: bool = False,
 ) -> Plan:
     """Check everything that can be checked without a model.
 
@@ -120,8 +122,8 @@ def make_plan(
     asked: list[str | None] = list(dict.fromkeys(str(one) for part in parts for one in parse(part)))
     pictures = images.walk(inputs)
     named = {os.path.abspath(entry) for entry in inputs}
-    _check_folder(out)
-    pictures = _without_results(pictures, named, out)
+    check_folder(out)
+    pictures = without_results(pictures, named, out)
     if not pictures:
         raise WhylightError(f"{', '.join(inputs)}: holds only results of earlier runs; give the pictures to explain")
     settings = {
@@ -132,10 +134,11 @@ def make_plan(
         "format": look.suffix,
         "options": {name: given for name, given in chosen.items() if given},
         **around.settings(),
+        **({"verify": True} if verify else {}),  # only where asked for, so that earlier results stay good
     }
     places = stems(pictures, root_of(inputs))
     stamps = {os.path.abspath(picture): stamp(str(picture)) for picture in pictures if picture.is_file()}
-    return Plan(pictures, out, source, look, chosen, asked or [None], places, stamps, around, settings)
+    return Plan(pictures, out, source, look, chosen, asked or [None], places, stamps, around, verify, settings)
 
 
 def _parts(entry: str) -> list[str]:
@@ -168,7 +171,7 @@ def _value(text: str) -> Any:
         return {"none": None, "true": True, "false": False}.get(text.lower(), text)
 
 
-def _check_folder(out: Path) -> None:
+def check_folder(out: Path) -> None:
     """Complain about a folder that cannot be written, without making it yet."""
     there = next(path for path in (out, *out.absolute().parents) if path.exists())
     if not there.is_dir():
@@ -177,18 +180,18 @@ def _check_folder(out: Path) -> None:
         raise WhylightError(f"--out {out}: no permission to write in {there}; choose another folder")
 
 
-def _without_results(pictures: list[Path], named: set[str], out: Path) -> list[Path]:
+def without_results(pictures: list[Path], named: set[str], out: Path, ledger_name: str = NAME) -> list[Path]:
     """Leave out what earlier runs wrote where the results lie among the pictures, except what was named outright."""
     inside = os.path.abspath(out) + os.sep
     if not any(os.path.abspath(picture).startswith(inside) for picture in pictures):
         return pictures
-    with Ledger(out) as ledger:
+    with Ledger(out, ledger_name) as ledger:
         return [p for p in pictures if os.path.abspath(p) in named or not ledger.owns(os.path.abspath(p))]
 
 
 def _same_thing(owner: Record, record: Record) -> bool:
-    """Whether two records answer the same question about the same picture, perhaps drawn in other colours."""
-    drawn = {"style", "colormap", "alpha", "format"}
+    """Whether two records answer the same question about the same picture, perhaps drawn in other colours, or verified."""
+    drawn = {"style", "colormap", "alpha", "format", "verify"}
     what = [{k: v for k, v in one["settings"].items() if k not in drawn} for one in (owner, record)]
     same = all(owner.get(key) == record[key] for key in ("method", "target", "label"))
     return same and owner["stamp"]["path"] == record["stamp"]["path"] and what[0] == what[1]

@@ -22,7 +22,7 @@ _SHOWN = 20  # broken pictures named on the screen; all of them are in errors.js
 def sentence(record: Mapping[str, Any], folder: Path) -> str:
     """One result in words: what, how sure, where the evidence is, and where the picture of it went."""
     sure = record["probability"]
-    certainty = f"{_percent(sure)}" if sure is not None else f"score {record['score']:.4g}"
+    certainty = f"{percent(sure)}" if sure is not None else f"score {record['score']:.4g}"
     if record["blank"]:
         where = "no positive evidence for it anywhere"
     else:
@@ -47,7 +47,7 @@ def place(x: float, y: float) -> str:
     return f"{row} {column}"
 
 
-def _percent(share: float) -> str:
+def percent(share: float) -> str:
     """99.97 % is not 100 %: as many decimals as it takes to keep certainty apart from near certainty, at most four."""
     for decimals in (1, 2, 3, 4):
         text = f"{100 * share:.{decimals}f}"

@@ -20,6 +20,7 @@ from whylight.progress import Bars, bars
 
 if TYPE_CHECKING:
     from whylight.engine import Precision
+    from whylight.evaluate.verify import Networks
     from whylight.methods import Method
     from whylight.models.base import Classifier
 
@@ -35,8 +36,9 @@ def run(plan: Plan, *, json_to: str | None, batch_size: int | None, overwrite: b
         ledger = stack.enter_context(Ledger(plan.out))
         output = JsonOut(json_to)
         stack.callback(output.close)
-        errors = _Errors(plan.out / ERRORS)
+        errors = Errors(plan.out / ERRORS)
         done, missing = plan.split(ledger, overwrite)
+        verified = [record["verified"] for record in done if "verified" in record]
         for record in done:
             _tell(output, plan, record, again=True)
         new = 0
@@ -54,16 +56,22 @@ def run(plan: Plan, *, json_to: str | None, batch_size: int | None, overwrite: b
             explained = _explained(plan, missing, chosen, model, ledger, errors, bar, batch_size)
             for record in stack.enter_context(closing(explained)):
                 new += 1
+                verified += [record["verified"]] if "verified" in record else []
                 _tell(output, plan, record, again=False)
         stack.pop_all().close()
     show_errors(errors.found, errors.path)
     if len(plan.pictures) > 1:
         seconds = time.perf_counter() - loaded
         output.say(_summary(plan, done, new, len(errors.found), seconds, loaded - started))
+        if verified:
+            good = sum(one["holds"] for one in verified)
+            output.say(
+                f"verified: of {_count(len(verified), 'map')} {good} hold; what each check found is in {ledger.path}"
+            )
     return not errors.found
 
 
-class _Errors:
+class Errors:
     """`errors.jsonl`: the pictures that failed in this run."""
 
     def __init__(self, path: Path) -> None:
@@ -84,7 +92,7 @@ def _explained(
     chosen: Mapping[str, Method],
     model: Classifier,
     ledger: Ledger,
-    errors: _Errors,
+    errors: Errors,
     bar: Bars,
     batch_size: int | None,
 ) -> Generator[Record]:
@@ -92,6 +100,7 @@ def _explained(
     import whylight
 
     writer = Writer(plan.out, plan.look)
+    networks = _networks(plan, model)
     given: set[str] = set()
 
     def failed(picture: Any, error: WhylightError) -> None:
@@ -127,7 +136,10 @@ def _explained(
                     if (
                         question in questions
                     ):  # the engine answers every method for every target; some may be done already
-                        yield from noted(writer.add(explanation, plan.record(explanation, question, ledger, given)))
+                        record = plan.record(explanation, question, ledger, given)
+                        if networks is not None:
+                            record["verified"] = explanation.verify(networks=networks).to_dict()
+                        yield from noted(writer.add(explanation, record))
                 bar.picture()
                 if any(chosen[name].is_slow for name in methods):
                     yield from noted(writer.drain())  # before the next picture takes its minutes
@@ -140,6 +152,15 @@ def _explained(
                 ledger.add(record)
         finally:
             writer.close()
+
+
+def _networks(plan: Plan, model: Classifier) -> Networks | None:
+    """Where explanations are verified, the networks with random weights that all of them share."""
+    if not plan.verify:
+        return None
+    from whylight.evaluate.verify import Networks
+
+    return Networks(model)
 
 
 def _target(text: str | None, model: Classifier) -> Any:
@@ -176,6 +197,8 @@ def _tell(output: JsonOut, plan: Plan, record: Record, again: bool) -> None:
     )
     if len(plan.pictures) == 1:
         output.say(sentence(record, plan.out) + (" (done before; --overwrite to do it again)" if again else ""))
+        if "verified" in record:
+            output.say(f"  {record['verified']['sentence']}")
 
 
 def _summary(plan: Plan, done: list[Record], new: int, failed: int, seconds: float, loading: float) -> str:

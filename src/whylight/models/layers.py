@@ -51,3 +51,21 @@ def spatial_layers(model: Model, deepest: int = 2) -> dict[str, tuple[int, int, 
             for handle in handles:
                 handle.remove()
     return found
+
+
+def stages(model: Model) -> tuple[str, ...]:
+    """The last layer of each size of grid, from the finest to that of the split: where a network's stages end.
+
+    Args:
+        model: the classifier. Where all its grids are of one size, as in most transformers, there is one stage.
+
+    >>> import whylight
+    >>> stages(whylight.load("test_resnet", pretrained=False))
+    ('act1', 'layer1', 'layer2', 'layer3', 'layer4')
+    """
+    last: dict[tuple[int, int], str] = {}
+    for name, (_, h, w) in spatial_layers(model).items():
+        last[h, w] = name
+        if name == model.layer:
+            break  # what runs behind the split is the head
+    return tuple(name for (h, w), name in last.items() if h * w >= model.grid[0] * model.grid[1])

@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+from whylight.render.boxes import COLOURS, draw_boxes, strip
 from whylight.render.colormap import DEFAULT, colorize
 from whylight.render.concepts import blend, concept_panel
 from whylight.render.overlay import overlay
 from whylight.render.panel import panel
 
-__all__ = ["DEFAULT", "blend", "colorize", "concept_panel", "overlay", "panel"]
+__all__ = [
+    "COLOURS",
+    "DEFAULT",
+    "blend",
+    "colorize",
+    "concept_panel",
+    "draw_boxes",
+    "overlay",
+    "panel",
+    "strip",
+]

@@ -1,0 +1,107 @@
+"""Boxes drawn on pictures, and a row of pictures that tells of one look after another."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+
+from PIL import Image, ImageDraw, ImageFont
+
+# Okabe and Ito's colours, which people who see red and green alike can tell apart; the lightest first.
+COLOURS = ("#F0E442", "#56B4E9", "#E69F00", "#CC79A7", "#009E73", "#D55E00", "#0072B2")
+_DARK = "#101010"
+
+
+def draw_boxes(
+    picture: Image.Image,
+    boxes: Sequence[Sequence[float]],
+    texts: Sequence[str] = (),
+    *,
+    colours: Sequence[str] = COLOURS,
+) -> Image.Image:
+    """Draw boxes, each with a short text, on a copy of a picture.
+
+    Args:
+        picture: RGB.
+        boxes: x0, y0, x1, y1, … in its pixels, half-open.
+        texts: one for each box; none: no texts.
+        colours: one for each box, taken in turn.
+
+    Returns:
+        An RGB picture of the same size. Lines and letters grow with it, so that they can be read when it is shown small.
+    """
+    canvas = picture.convert("RGB").copy()
+    draw = ImageDraw.Draw(canvas)
+    side = min(canvas.size)
+    line = max(2, round(side / 150))
+    letters = _font(max(11, round(side / 28)))
+    for number, box in enumerate(boxes):
+        colour = colours[number % len(colours)]
+        x0, y0, x1, y1 = (round(value) for value in box[:4])
+        # A dark rim on both sides keeps the line visible on any ground.
+        draw.rectangle((x0 - 1, y0 - 1, x1, y1), outline=_DARK, width=line + 2)
+        draw.rectangle((x0, y0, x1 - 1, y1 - 1), outline=colour, width=line)
+    for number, (box, text) in enumerate(zip(boxes, texts, strict=False)):
+        _tag(draw, canvas.size, box, text, letters, colours[number % len(colours)])
+    return canvas
+
+
+def _tag(
+    draw: ImageDraw.ImageDraw,
+    size: tuple[int, int],
+    box: Sequence[float],
+    text: str,
+    letters: ImageFont.FreeTypeFont,
+    colour: str,
+) -> None:
+    """A text on a ground of the box's colour, above the box where there is room, else inside it."""
+    left, top, right, bottom = letters.getbbox(text)
+    pad = max(2, round(letters.size / 5))
+    width, height = right - left + 2 * pad, bottom - top + 2 * pad
+    x = min(max(0, round(box[0])), max(0, size[0] - round(width)))
+    y = round(box[1]) - height
+    y = round(box[1]) if y < 0 else y
+    draw.rectangle((x, y, x + width, y + height), fill=colour)
+    draw.text((x + pad - left, y + pad - top), text, fill=_DARK, font=letters)
+
+
+def strip(frames: Sequence[Image.Image], texts: Sequence[str], *, height: int = 320, columns: int = 4) -> Image.Image:
+    """Lay pictures of one size side by side, with a line of text under each, row after row.
+
+    Args:
+        frames: at least one picture.
+        texts: one for each.
+        height: of each picture in the result, in pixels.
+        columns: pictures in one row.
+    """
+    scale = height / frames[0].height
+    width = max(1, round(frames[0].width * scale))
+    letters = _font(max(11, round(height / 20)))
+    gap, under = 8, round(letters.size * 1.8)
+    across = min(columns, len(frames))
+    down = -(-len(frames) // across)
+    sheet = Image.new("RGB", (across * (width + gap) + gap, down * (height + under + gap) + gap), "white")
+    draw = ImageDraw.Draw(sheet)
+    for number, (frame, text) in enumerate(zip(frames, texts, strict=True)):
+        x, y = gap + number % across * (width + gap), gap + number // across * (height + under + gap)
+        sheet.paste(frame.convert("RGB").resize((width, height), Image.Resampling.LANCZOS), (x, y))
+        draw.text((x, y + height + 2), _short(text, letters, width), fill=_DARK, font=letters)
+    return sheet
+
+
+def _short(text: str, letters: ImageFont.FreeTypeFont, width: int) -> str:
+    """The text, cut with an ellipsis where it is wider than `width` pixels."""
+    if letters.getlength(text) <= width:
+        return text
+    while text and letters.getlength(text + "…") > width:
+        text = text[:-1]
+    return text + "…"
+
+
+@lru_cache(maxsize=16)
+def _font(size: int) -> ImageFont.FreeTypeFont:
+    """DejaVu Sans, which comes with matplotlib: names of classes are not always in Latin letters."""
+    import matplotlib as mpl
+
+    return ImageFont.truetype(Path(mpl.get_data_path(), "fonts", "ttf", "DejaVuSans.ttf"), size)

@@ -1,0 +1,113 @@
+"""`whylight locate` from files to boxes: what is written, what is said, and what happens when it runs again."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+import whylight
+from cli.conftest import Run
+
+
+def boxes(out: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (out / "boxes.jsonl").read_text(encoding="utf-8").splitlines()]
+
+
+def test_one_picture_is_told_in_one_line(run: Run, photo: Path, tmp_path: Path) -> None:
+    outcome = run("locate", photo, "--target", "face", "--out", "out")
+    assert outcome.code == 0, outcome.err
+    found = whylight.locate(whylight.load("face", device="cpu"), photo, "face")
+    first = found.boxes[0]
+    (line,) = outcome.out.splitlines()
+    assert line.startswith(f"{photo}: {len(found.boxes)} × face at x={first.x0}…{first.x1} y={first.y0}…{first.y1}")
+    assert line.endswith("→ out/astronaut.boxes.png")
+    (record,) = boxes(tmp_path / "out")
+    assert [tuple(box.values()) for box in record["boxes"]] == [tuple(box) for box in found.boxes]
+    with Image.open(tmp_path / "out" / "astronaut.boxes.png") as drawn:
+        assert drawn.size == found.picture.size
+
+
+def test_every_form_says_the_same(run: Run, good: Path, model: str, tmp_path: Path) -> None:
+    outcome = run(
+        "locate", good, "--model", model, "--out", "out", "--also", "coco,yolo,csv", "--json", "-", "--target", 0
+    )
+    assert outcome.code == 0, outcome.err
+    out = tmp_path / "out"
+    told = {record["picture"]: record["boxes"] for record in outcome.lines}
+    assert len(told) == 3
+    coco = json.loads((out / "coco.json").read_text())
+    names = {image["id"]: image["file_name"] for image in coco["images"]}
+    as_coco = [(names[a["image_id"]], a["bbox"]) for a in coco["annotations"]]
+    expected = [
+        (picture, [box["x0"], box["y0"], box["x1"] - box["x0"], box["y1"] - box["y0"]])
+        for picture, found in told.items()
+        for box in found
+    ]
+    assert as_coco == expected
+    with (out / "boxes.csv").open(newline="") as file:
+        rows = [(row["file"], int(row["x1"])) for row in csv.DictReader(file)]
+    assert rows == [(picture, box["x1"]) for picture, found in told.items() for box in found]
+    labels = sorted(path.relative_to(out / "labels").as_posix() for path in (out / "labels").rglob("*.txt"))
+    assert labels == ["a.txt", "b.txt", "more/a.txt"]
+
+
+def test_a_second_run_does_only_what_is_missing(run: Run, good: Path, model: str, tmp_path: Path) -> None:
+    run("locate", good / "a.jpg", good / "b.png", "--model", model, "--out", "out")
+    stamps = {file: os.stat(file).st_mtime_ns for file in (tmp_path / "out").glob("*.png")}
+    outcome = run("locate", good / "a.jpg", good / "b.png", good / "more" / "a.jpg", "--model", model, "--out", "out")
+    assert "in 3 pictures (2 done before" in outcome.out
+    assert all(os.stat(file).st_mtime_ns == before for file, before in stamps.items())
+    other = run("locate", good / "a.jpg", good / "b.png", "--model", model, "--out", "out", "--threshold", "0.9")
+    assert "in 2 pictures (0 done before" in other.out
+
+
+def test_a_broken_picture_does_not_stop_the_others(run: Run, pictures: Path, model: str, tmp_path: Path) -> None:
+    outcome = run("locate", pictures, "--model", model, "--out", "out")
+    assert outcome.code == 1
+    assert "broken.jpg" in outcome.err
+    assert "in 3 pictures" in outcome.out
+    assert "1 failed, see out/errors.jsonl" in outcome.out
+    (error,) = (tmp_path / "out" / "errors.jsonl").read_text().splitlines()
+    assert json.loads(error)["kind"] == "ImageError"
+
+
+def test_results_among_the_pictures_are_not_searched(run: Run, good: Path, model: str) -> None:
+    run("locate", good, "--model", model, "--out", good)
+    again = run("locate", good, "--model", model, "--out", good)
+    assert "in 3 pictures (3 done before)" in again.out
+
+
+def test_look_after_look_is_drawn(run: Run, photo: Path, tmp_path: Path) -> None:
+    outcome = run("locate", photo, "--sequential", "--strip", "--erase", "mean", "--out", "out", "--max-objects", 2)
+    assert outcome.code == 0, outcome.err
+    assert "once erased" in outcome.out
+    (record,) = boxes(tmp_path / "out")
+    assert record["steps"][0]["probability_after"] < record["steps"][0]["probability_before"]
+    with Image.open(tmp_path / "out" / "astronaut.looks.webp") as frames:
+        assert getattr(frames, "n_frames", 1) == len(record["steps"])
+    assert (tmp_path / "out" / "astronaut.looks.png").is_file()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--threshold", "0"), "--threshold 0.0: expected a share of the maximum in (0, 1]"),
+        (("--also", "coco,voc"), "--also 'voc': choose among coco, yolo, csv"),
+        (("--erase", "rubber"), "--erase 'rubber': choose one of blur, mean, inpaint"),
+        (("--fast", "--method", "cam"), "--fast chooses a method by itself"),
+        (("--target", "fase"), "face"),
+        (("--method", "gradcm"), "gradcam"),
+        (("--precision", "fp8"), "--precision 'fp8': choose one of auto, fp32, bf16"),
+    ],
+)
+def test_bad_usage(run: Run, photo: Path, tmp_path: Path, arguments: tuple[str, ...], said: str) -> None:
+    outcome = run("locate", photo, *arguments, "--out", "out")
+    assert outcome.code == 2
+    assert said in outcome.err
+    assert not (tmp_path / "out").exists()
