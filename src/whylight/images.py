@@ -71,6 +71,7 @@ _TURN = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+_SIDEWAYS = tuple(_TURN[orientation] for orientation in (5, 6, 7, 8))  # these swap width and height
 
 
 def decode(source: Picture, *, max_pixels: int = MAX_PIXELS) -> Image.Image:
@@ -115,6 +116,32 @@ def decode(source: Picture, *, max_pixels: int = MAX_PIXELS) -> Image.Image:
             return _from_stream(stream, name, max_pixels)
     except MemoryError:
         raise ImageError(f"{name}: decoding it needs more memory than there is; make the picture smaller") from None
+
+
+def size_of(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
+    """Read the (width, height) that `decode` would give a file, from its header where the format allows.
+
+    Raises:
+        ImageError: the picture is missing, empty, too large or not a picture. Damage behind the header may go
+            unnoticed.
+
+    Examples:
+        >>> size_of("examples/astronaut.jpg")
+        (512, 512)
+    """
+    name = name_of(path)
+    try:
+        with _open(name) as stream, _reader_of(stream, name) as picture:
+            _check_size(picture, name, max_pixels)
+            if isinstance(picture, TiffImagePlugin.TiffImageFile):
+                picture.load()  # which turns it upright, so that nothing is left to turn
+            turn = _turn(picture)
+            width, height = picture.size
+    except MemoryError:
+        raise ImageError(f"{name}: decoding it needs more memory than there is; make the picture smaller") from None
+    except _DAMAGE as error:
+        raise _damaged(name, error) from None
+    return (height, width) if turn in _SIDEWAYS else (width, height)
 
 
 def name_of(source: Picture) -> str:
@@ -215,6 +242,11 @@ def _open(name: str) -> IO[bytes]:
 
 
 def _from_stream(stream: IO[bytes], name: str, max_pixels: int) -> Image.Image:
+    with _reader_of(stream, name) as picture:
+        return _upright(picture, name, max_pixels)
+
+
+def _reader_of(stream: IO[bytes], name: str) -> ImageFile.ImageFile:
     try:
         head = stream.read(16)
         stream.seek(0)
@@ -229,11 +261,9 @@ def _from_stream(stream: IO[bytes], name: str, max_pixels: int) -> Image.Image:
         also = "; HEIC and AVIF files have to be converted first" if head[4:8] == b"ftyp" else ""
         raise ImageError(f"{name}: not a picture whylight reads; it should be {FORMATS}{also}")
     try:
-        picture = reader(stream, name)
+        return reader(stream, name)
     except _DAMAGE as error:
         raise _damaged(name, error) from None
-    with picture:
-        return _upright(picture, name, max_pixels)
 
 
 def _from_pil(picture: Image.Image, name: str, max_pixels: int) -> Image.Image:
@@ -244,7 +274,7 @@ def _from_pil(picture: Image.Image, name: str, max_pixels: int) -> Image.Image:
     return _plain(to_rgb(picture, name))
 
 
-def _upright(picture: ImageFile.ImageFile, name: str, max_pixels: int) -> Image.Image:
+def _check_size(picture: ImageFile.ImageFile, name: str, max_pixels: int) -> None:
     width, height = picture.size
     if width <= 0 or height <= 0:
         raise ImageError(f"{name}: the picture has no pixels: {width} × {height}")
@@ -253,6 +283,10 @@ def _upright(picture: ImageFile.ImageFile, name: str, max_pixels: int) -> Image.
             f"{name}: {width} × {height} is {width * height / 1e6:,.1f} million pixels, above the limit of "
             f"{max_pixels / 1e6:,.1f} million; make the picture smaller"
         )
+
+
+def _upright(picture: ImageFile.ImageFile, name: str, max_pixels: int) -> Image.Image:
+    _check_size(picture, name, max_pixels)
     try:
         picture.load()
     except _DAMAGE as error:
