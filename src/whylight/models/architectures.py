@@ -163,7 +163,7 @@ def _unavailable(arch: str, loader: str, error: BaseException) -> ModelError:
     )
 
 
-def load_foreign(module: nn.Module, path: str | os.PathLike[str]) -> list[str]:
+def load_foreign(module: nn.Module, path: str | os.PathLike[str], *, without: str | None = None) -> list[str]:
     """Copy weights from somebody's file into a network: a state dict in .safetensors, .pth, .pt or .ckpt.
 
     The last layer stays as it is where the file's was made for another number of classes. PyTorch files are read with
@@ -172,6 +172,7 @@ def load_foreign(module: nn.Module, path: str | os.PathLike[str]) -> list[str]:
     Args:
         module: the network to fill, in place.
         path: the file. A state dict that lies under "state_dict" or "model", or has "module." before its names, is found.
+        without: leave out the tensors whose names begin so: the network has no place for them.
 
     Returns:
         The names of the parameters that were left as they are (the last layer's), often none.
@@ -179,7 +180,10 @@ def load_foreign(module: nn.Module, path: str | os.PathLike[str]) -> list[str]:
     Raises:
         ModelError: the file is missing or no state dict, or does not fit: it names the keys and shapes.
     """
-    return _fill(module, _read_state(Path(path)), str(path))
+    state = _read_state(Path(path))
+    if without is not None:
+        state = {name: value for name, value in state.items() if not name.startswith(without)}
+    return _fill(module, state, str(path))
 
 
 def _read_state(path: Path) -> dict[str, Tensor]:

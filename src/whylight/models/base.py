@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import Tensor
@@ -15,6 +15,7 @@ from whylight.preprocess import Preprocess
 
 if TYPE_CHECKING:
     from whylight.methods import Method
+    from whylight.models.boxes import BoxHead
 
 
 class Classifier(ABC):
@@ -24,11 +25,16 @@ class Classifier(ABC):
         classes: one name for each logit.
         preprocessing: how a picture becomes its input.
         multilabel: whether classes are judged one by one (a sigmoid each) rather than against each other (a softmax).
+        box_head: the head that finds boxes, where the model was trained with boxes; None elsewhere.
+        localization: the threshold that `whylight calibrate` stored with it, and the method it is for; None where none was, or where
+            the model is looked at after another layer.
     """
 
     classes: tuple[str, ...]
     preprocessing: Preprocess
     multilabel: bool = False
+    box_head: BoxHead | None = None
+    localization: Mapping[str, Any] | None = None
 
     @property
     @abstractmethod

@@ -17,11 +17,12 @@ from torch import Tensor, nn
 from whylight.atomic import replacing
 from whylight.errors import ModelError
 from whylight.models.architectures import build
+from whylight.models.boxes import PREFIX, BoxHead, BoxSpec
 from whylight.preprocess import Preprocess
 
 KEY = "whylight"  # our entry in the file's metadata
 FILE = "model.safetensors"  # its name in a run folder
-FORMAT = 1
+FORMAT = 2  # 1: without a box head; such files are still written as 1, for older versions
 OPTIONS = {"fold_batch_norm": bool}  # all that a file may hand to the constructor
 
 
@@ -36,6 +37,9 @@ class ModelSpec:
         output_stride: pixels for each cell of the last grid; None: the architecture's own.
         options: more options that the network was built with.
         training: free facts about how it was made, for its card.
+        boxes: what its box head is like; None where it has none.
+        localization: the threshold at which boxes are cut out of its maps, and how it was chosen (`whylight calibrate`); None where
+            none was.
     """
 
     arch: str
@@ -44,18 +48,22 @@ class ModelSpec:
     output_stride: int | None = None
     options: Mapping[str, object] = field(default_factory=dict)
     training: Mapping[str, object] = field(default_factory=dict)
+    boxes: BoxSpec | None = None
+    localization: Mapping[str, Any] | None = None
 
     def to_json(self) -> str:
         """Return everything as one line of JSON."""
         return json.dumps(
             {
-                "format": FORMAT,
+                "format": 1 if self.boxes is None else FORMAT,
                 "arch": self.arch,
                 "classes": list(self.classes),
                 "preprocess": self.preprocess.to_dict(),
                 "output_stride": self.output_stride,
                 "options": dict(self.options),
                 "training": dict(self.training),
+                **({} if self.boxes is None else {"boxes": self.boxes.to_dict()}),
+                **({} if self.localization is None else {"localization": dict(self.localization)}),
             }
         )
 
@@ -65,7 +73,12 @@ class ModelSpec:
 
 
 def save_weights(
-    path: str | os.PathLike[str], module: nn.Module, spec: ModelSpec, *, dtype: torch.dtype | None = None
+    path: str | os.PathLike[str],
+    module: nn.Module,
+    spec: ModelSpec,
+    *,
+    dtype: torch.dtype | None = None,
+    box_head: BoxHead | None = None,
 ) -> None:
     """Write a network and its spec to one safetensors file; the file appears whole or not at all.
 
@@ -74,13 +87,17 @@ def save_weights(
         module: the network, built as the spec says.
         spec: what the file says about it.
         dtype: kind of number for the weights, such as `torch.float16` (half the size); None keeps theirs.
+        box_head: the box head, where the spec says that there is one.
 
     Raises:
         ModelError: if a weight is not finite in `dtype`.
         OSError: if the file cannot be written.
     """
     tensors: dict[str, Tensor] = {}
-    for name, value in module.state_dict().items():
+    state = module.state_dict()
+    if box_head is not None:
+        state |= {PREFIX + name: value for name, value in box_head.state_dict().items()}
+    for name, value in state.items():
         value = value.detach().cpu()
         if dtype is not None and value.is_floating_point():
             value = value.to(dtype)
@@ -128,6 +145,8 @@ def read_spec(path: str | os.PathLike[str]) -> ModelSpec:
             output_stride=fields["output_stride"],
             options=fields["options"],
             training=fields["training"],
+            boxes=BoxSpec.from_dict(boxes, len(fields["classes"])) if (boxes := fields.get("boxes")) else None,
+            localization=_localization(fields.get("localization")),
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ModelError(f"{path}: its whylight metadata is damaged ({error!r})") from error
@@ -157,10 +176,77 @@ def load_weights(path: str | os.PathLike[str]) -> tuple[nn.Module, ModelSpec]:
     path = _file(path)
     module = spec.build()
     try:
-        module.load_state_dict(safetensors.torch.load_file(path))
+        state = safetensors.torch.load_file(path)
+        if spec.boxes is not None:
+            state = {name: value for name, value in state.items() if not name.startswith(PREFIX)}
+        module.load_state_dict(state)
     except (RuntimeError, OSError, safetensors.SafetensorError) as error:
         raise ModelError(f"{path}: the weights do not fit {spec.arch}: {error}") from error
     return module.float().eval(), spec
+
+
+def load_box_head(path: str | os.PathLike[str], spec: ModelSpec) -> BoxHead | None:
+    """Read the box head of a model file, or a run folder, with its spec: in float32 and evaluation mode; None where there is none.
+
+    Raises:
+        ModelError: if the weights do not fit the spec.
+    """
+    if spec.boxes is None:
+        return None
+    path = _file(path)
+    head = BoxHead(spec.boxes)
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:
+            names = [name for name in file.keys() if name.startswith(PREFIX)]  # noqa: SIM118
+            head.load_state_dict({name.removeprefix(PREFIX): file.get_tensor(name) for name in names})
+    except (RuntimeError, OSError, safetensors.SafetensorError) as error:
+        raise ModelError(f"{path}: the weights of the box head do not fit its spec: {error}") from error
+    return head.float().eval()
+
+
+def store_localization(
+    source: str | os.PathLike[str], localization: Mapping[str, Any], target: str | os.PathLike[str] | None = None
+) -> Path:
+    """Write down with a model at which threshold boxes are cut out of its maps; the weights stay as they are.
+
+    Older versions read such a file as before, and pass the threshold over.
+
+    Args:
+        source: a model file of ours, or a run folder.
+        localization: `threshold`, a share of the maximum, and the `method` it is for; more facts as plain JSON values.
+        target: the file to write; None: the model's own.
+
+    Returns:
+        The file that was written, whole or not at all.
+
+    Raises:
+        ModelError: if the source is no model file of ours.
+        OSError: if the file cannot be written.
+    """
+    source = _file(source)
+    read_spec(source)  # complains about files that are not ours
+    metadata = _metadata(source)
+    fields = json.loads(metadata[KEY]) | {"localization": _localization(dict(localization))}
+    tensors = safetensors.torch.load_file(source)
+    path = source if target is None else Path(target)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path, durable=True) as file:
+        file.write(safetensors.torch.save(tensors, metadata={**metadata, KEY: json.dumps(fields)}))
+    return path
+
+
+def _localization(fields: Any) -> dict[str, Any] | None:
+    """What `store_localization` wrote, which may come from a stranger's file.
+
+    Raises:
+        ValueError: if it is nothing of that kind.
+    """
+    if fields is None:
+        return None
+    there = isinstance(fields, dict) and isinstance(fields.get("method"), str)
+    if not there or not isinstance(fields.get("threshold"), float | int) or not 0 < fields["threshold"] <= 1:
+        raise ValueError(f"localization {fields!r}")
+    return fields
 
 
 def _file(path: str | os.PathLike[str]) -> Path:

@@ -18,8 +18,9 @@ from whylight.errors import ModelError
 from whylight.models import bundled
 from whylight.models.architectures import TORCHVISION, build, is_known, load_foreign, names
 from whylight.models.blackbox import BlackBox
+from whylight.models.boxes import BoxHead
 from whylight.models.device import resolve_device
-from whylight.models.files import FILE, load_weights
+from whylight.models.files import FILE, load_box_head, load_weights
 from whylight.models.model import Model
 from whylight.preprocess import Interpolation, Preprocess
 
@@ -65,7 +66,11 @@ def load(
         if weights is not None:
             raise ModelError(f"{text} brings its own weights: leave weights= out, or name an architecture")
         module, spec = load_weights(file)
-        return _model(module, classes or spec.classes, spec.preprocess, where, layer, multilabel)
+        box_head = load_box_head(file, spec)
+        model = _model(module, classes or spec.classes, spec.preprocess, where, layer, multilabel, box_head)
+        if spec.localization is not None and spec.localization.get("layer") == layer:
+            model.localization = spec.localization
+        return model
 
 
 def _black_box(
@@ -147,9 +152,14 @@ def _model(
     device: torch.device,
     layer: str | None,
     multilabel: bool,
+    box_head: BoxHead | None = None,
 ) -> Model:
     module.requires_grad_(False).eval().to(device)
-    return Model(module, classes=classes, preprocessing=preprocessing, layer=layer, multilabel=multilabel)
+    if box_head is not None:
+        box_head.requires_grad_(False).to(device)
+    return Model(
+        module, classes=classes, preprocessing=preprocessing, layer=layer, multilabel=multilabel, box_head=box_head
+    )
 
 
 def _timm_preprocessing(module: nn.Module) -> Preprocess:

@@ -22,6 +22,7 @@ from whylight.preprocess import IMAGENET_MEAN, IMAGENET_STD, Preprocess
 
 if TYPE_CHECKING:
     from whylight.models.attention import AttentionMaps
+    from whylight.models.boxes import BoxHead, FoundBoxes
     from whylight.models.fast import Fast
 
 
@@ -37,6 +38,7 @@ class Model(Classifier):
         preprocessing: how a picture becomes its input.
         layer: a submodule or its dotted name at which to look; None = the last spatial one.
         multilabel: the classes do not exclude each other: probabilities are sigmoids of the logits, one by one.
+        box_head: a head that finds boxes; it reads the last spatial layer, whatever `layer` is.
 
     Raises:
         ModelError: if the network does not run on such an input, cannot be split, or has another number of classes.
@@ -50,8 +52,11 @@ class Model(Classifier):
         preprocessing: Preprocess | None = None,
         layer: str | nn.Module | None = None,
         multilabel: bool = False,
+        box_head: BoxHead | None = None,
     ) -> None:
         self.module = module
+        self.box_head = box_head
+        self._layer_given = layer is not None
         self.preprocessing = preprocessing or Preprocess()
         self.multilabel = multilabel
         self._order = torch.contiguous_format
@@ -110,6 +115,8 @@ class Model(Classifier):
     def to(self, device: str | torch.device) -> Model:
         """Move the network to a device (`"auto"`, `"cpu"`, `"cuda:0"`, …) and return this model."""
         self.module.to(resolve_device(device))
+        if self.box_head is not None:
+            self.box_head.to(resolve_device(device))
         return self
 
     def prepare(self, x: Tensor) -> Tensor:
@@ -178,6 +185,31 @@ class Model(Classifier):
             self._fast[precision] = Fast(self.module, self._probe(), precision=precision)
         return self._fast[precision]
 
+    def find_boxes(self, x: Tensor) -> FoundBoxes:
+        """Ask the box head: (N, 3, H, W) → for each picture a box and its scores for each cell, without gradient.
+
+        `whylight.supervised.regressed` makes boxes in pixels of a picture from them.
+
+        Raises:
+            ModelError: if the model has no box head.
+        """
+        from whylight.models import boxes
+
+        if self.box_head is None:
+            raise ModelError(
+                f"{type(self.module).__name__} was not trained with boxes: whylight train --boxes FILE makes a model that was"
+            )
+        home = self._home
+        with torch.no_grad():
+            grid = home.features(x)
+            out = self.box_head(grid.float())
+            return boxes.read(self.box_head, out, (x.shape[2], x.shape[3]), home.head(grid))
+
+    @cached_property
+    def _home(self) -> Model:
+        """The same classifier, looked at where the box head does."""
+        return self if not self._layer_given else Model(self.module, preprocessing=self.preprocessing)
+
     def borrow(self) -> AbstractContextManager[None]:
         """Have the network to oneself, in evaluation mode, and hand it back as it was."""
         return borrowed(self.module)
@@ -195,6 +227,7 @@ class Model(Classifier):
                 preprocessing=self.preprocessing,
                 layer=layer,
                 multilabel=self.multilabel,
+                box_head=self.box_head,
             )
             self._at[layer]._fast = self._fast  # it is the same network
         return self._at[layer]
