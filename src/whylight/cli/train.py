@@ -9,7 +9,7 @@ import typer
 
 INTERRUPTED = 130
 
-Start, Net, Learn, Change, Local, Run = "Start", "Network", "Learning", "Augmentation", "Looking", "Run"
+Start, Net, Learn, Change, Boxes, Local, Run = "Start", "Network", "Learning", "Augmentation", "Boxes", "Looking", "Run"
 
 
 def _option(*names: str, panel: str, about: str) -> typer.models.OptionInfo:
@@ -19,7 +19,10 @@ def _option(*names: str, panel: str, about: str) -> typer.models.OptionInfo:
 def train(
     context: typer.Context,
     data: Annotated[
-        Path | None, typer.Argument(help="train/ val/ [test/] with a folder a class, or such folders alone.")
+        Path | None,
+        typer.Argument(
+            help="train/ val/ [test/] with a folder a class, or such folders alone; with --boxes a folder of pictures."
+        ),
     ] = None,
     out: Annotated[Path | None, _option("--out", panel=Run, about="The run folder to make.")] = None,
     resume: Annotated[Path | None, _option("--resume", panel=Run, about="Go on with a stopped run.")] = None,
@@ -84,6 +87,13 @@ def train(
         str | None,
         _option("--background", panel=Local, about="The class whose label holds in every part of a picture."),
     ] = None,
+    boxes: Annotated[
+        Path | None,
+        _option("--boxes", panel=Boxes, about="CSV: file,label,x0,y0,x1,y1. Trains a head that finds boxes."),
+    ] = None,
+    box_loss: Annotated[
+        Literal["giou", "smooth-l1"], _option("--box-loss", panel=Boxes, about="How far a box is from the drawn one.")
+    ] = "giou",
     paste: Annotated[float, _option("--paste", panel=Local, about="Chance of a paste on a background picture.")] = 0.0,
     paste_from: Annotated[
         list[str] | None, _option("--paste-from", panel=Local, about="Files CLASS/… that may be pasted (pattern).")
@@ -128,7 +138,7 @@ def train(
             settings = {name: value for name, value in context.params.items() if name != "resume"}
             settings |= {"data": str(data), "out": str(out), "weights": None if weights is None else str(weights)}
             settings |= {"unfreeze": _blocks(unfreeze), "repeat": [_times(text) for text in repeat or ()]}
-            settings |= {"paste_from": paste_from or ()}
+            settings |= {"paste_from": paste_from or (), "boxes": None if boxes is None else str(boxes)}
             result = start(TrainConfig.from_dict(settings), progress=True)
     except Interrupted:
         typer.echo(f"whylight: stopped, and saved. Go on with: whylight train --resume {where}", err=True)
@@ -141,6 +151,11 @@ def train(
             f"{part}: accuracy {scores.accuracy:.2%}, balanced {scores.balanced_accuracy:.2%}, "
             f"calibration error {scores.calibration_error:.4f} ({scores.pictures} pictures)"
         )
+        if scores.boxes is not None:
+            typer.echo(
+                f"{part}: boxes: average precision {scores.boxes.average_precision:.2%}, found {scores.boxes.found:.2%} of "
+                f"{scores.boxes.drawn}, right {scores.boxes.right:.2%} (scores from {scores.boxes.threshold:.2f} on)"
+            )
     typer.echo(
         f"{result.run}: done, best epoch {result.best['epoch']:.0f}. Use it: whylight explain PICTURE --model {where}"
     )

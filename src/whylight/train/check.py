@@ -16,11 +16,12 @@ SHOWN = 10  # problems of one kind that are spelled out
 UNEVEN = 3.0  # the largest class over the smallest, from which on it is worth a word
 
 
-def check(data: Data, *, step: Callable[[], None] = lambda: None) -> dict[Path, str]:
+def check(data: Data, *, boxes: bool = False, step: Callable[[], None] = lambda: None) -> dict[Path, str]:
     """Check that a tree can be trained on.
 
     Args:
         data: the tree.
+        boxes: the pictures have boxes: one class will do, and a class may have boxes without a picture of its own.
         step: called after each picture, for a progress bar.
 
     Returns:
@@ -31,10 +32,10 @@ def check(data: Data, *, step: Callable[[], None] = lambda: None) -> dict[Path, 
             splits, or under two classes.
     """
     problems: list[str] = []
-    if len(data.classes) < 2:
+    if len(data.classes) < 2 and not boxes:
         names = ", ".join(data.classes) or "none"
         problems.append(f"at least two classes are needed, and there is {names} only: one folder for each class")
-    for split in data.splits:
+    for split in () if boxes else data.splits:
         empty = [name for name, count in zip(data.classes, data.counts(split), strict=True) if count == 0]
         where = f"{split}/" if data.given else ""
         problems += [f"{where}{name}: no pictures in this class" for name in empty]

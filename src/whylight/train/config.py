@@ -16,7 +16,7 @@ class TrainConfig:
 
     Args:
         data: an image-folder tree: `train/CLASS/…` and `val/CLASS/…` (`test/` too, if you like), or `CLASS/…` alone, which is
-            split. Folders inside a class are part of it.
+            split. Folders inside a class are part of it. With `boxes`, any folder of pictures.
         out: the run folder to make.
         arch: timm name, or `torchvision/NAME`.
         weights: a file of weights to start from. `pretrained`: start from the library's own weights. `scratch`: from chance.
@@ -37,6 +37,9 @@ class TrainConfig:
         erase: chance that a part is covered by a patch, often the middle of the lower half (of pictures that may be pasted).
         background: the class whose label holds in every part of its pictures ("no face", "empty street"). Its pictures may
             be cropped freely, and be what others are pasted on.
+        boxes: a CSV file with the columns file, label, x0, y0, x1, y1, half-open, in pixels of the picture: its labels are the
+            classes, and a box head is trained beside the classifier. Pictures without boxes are `background`.
+        box_loss: how far a box is from the drawn one: `giou`, or `smooth-l1` on x, y, width and height.
         paste: chance that a picture is shrunk and pasted on one of the background class. `paste_from`: patterns of the files
             that may be pasted; none: all. Background pictures are pasted on each other as often, so the seam is no clue.
         local: weight of the local loss, which reads the classifier at every cell of the last grid: no cell of a background
@@ -82,6 +85,8 @@ class TrainConfig:
     jpeg: float = 0.0
     erase: float = 0.0
     background: str | None = None
+    boxes: str | None = None
+    box_loss: Literal["giou", "smooth-l1"] = "giou"
     paste: float = 0.0
     paste_from: tuple[str, ...] = ()
     local: float = 0.0
@@ -115,7 +120,12 @@ class TrainConfig:
             raise TrainError(f"unfreeze takes a number of blocks (0: the classifier alone), not {self.unfreeze}")
         if (self.paste or self.local) and self.background is None:
             raise TrainError("paste and local need to know the background class: --background CLASS")
+        if self.boxes is not None and (self.paste or self.paste_from or self.local):
+            raise TrainError(
+                "paste, paste_from and local teach where to look without boxes: leave them out, or --boxes"
+            )
         choices = {
+            "box_loss": ("giou", "smooth-l1"),
             "optimizer": ("adamw", "adam"),
             "schedule": ("cosine", "constant"),
             "precision": ("auto", "fp32", "bf16"),
@@ -141,5 +151,6 @@ class TrainConfig:
 
     def absolute(self) -> Self:
         """The same with absolute paths, so that the run can be resumed from anywhere."""
-        weights = None if self.weights is None else str(Path(self.weights).resolve())
-        return replace(self, data=str(Path(self.data).resolve()), out=str(Path(self.out).resolve()), weights=weights)
+        weights, boxes = (None if file is None else str(Path(file).resolve()) for file in (self.weights, self.boxes))
+        data, out = str(Path(self.data).resolve()), str(Path(self.out).resolve())
+        return replace(self, data=data, out=out, weights=weights, boxes=boxes)

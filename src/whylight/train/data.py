@@ -24,11 +24,15 @@ SPLIT_LIKE = frozenset({*SPLITS, "training", "valid", "validation", "testing"}) 
 
 
 class Item(NamedTuple):
-    """One picture: where it is, its class number, and its name `CLASS/…` for patterns and messages."""
+    """One picture: where it is, its class number, its name `CLASS/…` for patterns and messages, and boxes where it has some.
+
+    A box is (class number, x0, y0, x1, y1), half-open, in pixels of the picture.
+    """
 
     path: Path
     label: int
     name: str
+    boxes: tuple[tuple[float, ...], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -46,8 +50,12 @@ class Data:
         return [labels.count(label) for label in range(len(self.classes))]
 
     def fingerprint(self, marks: dict[Path, str]) -> str:
-        """A hash of all names and contents (`check`'s marks): tells whether the data changed since a run began."""
-        lines = [f"{s} {i.name} {marks[i.path]}" for s, items in self.splits.items() for i in items]
+        """A hash of all names, contents (`check`'s marks) and boxes: tells whether the data changed since a run began."""
+        lines = [
+            f"{s} {i.name} {marks[i.path]}" + (f" {i.boxes}" if i.boxes else "")
+            for s, items in self.splits.items()
+            for i in items
+        ]
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 

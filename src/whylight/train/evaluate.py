@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from whylight.preprocess import Preprocess
+from whylight.train.box_scores import BoxScores
 from whylight.train.data import Item, Pictures, batches
 
 
 @dataclass(frozen=True)
 class Scores:
-    """Figures over a set of pictures; `recall` is by class."""
+    """Figures over a set of pictures; `recall` is by class, `boxes` are those of the box head where there is one."""
 
     pictures: int
     loss: float
@@ -23,6 +25,12 @@ class Scores:
     balanced_accuracy: float
     calibration_error: float
     recall: tuple[float, ...]
+    boxes: BoxScores | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The figures as plain values; without a box head as if there were none."""
+        plain = {name: value for name, value in self.__dict__.items() if name != "boxes"}
+        return plain if self.boxes is None else {**plain, "boxes": self.boxes.__dict__}
 
     @classmethod
     def of(cls, logits: Tensor, label: Tensor) -> Scores:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from whylight.errors import TrainError
+from whylight.models.boxes import BoxHead
 from whylight.models.files import ModelSpec
 from whylight.train import checkpoint, report
 from whylight.train.augment import Augment
@@ -62,6 +63,8 @@ class Loop:
         )
         self.background = data.classes.index(config.background) if config.background is not None else 0
         self.steps = max(1, len(self.items) // config.batch)  # a last, smaller batch is left out
+        self.box_head: BoxHead | None = None
+        self.network = module  # the classifier
         self.module = module.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.reader = Reader(self.module, config.size) if config.local else None
         self.weights = class_weights(data.counts("train")).to(device) if config.balance else None
@@ -87,7 +90,7 @@ class Loop:
         with _ctrl_c() as stopped:
             while self.epoch < self.config.epochs:
                 self._epoch(stopped)
-                self._finish_epoch(Scores.of(*self.predict("val")))
+                self._finish_epoch(self.measure("val"))
 
     def _epoch(self, stopped: threading.Event) -> None:
         config = self.config
@@ -120,11 +123,7 @@ class Loop:
         torch.manual_seed(mix(self.config.seed, self.epoch, self.step, -1))  # dropout depends on the step alone
         x = x.to(self.device, memory_format=torch.channels_last)
         target, where = label.to(self.device), where.to(self.device)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.half):
-            logits, cells = self.reader(x) if self.reader else (self.module(x), None)
-        loss = F.cross_entropy(logits.float(), target, self.weights)
-        if cells is not None:
-            loss = loss + self.config.local * local_loss(cells.float(), target, where, self.background)
+        loss, logits = self._loss(x, target, where)
         value = float(loss.detach())
         if not math.isfinite(value):
             raise TrainError(f"the loss is {value} in epoch {self.epoch + 1}, step {self.step + 1}: try a lower --lr")
@@ -134,6 +133,22 @@ class Loop:
         self.optimizer.step()
         self.schedule.step()
         return value, logits.detach()
+
+    def _loss(self, x: Tensor, target: Tensor, where: Tensor) -> tuple[Tensor, Tensor]:
+        """What is made small, and the logits (N, C)."""
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.half):
+            logits, cells = self.reader(x) if self.reader else (self.module(x), None)
+        loss = F.cross_entropy(logits.float(), target, self.weights)
+        if cells is not None:
+            loss = loss + self.config.local * local_loss(cells.float(), target, where, self.background)
+        return loss, logits
+
+    def measure(self, split: str) -> Scores:
+        """How good the network is on a split, with the weights as they are."""
+        return Scores.of(*self.predict(split))
+
+    def settle(self) -> None:
+        """What is chosen once the weights are those that will be stored; here nothing."""
 
     def predict(self, split: str) -> tuple[Tensor, Tensor]:
         """Logits (N, C) and labels (N,) of a split, with the weights as they are."""
@@ -164,6 +179,7 @@ class Loop:
             "val_loss": scores.loss,
             "val_accuracy": scores.accuracy,
             "val_balanced_accuracy": scores.balanced_accuracy,
+            **({} if scores.boxes is None else {"val_average_precision": scores.boxes.average_precision}),
             "seconds": round(self.sums["seconds"], 1),
         }
         best = min((_merit(r) for r in self.rows), default=None)
@@ -210,8 +226,8 @@ def out_of_memory(error: BaseException) -> bool:
 
 
 def _merit(row: Row) -> tuple[float, float]:
-    """Sorts epochs, the best first: by balanced accuracy in validation, then by loss."""
-    return -row["val_balanced_accuracy"], row["val_loss"]
+    """Sorts epochs, the best first: by balanced accuracy in validation (and average precision, with boxes), then by loss."""
+    return -row["val_balanced_accuracy"] - row.get("val_average_precision", 0.0), row["val_loss"]
 
 
 def _optimizer(config: TrainConfig, module: nn.Module) -> torch.optim.Optimizer:

@@ -34,15 +34,19 @@ def write_curves(path: Path, rows: list[Row], *, local: bool = False) -> None:
     epochs = [row["epoch"] for row in rows]
     figure = Figure(figsize=(9, 3.4), layout="constrained", dpi=120)
     FigureCanvasAgg(figure)
-    for axes, kind in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
+    kinds = ["loss", "accuracy", *(["average_precision"] if "val_average_precision" in rows[0] else [])]
+    for axes, kind in zip(figure.subplots(1, len(kinds)), kinds, strict=True):
         for part, colour, name in (("train", TRAIN, "training"), ("val", VAL, "validation")):
-            axes.plot(epochs, [row[f"{part}_{kind}"] for row in rows], "o-", ms=4, color=colour, label=name)
-        axes.set(xlabel="epoch", title=kind.capitalize())
+            if f"{part}_{kind}" in rows[0]:
+                axes.plot(epochs, [row[f"{part}_{kind}"] for row in rows], "o-", ms=4, color=colour, label=name)
+        axes.set(xlabel="epoch", title=kind.capitalize().replace("_", " "))
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(alpha=0.25)
         axes.spines[["top", "right"]].set_visible(False)
         axes.legend(frameon=False)
-    measured = "changed pictures, its loss with the local term" if local else "changed pictures"
+    measured = "changed pictures"
+    if local or len(kinds) > 2:
+        measured += f", its loss with the {'local term' if local else 'boxes'}"
     figure.suptitle(f"Training is measured on {measured}; validation on plain pictures", fontsize=8)
     picture = io.BytesIO()
     figure.savefig(picture, format="png")
@@ -84,9 +88,31 @@ def write_card(
             + " |"
             for part, s in scores.items()
         ),
+        *_about_boxes(config, scores),
         "",
         "It knows only pictures like those it was trained on. Who uses it should add here: where the pictures come from and under",
         "which licence, what the model is for, and what it is not for.",
         "",
     ]
     write(path, "\n".join(lines).encode())
+
+
+def _about_boxes(config: TrainConfig, scores: dict[str, Scores]) -> list[str]:
+    """The card's table of boxes; nothing where the model has no box head."""
+    rows = [
+        f"| {part} | {s.boxes.drawn} | {s.boxes.average_precision:.2%} | {s.boxes.found:.2%} | {s.boxes.right:.2%} |"
+        for part, s in scores.items()
+        if s.boxes is not None
+    ]
+    if not rows:
+        return []
+    threshold = next(s.boxes.threshold for s in scores.values() if s.boxes is not None)
+    return [
+        "",
+        f"A box head was trained beside the classifier (`{Path(str(config.boxes)).name}`, {config.box_loss}). At IoU 0.5;",
+        f"found and right count boxes with a score from {threshold:.3f} on, which was chosen on the validation pictures:",
+        "",
+        "| set | boxes drawn | average precision | found | right |",
+        "|---|---|---|---|---|",
+        *rows,
+    ]

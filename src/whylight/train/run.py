@@ -16,7 +16,8 @@ from whylight.errors import TrainError
 from whylight.models.adapt import centre_head, scale_head
 from whylight.models.device import resolve_device
 from whylight.models.files import FILE, save_weights
-from whylight.train import checkpoint, report
+from whylight.train import box_data, checkpoint, report
+from whylight.train.box_loop import BoxLoop
 from whylight.train.check import check, imbalance
 from whylight.train.config import TrainConfig
 from whylight.train.data import Data, find, split
@@ -93,8 +94,9 @@ def resume(run: str | Path, *, progress: bool = False) -> Result:
     with Progress(progress) as show:
         data, marks = _data(config, show)
         if data.fingerprint(marks) != resolved["data"]:
+            what = "pictures (or their boxes)" if config.boxes else "pictures"
             raise TrainError(
-                f"{config.data}: the pictures changed since {run} began: it can only go on with the same ones"
+                f"{config.data}: the {what} changed since {run} began: it can only go on with the same ones"
             )
         loop = _loop(config, data, show)
         loop.restore()
@@ -118,6 +120,8 @@ def _check_out(out: Path) -> None:
 
 def _data(config: TrainConfig, show: Progress) -> tuple[Data, dict[Path, str]]:
     """The pictures by split, and a mark of each one's content."""
+    if config.boxes is not None:
+        return _data_with_boxes(config, config.boxes, show)
     data = find(config.data)
     if config.background is not None and config.background not in data.classes:
         raise TrainError(f"background: {config.background!r} is none of the classes {', '.join(data.classes)}")
@@ -131,9 +135,30 @@ def _data(config: TrainConfig, show: Progress) -> tuple[Data, dict[Path, str]]:
     return data, marks
 
 
+def _data_with_boxes(config: TrainConfig, boxes: str, show: Progress) -> tuple[Data, dict[Path, str]]:
+    """The same for a folder of pictures and a file of boxes."""
+    data = box_data.find(config.data, boxes, config.background)
+    with show.task("checking the pictures", sum(map(len, data.splits.values()))) as step:
+        marks = check(data, boxes=True, step=step)
+    if not data.given:
+        data = box_data.cut(data, marks, config.val_share, config.test_share, config.seed)
+    if len(data.classes) == 1:
+        if config.centre_head:
+            raise TrainError(
+                "centre_head: with one class nothing would be left: leave it out, or give pictures without it"
+            )
+        show.say(
+            f"one class only ({data.classes[0]}): the classifier has nothing to tell apart, and its maps will mean nothing; "
+            "the boxes will. Pictures without it, and --background NAME, change that"
+        )
+    return data, marks
+
+
 def _loop(config: TrainConfig, data: Data, show: Progress) -> Loop:
     module, spec = start(config, data.classes, show.say)
-    return Loop(config, spec, module, data, resolve_device(config.device), show.epoch)
+    return (Loop if config.boxes is None else BoxLoop)(
+        config, spec, module, data, resolve_device(config.device), show.epoch
+    )
 
 
 def _finish(loop: Loop, show: Progress) -> Result:
@@ -143,20 +168,22 @@ def _finish(loop: Loop, show: Progress) -> Result:
     best: Row = state["row"]
     loop.module.load_state_dict(state["module"])
     if config.centre_head:
-        centre_head(loop.module)
+        centre_head(loop.network)
     if config.calibrate:
-        scale_head(loop.module, best_scale(*loop.predict("val")))
+        scale_head(loop.network, best_scale(*loop.predict("val")))
     if config.half:
         _round(loop.module)  # what is measured is what is stored
+    loop.settle()
     scores: dict[str, Scores] = {}
     for part in [part for part in ("val", "test") if part in data.splits]:
         with show.task(f"measuring on {part}", 1) as step:
-            scores[part] = Scores.of(*loop.predict(part))
+            scores[part] = loop.measure(part)
             step()
-    facts = {"epoch": best["epoch"], "scores": {part: s.__dict__ for part, s in scores.items()}}
+    facts = {"epoch": best["epoch"], "scores": {part: s.to_dict() for part, s in scores.items()}}
     spec = replace(loop.spec, training=facts)
     with checkpoint.named_errors(out / FILE):
-        save_weights(out / FILE, loop.module, spec, dtype=torch.float16 if config.half else None)
+        dtype = torch.float16 if config.half else None
+        save_weights(out / FILE, loop.network, spec, dtype=dtype, box_head=loop.box_head)
     report.write_card(out / "card.md", config, spec, data, best, scores)
     return Result(out, best, scores)
 

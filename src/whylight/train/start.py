@@ -12,6 +12,7 @@ from torch import nn
 from whylight.errors import TrainError
 from whylight.models.adapt import classifier_of, fold_batch_norm
 from whylight.models.architectures import TORCHVISION, build, load_foreign
+from whylight.models.boxes import PREFIX
 from whylight.models.files import FILE, ModelSpec, own_spec
 from whylight.models.load import _timm_preprocessing, _torchvision_preprocessing
 from whylight.preprocess import Preprocess
@@ -79,7 +80,8 @@ def _fill(module: nn.Module, config: TrainConfig, own: ModelSpec | None, classes
     path = Path(config.weights)
     _, head = classifier_of(module)
     new = {name: value.clone() for name, value in head.state_dict().items()}
-    left = load_foreign(module, path / FILE if path.is_dir() else path)
+    without = PREFIX if own is not None and own.boxes is not None else None
+    left = load_foreign(module, path / FILE if path.is_dir() else path, without=without)
     if own is not None and own.classes != classes and not left:  # as many classes, but others
         head.load_state_dict(new)
         return True
