@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from whylight.annotations import SHOWN, Rectangle, Row, fitted, read_rows
 from whylight.errors import DataError, ImageError, TargetError
-from whylight.evaluate.boxes_csv import Rectangle, Row, read_rows
 from whylight.evaluate.labels import Labels
 from whylight.images import size_of, walk
 
 MASKS = (".png", ".bmp", ".tif", ".tiff", ".gif", ".pgm")  # kinds of file that keep every pixel's number
-SHOWN = 10  # problems that are spelled out
-SLACK = 1.0  # pixels by which a box may reach over the rim, by rounding; it is cut there
+_ENDLESS = (1 << 30, 1 << 30)  # the size of a picture that cannot be read, which is told when it is its turn
 
 
 class Labelled(NamedTuple):
@@ -52,8 +52,8 @@ def read(
         boxes_csv: a CSV file with the columns file, x0, y0, x1, y1 and, unless `label` says it, label: half-open, in pixels of the
             upright picture at its own size. Files are relative to `folder` or to the CSV's own folder; lines about files
             outside `folder` are left out, and so are pictures that no line names.
-        masks: a folder with a mask for each picture, of the same name but for the suffix; above zero is the object.
-            Pictures without a mask have none.
+        masks: a folder with a mask for each picture, of the same name but for the suffix (its folder may be left out where no two
+            pictures share a name); above zero is the object. Pictures without a mask have none.
         classes: the model's classes: labels may be names, ImageNet synsets or indices, and come back as its names. Without it
             they come back as they are.
         label: the class that everything annotated is, whatever the file or the folder says.
@@ -102,7 +102,8 @@ class _Reading:
                 outside += 1
                 continue
             name = path[len(top) :].replace(os.sep, "/")
-            label, box = self._label(row), self._box(row, self.root / name)
+            label = self._label(row)
+            box = fitted(row, self._size(self.root / name) or _ENDLESS, self.problems)
             if label is not None and box is not None:
                 boxes.setdefault((name, label), []).append(box)
         if not boxes and not self.problems:
@@ -139,7 +140,8 @@ class _Reading:
         """The same pictures, each with its mask, where it has one."""
         if not folder.is_dir():
             raise DataError(f"{folder}: no such folder of masks")
-        found = [one._replace(mask=self._mask(one, folder)) for one in pictures]
+        stems = Counter(stem.name for stem in {Path(one.name).with_suffix("") for one in pictures})
+        found = [one._replace(mask=self._mask(one, folder, stems)) for one in pictures]
         if pictures and not any(one.mask for one in found):
             raise DataError(
                 f"{folder}: holds no mask for any of the pictures; a mask is called like its picture, with .png"
@@ -155,33 +157,10 @@ class _Reading:
             self.problems.append(f"{row.where}: {error}. Correct it, or say what all boxes are: --label CLASS")
             return None
 
-    def _box(self, row: Row, path: Path) -> Rectangle | None:
-        """A row's box, checked against its picture; None where it is wrong."""
-        x0, y0, x1, y1 = row.box
-        box = "({}) of {}".format(", ".join(f"{value:g}" for value in row.box), row.file)
-        if not (x0 < x1 and y0 < y1):
-            self.problems.append(
-                f"{row.where}: the box {box} is inverted or empty: x0, y0 is the upper left corner, and x1, y1 the first pixel "
-                "outside at the lower right (not width and height)"
-            )
-            return None
-        size = self._size(path)
-        if size is None:  # it cannot be read, which is told when it is its turn
-            return row.box
-        width, height = size
-        cut = (max(x0, 0.0), max(y0, 0.0), min(x1, float(width)), min(y1, float(height)))
-        over = max(-x0, -y0, x1 - width, y1 - height)
-        if over > SLACK or cut[0] >= cut[2] or cut[1] >= cut[3]:
-            self.problems.append(
-                f"{row.where}: the box {box} reaches out of the picture, which has {width} × {height} pixels: boxes are in "
-                "pixels of the upright picture at its own size"
-            )
-            return None
-        return cut
-
-    def _mask(self, one: Labelled, folder: Path) -> Path | None:
+    def _mask(self, one: Labelled, folder: Path, stems: Counter[str]) -> Path | None:
         stem = Path(one.name).with_suffix("")
-        places = [folder / f"{place}{suffix}" for place in (stem, stem.name) for suffix in MASKS]
+        names = (stem, stem.name) if stems[stem.name] == 1 else (stem,)  # without its folder, where that says enough
+        places = [folder / f"{name}{suffix}" for name in names for suffix in MASKS]
         mask = next((place for place in places if place.is_file()), None)
         if mask is None:
             return None

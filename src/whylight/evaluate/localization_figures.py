@@ -223,7 +223,7 @@ def _pointing(name: str, found: Findings, rules: Rules) -> Iterator[Cell]:
     if name not in BASELINES:
         nothing = sum(found.flat.values())
         what = ", ".join(f"{count} {kind}" for kind, count in found.flat.items())
-        yield Cell(name, "Maps that show nothing", Interval(nothing, None, None, len(found)), "", "lower", what)
+        yield Cell(name, "Maps that show nothing", Interval(nothing, None, None, len(found)), "maps", "lower", what)
 
 
 def _curves(name: str, found: Findings) -> Iterator[Curve]:

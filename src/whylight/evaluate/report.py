@@ -19,7 +19,9 @@ STYLE = """
 body { margin: 0 auto; padding: 1.5rem 1rem 4rem; max-width: 62rem; background: var(--back); color: var(--ink);
   font: 16px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; }
 h1 { font-size: 1.7rem; line-height: 1.2; margin: 0 0 .4rem; } h2 { font-size: 1.25rem; margin: 2.4rem 0 .6rem; }
-h3 { font-size: 1rem; margin: 0; } p { margin: .3rem 0; } .faint { color: var(--faint); }
+h3 { font-size: 1rem; margin: 0; display: flex; flex-wrap: wrap; gap: 0 .8rem; justify-content: space-between;
+  align-items: baseline; }
+p { margin: .3rem 0; overflow-wrap: anywhere; } .faint { color: var(--faint); }
 .remark { border-left: 4px solid var(--accent); background: var(--card); padding: .5rem .8rem; margin: .8rem 0; }
 .measures { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr)); gap: 1rem; }
 .measure { background: var(--card); border-radius: .6rem; padding: .9rem 1rem; min-width: 0; }
@@ -33,10 +35,12 @@ h3 { font-size: 1rem; margin: 0; } p { margin: .3rem 0; } .faint { color: var(--
 .whisker::before, .whisker::after { content: ""; position: absolute; top: -4px; height: 10px; width: 2px; background: var(--ink); }
 .whisker::before { left: 0; } .whisker::after { right: 0; }
 .best { font-weight: 650; }
-.note { grid-column: 1 / -1; color: var(--faint); font-size: .78rem; line-height: 1.3; margin-top: -.15rem; }
+.note { grid-column: 1 / -1; color: var(--faint); font-size: .78rem; line-height: 1.3; margin-top: -.15rem;
+  font-weight: 400; }
+.better { font-size: .78rem; font-weight: 400; color: var(--faint); }
 .scroll { overflow-x: auto; border: 1px solid var(--line); border-radius: .6rem; }
 table { border-collapse: collapse; font-size: .87rem; width: 100%; }
-th, td { padding: .45rem .7rem; text-align: right; border-bottom: 1px solid var(--line); vertical-align: bottom; }
+th, td { padding: .45rem .7rem; text-align: right; border-bottom: 1px solid var(--line); vertical-align: baseline; }
 td { white-space: nowrap; font-variant-numeric: tabular-nums; } tbody tr:last-child > * { border-bottom: 0; }
 th:first-child { text-align: left; position: sticky; left: 0; background: var(--back); } thead th { font-weight: 600; }
 tbody th { font-weight: 500; } td small { display: block; color: var(--faint); }
@@ -48,7 +52,11 @@ figure svg { width: 100%; height: auto; display: block; } figcaption { font-weig
 .legend i.dashed { border-top-style: dashed; }
 dl { display: grid; grid-template-columns: minmax(7rem, 13rem) 1fr; gap: .3rem 1rem; font-size: .87rem; margin: 0; }
 dt { color: var(--faint); } dd { margin: 0; overflow-wrap: anywhere; }
-@media (max-width: 34rem) { dl { grid-template-columns: 1fr; gap: 0; } dd { margin-bottom: .5rem; } }
+@media (max-width: 34rem) {
+  .row { grid-template-columns: 1fr auto; gap: 0 .6rem; padding: .25rem 0; } .row .track { grid-row: 2; grid-column: 1 / -1; }
+  .note { grid-row: 3; margin-top: 0; }
+  dl { grid-template-columns: 1fr; gap: 0; } dd { margin-bottom: .5rem; }
+}
 """
 
 
@@ -89,18 +97,20 @@ def _measures(result: Result, colour: dict[str, str]) -> Iterator[str]:
     yield '<div class="measures">'
     for measure in result.measures:
         cells = [cell for name in result.methods if (cell := result.cell(name, measure)) is not None]
-        arrow = "↑ higher is better" if cells[0].better == "higher" else "↓ lower is better"
-        yield f'<section class="measure"><h3>{escape(measure)}</h3>'
-        yield f"<p>{escape(result.answers.get(measure, ''))} {arrow}.</p>"
+        better = "↑ higher is better" if cells[0].better == "higher" else "↓ lower is better"
+        yield f'<section class="measure"><h3>{escape(measure)} <span class="better">{better}</span></h3>'
+        notes = {cell.note for cell in cells}
+        told = " ".join(filter(None, [result.answers.get(measure, ""), _sentence(notes) if len(notes) == 1 else ""]))
+        yield f"<p>{escape(told)}</p>"
         low, high = _limits(cells)
         best = result.best(measure)
         for cell in cells:
-            yield _row(cell, low, high, colour[cell.method], cell.method in best)
+            yield _row(cell, low, high, colour[cell.method], cell.method in best, cell.note if len(notes) > 1 else "")
         yield "</section>"
     yield "</div>"
 
 
-def _row(cell: Cell, low: float, high: float, colour: str, best: bool) -> str:
+def _row(cell: Cell, low: float, high: float, colour: str, best: bool, note: str) -> str:
     def at(value: float) -> float:
         return round(100 * min(max((value - low) / (high - low), 0.0), 1.0), 2)
 
@@ -114,12 +124,17 @@ def _row(cell: Cell, low: float, high: float, colour: str, best: bool) -> str:
     mark = ' <span title="best">★</span>' if best else ""
     figure = shown(cell).partition(" (")
     title = escape(shown(cell), quote=True)
-    note = f'<span class="note">{escape(cell.note)}</span>' if cell.note else ""
+    told = f'<span class="note">{escape(note)}</span>' if note else ""
     return (
         f'<div class="row{" best" if best else ""}" title="{title}"><span class="name">{escape(cell.method)}{mark}</span>'
         f'<span class="track"><span class="bar" style="left:{start}%;width:{max(stop - start, 0.4):.2f}%;background:{colour}">'
-        f'</span>{whisker}</span><span class="value">{escape(figure[0])}</span>{note}</div>'
+        f'</span>{whisker}</span><span class="value">{escape(figure[0])}</span>{told}</div>'
     )
+
+
+def _sentence(notes: set[str]) -> str:
+    (note,) = notes
+    return f"{note[:1].upper()}{note[1:]}." if note else ""
 
 
 def _limits(cells: list[Cell]) -> tuple[float, float]:

@@ -26,7 +26,7 @@ class Cell:
         method: the method, or a baseline, as it is called in the report.
         measure: what was measured; it heads the figures that can be compared.
         value: mean and interval. Of `"%"`, in percent.
-        unit: `"%"`, or nothing.
+        unit: `"%"`, or nothing; `"maps"` for a number of them.
         better: whether a higher or a lower figure is the better one.
         note: what to know about this figure, such as the threshold it was reached at.
     """
@@ -34,7 +34,7 @@ class Cell:
     method: str
     measure: str
     value: Interval
-    unit: Literal["%", ""] = "%"
+    unit: Literal["%", "", "maps"] = "%"
     better: Literal["higher", "lower"] = "higher"
     note: str = ""
 
@@ -97,9 +97,10 @@ class Result:
         return next((cell for cell in self.cells if (cell.method, cell.measure) == (method, measure)), None)
 
     def best(self, measure: str) -> set[str]:
-        """The methods with the best figure by a measure, several where they tie; baselines do not compete."""
+        """The methods with the best figure by a measure; none where all are alike. Baselines do not compete."""
         ends = {name: end for name, end in self._ends(measure).items() if name not in self.baselines}
-        return {name for name, end in ends.items() if end == max(ends.values())}
+        found = {name for name, end in ends.items() if end == max(ends.values())}
+        return found if len(found) < len(ends) else set()
 
     def beaten(self, measure: str) -> bool:
         """Whether a baseline does better by a measure than all methods."""
@@ -170,7 +171,7 @@ def shown(cell: Cell) -> str:
     def number(value: float) -> str:
         if cell.unit == "%":
             return f"{value:.1f}"
-        return f"{value:.0f}" if value == int(value) and abs(value) >= 2 else f"{value:.3f}"
+        return f"{value:.0f}" if cell.unit == "maps" else f"{value:.3f}"
 
     mean, low, high, _ = cell.value
     unit = f" {cell.unit}" if cell.unit else ""
