@@ -10,9 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from whylight.cli.around import Around
 from whylight.cli.lock import only_run
-from whylight.cli.plan import _methods as options_by_method
-from whylight.cli.plan import _parts as parts
-from whylight.cli.plan import check_folder
+from whylight.cli.plan import check_folder, options_by_method, parts
 from whylight.cli.report import JsonOut, calm_warnings, show_errors
 from whylight.cli.run import ERRORS, Errors
 from whylight.cli.source import Source

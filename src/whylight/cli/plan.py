@@ -117,9 +117,9 @@ def make_plan(
     from whylight.targets import parse
 
     colormap.table(look.colormap)  # complain now, not after the first batch
-    chosen = _methods(list(dict.fromkeys(part for entry in methods for part in _parts(entry))), options)
-    parts = [part for entry in targets for part in _parts(entry)]
-    asked: list[str | None] = list(dict.fromkeys(str(one) for part in parts for one in parse(part)))
+    chosen = options_by_method(list(dict.fromkeys(part for entry in methods for part in parts(entry))), options)
+    named_targets = [part for entry in targets for part in parts(entry)]
+    asked: list[str | None] = list(dict.fromkeys(str(one) for part in named_targets for one in parse(part)))
     pictures = images.walk(inputs)
     named = {os.path.abspath(entry) for entry in inputs}
     check_folder(out)
@@ -141,15 +141,24 @@ def make_plan(
     return Plan(pictures, out, source, look, chosen, asked or [None], places, stamps, around, verify, settings)
 
 
-def _parts(entry: str) -> list[str]:
-    """Split at commas that no space follows: `cat,dog` is two names, `tench, Tinca tinca` is one."""
-    parts = [part.strip() for part in re.split(r",(?!\s)", entry)]
-    if not all(parts):
+def parts(entry: str) -> list[str]:
+    """Split at commas that no space follows: `cat,dog` is two names, `tench, Tinca tinca` is one.
+
+    Raises:
+        WhylightError: if there is nothing between two commas.
+    """
+    found = [part.strip() for part in re.split(r",(?!\s)", entry)]
+    if not all(found):
         raise WhylightError(f"{entry!r}: there is nothing between two commas, or before or after one")
-    return parts
+    return found
 
 
-def _methods(names: Sequence[str], options: Sequence[str]) -> dict[str, dict[str, Any]]:
+def options_by_method(names: Sequence[str], options: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """The options given to each method, as METHOD.KEY=VALUE.
+
+    Raises:
+        MethodError: if one is written otherwise, or is for a method that is not asked for.
+    """
     values: dict[str, dict[str, Any]] = {name: {} for name in names}
     for entry in options:
         match = re.fullmatch(r"([^.=]+)\.([^.=]+)=(.*)", entry)
