@@ -284,7 +284,8 @@ def _explanation(ask: _Ask, opened: Opened, hosted: _Hosted, i: int) -> Explanat
             model=model,
             method=hosted.seen.method,
             target=hosted.seen.target if target is None else Resolved(index=target),
-            x=opened.x if isinstance(opened.source, Tensor) else None,  # a picture is prepared again: to hold it costs more
+            # A picture is prepared again: to hold its input costs more.
+            x=opened.x if isinstance(opened.source, Tensor) else None,
             precision=ask.precision,
         ),
     )

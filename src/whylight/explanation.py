@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import io
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
@@ -18,6 +19,9 @@ from whylight.atomic import named_errors, replacing
 from whylight.errors import WhylightError, WriteError
 from whylight.localize import Box, boxes_of
 from whylight.preprocess import Region, place
+
+if TYPE_CHECKING:
+    from whylight.evaluate.verify import Receipt
 
 Scale = Literal["max", "minmax", "robust"] | float
 _ROBUST = 0.99  # of the positive values, the share that `"robust"` does not cut off
@@ -51,6 +55,7 @@ class Explanation:
         details: what the method tells beside the map, such as how many masks it took.
         level: the map's value that means no evidence: 0 but for methods like RISE, whose maps start from the mean score.
         scale: how the method's maps are best shown, where `heatmap` is not told otherwise.
+        verifier: how `verify` asks the model that was explained; not kept in copies and pickles, which would take the model along.
     """
 
     map: Tensor
@@ -66,6 +71,7 @@ class Explanation:
     details: dict[str, Any] = field(default_factory=dict)
     level: float = 0.0
     scale: Scale = "max"
+    verifier: Callable[..., Receipt] | None = field(default=None, repr=False)
 
     @property
     def is_blank(self) -> bool:
@@ -145,6 +151,28 @@ class Explanation:
             Boxes in pixels of the picture, half-open, hottest first; none if blank.
         """
         return boxes_of(self.heatmap(), threshold, largest)
+
+    def verify(self, **options: Any) -> Receipt:
+        """Check this explanation: does the score fall when its hottest pixels go, and is the map the model's own?
+
+        The hottest pixels are removed, then as many at random places; and the map is made again by copies of the network with
+        random weights, which must give another map. Printed, the answer is one sentence.
+
+        Args:
+            options: of `whylight.verify`, such as `draws=500` or `share=0.05`.
+
+        Raises:
+            WhylightError: if this explanation is a copy, or was read from a file, and knows its model no longer.
+        """
+        if self.verifier is None:
+            raise WhylightError(
+                "verify: this explanation does not know the model it came from, as copies and files do not; "
+                "call whylight.verify(model, explanation)"
+            )
+        return self.verifier(self, **options)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "verifier": None}
 
     def save(self, path: str | os.PathLike[str], view: View = "overlay", **options: Any) -> Path:
         """Write a picture of this explanation, whole or not at all; the suffix says the format (`.npz`: the raw map).

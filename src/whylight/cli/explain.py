@@ -146,6 +146,13 @@ def explain(
             show_default=False,
         ),
     ] = None,
+    verify: Annotated[
+        bool,
+        typer.Option(
+            "--verify",
+            help="Check each map: does the score fall without its hottest part, and is the map the model's own?",
+        ),
+    ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Do again what is done already.")] = False,
 ) -> None:
     """Show where a classifier looks: writes <stem>.<method>.<label>.png and explanations.jsonl.
@@ -185,6 +192,7 @@ def explain(
         targets=target or [],
         options=option or [],
         around=around,
+        verify=verify,
     )
     if not run(plan, json_to=json_to, batch_size=batch_size, overwrite=overwrite):
         raise typer.Exit(1)
