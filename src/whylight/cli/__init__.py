@@ -8,7 +8,10 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
+from whylight.cli.calibrate import calibrate
+from whylight.cli.evaluate import app as evaluate
 from whylight.cli.explain import explain
+from whylight.cli.locate import locate
 from whylight.cli.models import models
 from whylight.cli.train import train
 from whylight.errors import WhylightError, WriteError
@@ -50,7 +53,7 @@ class _Verbs(TyperGroup):
             typer.echo(f"whylight: {where}{error.strerror or error}", err=True)
             raise typer.Exit(COULD_NOT_GO_ON) from None
         except KeyboardInterrupt:
-            kept = ctx.invoked_subcommand == "explain"  # train says its own
+            kept = ctx.invoked_subcommand in ("explain", "locate", "evaluate")  # train says its own
             rest = "; what is done is kept, the same command goes on from there" if kept else ""
             typer.echo(f"whylight: stopped{rest}", err=True)
             raise typer.Exit(INTERRUPTED) from None
@@ -71,8 +74,11 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("explain", no_args_is_help=True)(explain)
+app.command("locate", no_args_is_help=True)(locate)
 app.command("models")(models)
 app.command("train", no_args_is_help=True)(train)
+app.command("calibrate", no_args_is_help=True)(calibrate)
+app.add_typer(evaluate, name="evaluate")
 
 
 def main() -> None:
