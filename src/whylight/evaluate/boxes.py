@@ -55,10 +55,21 @@ def iou(a: ArrayLike, b: ArrayLike, *, inclusive: bool = False) -> NDArray[np.fl
 
 def parts(heat: NDArray[np.float32], threshold: float) -> NDArray[np.float64]:
     """The boxes (P, 4), half-open, of all connected parts (8 neighbours) of a map (H, W) in [0, 1] that reach a threshold."""
-    hot = (heat >= threshold * float(heat.max())).astype(np.uint8)
+    least = threshold * float(heat.max())
+    return _parts(heat, least, heat.max(1) >= least, heat.max(0) >= least)
+
+
+def _parts(
+    heat: NDArray[np.float32], least: float, rows: NDArray[np.bool_], columns: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """The boxes of the parts at `least` or above, looked for only between the first and last row and column that have any."""
+    top, bottom = int(rows.argmax()), len(rows) - int(rows[::-1].argmax())
+    left, right = int(columns.argmax()), len(columns) - int(columns[::-1].argmax())
+    hot = (heat[top:bottom, left:right] >= least).astype(np.uint8)
     stats = cv2.connectedComponentsWithStats(hot, connectivity=CONNECTIVITY)[2][1:, :4].astype(
         np.float64
     )  # without the background
+    stats[:, :2] += left, top
     stats[:, 2:] += stats[:, :2]
     return stats
 
@@ -81,7 +92,9 @@ def overlaps(
         return np.zeros(len(THRESHOLDS), np.int64), np.zeros(len(THRESHOLDS), np.int64)
     shares = THRESHOLDS.tolist()  # plain numbers, which are compared in the map's own precision
     largest = iou(largest_boxes(from_numpy(heat), shares), boxes, inclusive=inclusive).max(1)  # (T,)
-    every = np.array([iou(parts(heat, one), boxes, inclusive=inclusive).max() for one in shares])
+    by_row, by_column, top = heat.max(1), heat.max(0), float(heat.max())  # made once for all thresholds
+    found = (_parts(heat, least, by_row >= least, by_column >= least) for least in (one * top for one in shares))
+    every = np.array([iou(one, boxes, inclusive=inclusive).max() for one in found])
     return _whole(largest), _whole(every)
 
 
