@@ -26,8 +26,8 @@ class Classifier(ABC):
         preprocessing: how a picture becomes its input.
         multilabel: whether classes are judged one by one (a sigmoid each) rather than against each other (a softmax).
         box_head: the head that finds boxes, where the model was trained with boxes; None elsewhere.
-        localization: the threshold that `whylight calibrate` stored with it, and the method it is for; None where none was, or where
-            the model is looked at after another layer.
+        localization: the threshold that `whylight calibrate` stored with it, and the method it is for; None where none was, or
+            where the model is looked at after another layer.
     """
 
     classes: tuple[str, ...]
