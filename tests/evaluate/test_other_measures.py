@@ -11,7 +11,7 @@ from torch import Tensor
 from scoring import PlainScore, weighted
 from whylight.errors import DataError
 from whylight.evaluate import infidelity, sensitivity
-from whylight.evaluate.baselines import BASELINES, BLOB, RANDOM, baseline, blob, random_map
+from whylight.evaluate.baselines import BLOB, RANDOM, baseline, blob, random_map
 from whylight.evaluate.drop import drop
 from whylight.evaluate.measures import MEASURES, chosen
 from whylight.evaluate.similarity import spearman, ssim

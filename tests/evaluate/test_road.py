@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from scoring import PlainScore, weighted
+from whylight.evaluate import imputation
 from whylight.evaluate.imputation import NOISE, impute, noise
 from whylight.evaluate.ranking import ranks
 from whylight.evaluate.road import SHARES, road
@@ -59,7 +60,10 @@ def test_the_solution_is_that_of_the_dense_system(kind: str, size: tuple[int, in
     )
     gone = holes(kind, *size)
     found = impute(x, gone[None])
-    torch.testing.assert_close(found[0], dense(x[0], gone), atol=1e-3, rtol=0)
+    torch.testing.assert_close(found[0], dense(x[0], gone), atol=NOISE, rtol=0)  # as it is: below the noise
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(imputation, "TOLERANCE", 1e-5)
+        torch.testing.assert_close(impute(x, gone[None])[0], dense(x[0], gone), atol=1e-4, rtol=0)
     assert torch.equal(found[0][:, ~gone], x[0][:, ~gone])
 
 
@@ -68,7 +72,7 @@ def test_pictures_of_a_batch_do_not_mix() -> None:
     gone = torch.stack([holes("blocks", 20, 20), holes("wide", 20, 20)])
     both = impute(x, gone)
     for one in (0, 1):
-        torch.testing.assert_close(both[one], impute(x[one : one + 1], gone[one : one + 1])[0], atol=1e-3, rtol=0)
+        assert torch.equal(both[one], impute(x[one : one + 1], gone[one : one + 1])[0])
 
 
 def test_what_is_smooth_is_found_again() -> None:
@@ -77,7 +81,7 @@ def test_what_is_smooth_is_found_again() -> None:
     plane = (0.1 * rows - 0.03 * columns).expand(1, 3, 40, 40)
     gone = torch.zeros(1, 40, 40, dtype=torch.bool)
     gone[0, 10:30, 5:35] = True
-    torch.testing.assert_close(impute(plane, gone), plane, atol=1e-3, rtol=0)
+    torch.testing.assert_close(impute(plane, gone), plane, atol=5e-3, rtol=0)
 
 
 def test_nothing_removed_and_a_constant_picture() -> None:
@@ -105,7 +109,7 @@ def test_scores_are_those_of_plain_loops() -> None:
             for order, gone in (("morf", place[m] < count), ("lerf", place[m] >= 100 - count)):
                 filled = dense(x[of[m]], gone) + added * gone
                 expected = float((filled * weights[of[m]]).sum())
-                assert float(getattr(found, order)[m, column]) == pytest.approx(expected, abs=0.02)
+                assert float(getattr(found, order)[m, column]) == pytest.approx(expected, abs=0.05)
     torch.testing.assert_close(found.combined, (found.lerf - found.morf).mean(1) / 2)
 
 

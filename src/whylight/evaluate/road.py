@@ -52,12 +52,9 @@ def road(score: Score, x: Tensor, heat: Tensor, of: Tensor) -> Road:
     added = noise(tuple(x.shape[1:])).to(x)
 
     def make(chunk: range) -> Tensor:
-        inputs = [_removed(place[job // kinds], job % kinds, pixels) for job in chunk]  # (H, W) each
-        removed = torch.stack(inputs)
+        removed = torch.stack([_removed(place[job // kinds], job % kinds, pixels) for job in chunk])  # (m, H, W)
         pictures = x[of[[job // kinds for job in chunk]]]
-        # One picture after another: three planes fit into the processor's cache, thirty do not.
-        filled = torch.cat([impute(one, gone) for one, gone in zip(pictures.split(1), removed.split(1), strict=True)])
-        return filled + added * removed.unsqueeze(1)
+        return impute(pictures, removed) + added * removed.unsqueeze(1)
 
     found = score(of.repeat_interleave(kinds), make).reshape(len(heat), 2, len(SHARES))
     return Road(found[:, 0], found[:, 1])

@@ -21,6 +21,7 @@ from whylight.errors import DataError, MethodError, ModelError, WhylightError
 from whylight.evaluate.data import Labelled
 from whylight.evaluate.faithfulness import evidence, inputs, key_of, maps_of
 from whylight.evaluate.labels import Labels
+from whylight.evaluate.ranking import is_flat
 from whylight.evaluate.results import Result
 from whylight.evaluate.sanity_figures import result
 from whylight.evaluate.similarity import spearman, ssim
@@ -209,14 +210,16 @@ def _compare(
 def _alike(
     model: Model, x: Tensor, method: Method, classes: Sequence[int], before: Tensor, precision: Precision
 ) -> list[tuple[float, float]]:
-    """Rank correlation and structural similarity of maps with what a model gives; NaN where the method does not run on it."""
+    """Rank correlation and structural similarity of maps with what a model gives; NaN where the method does not run on it, or
+    there was no map to begin with."""
     try:
         after = maps_of(model, x, method, classes, precision=precision)
     except MethodError:  # such as bias gradients that no longer add up
         return [(torch.nan, torch.nan)] * len(before)
     if after.shape != before.shape:  # a network of another kind may have another grid
         after = torch.nn.functional.interpolate(after.unsqueeze(1), size=before.shape[1:], mode="bilinear")[:, 0]
-    fine = after.isfinite().flatten(1).all(1)
+    # A map without contrast has no order that could change.
+    fine = after.isfinite().flatten(1).all(1) & ~is_flat(before)
     after = torch.where(fine[:, None, None], after, 0.0)
     pairs = zip(spearman(before, after).tolist(), ssim(before, after).tolist(), fine.tolist(), strict=True)
     return [(rank, alike) if ok else (torch.nan, torch.nan) for rank, alike, ok in pairs]

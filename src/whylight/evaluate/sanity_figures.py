@@ -100,7 +100,7 @@ def result(
             values, left = _finite(found[name, check], part)
             if len(values):
                 note = verdict(float(np.mean(values))) if measure == RANK else ""
-                note += f"{'; ' if note and left else ''}{left} could not be made" if left else ""
+                note += f"{'; ' if note and left else ''}{left} left out: blank, or not to be made" if left else ""
                 cells.append(
                     Cell(name, measure, interval(values), "", "lower" if better == "lower" else "higher", note)
                 )

@@ -12,7 +12,7 @@ from whylight.engine import Precision
 from whylight.errors import MethodError, ModelError, TargetError
 from whylight.evaluate.baselines import blob
 from whylight.evaluate.faithfulness import evidence, maps_for
-from whylight.evaluate.ranking import enlarge, ranks
+from whylight.evaluate.ranking import enlarge, is_flat, ranks
 from whylight.evaluate.sanity_figures import STAYS
 from whylight.evaluate.scoring import Scorer
 from whylight.evaluate.similarity import spearman, ssim
@@ -34,7 +34,8 @@ class Receipt:
     Attributes:
         label: what was explained.
         method: the method.
-        blank: there is no positive evidence, or the map is the same everywhere: nothing was removed. The scores are None then.
+        blank: there is no positive evidence. Of such a map, and of one that is the same everywhere, nothing is checked: the
+            figures are None then.
         share: how much of the picture was removed, the hottest pixels first.
         score: before.
         removed: after the hottest pixels are gone.
@@ -85,7 +86,9 @@ class Receipt:
         """All of it in words."""
         if self.score is None or self.removed is None or self.random is None:
             nothing = "has no positive evidence anywhere" if self.blank else "is the same everywhere"
-            return f"the map {nothing}, so there is no hottest part to remove; {self._weights()}"
+            return (
+                f"the map {nothing}: there is no hottest part to remove, and nothing that other weights could change."
+            )
         before, after, others = (
             _number(value, self.is_probability) for value in (self.score, self.removed, self.random)
         )
@@ -178,8 +181,9 @@ def verify(
         "share": share,
         "is_probability": goal.function is None,
     }
-    if not ex.is_blank and bool(heat.amax() > heat.amin()):
-        facts |= _removals(model, x, heat, goal, share, draws, seed, precision)
+    if ex.is_blank or bool(is_flat(heat)):
+        return Receipt(**facts, why_not="the map is the same everywhere, or blank")
+    facts |= _removals(model, x, heat, goal, share, draws, seed, precision)
     facts |= _randomisation(model, x, ex, asked, goal, precision, networks or Networks(model))
     return Receipt(**facts)
 
