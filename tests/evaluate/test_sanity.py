@@ -142,8 +142,8 @@ def test_blank_maps_are_left_out(data: list[Labelled], tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("rank", "words"),
-    [(1, "do not trust"), (0.5, "do not trust"), (0.3, "only in part"), (0.1, "weights"), (-0.6, "weights")],
+    [(1, "do not trust"), (0.7, "do not trust"), (0.5, "only in part"), (0.3, "weights"), (-0.6, "weights")],
 )
 def test_verdicts(rank: float, words: str) -> None:
     assert figures.verdict(rank).endswith(words) or words in figures.verdict(rank)
-    assert ("do not trust" in figures.verdict(rank)) == (rank >= 0.5)
+    assert ("do not trust" in figures.verdict(rank)) == (rank >= 0.7)

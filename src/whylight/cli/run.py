@@ -66,7 +66,7 @@ def run(plan: Plan, *, json_to: str | None, batch_size: int | None, overwrite: b
         if verified:
             good = sum(one["holds"] for one in verified)
             output.say(
-                f"verified: of {_count(len(verified), 'map')} {good} hold; what each check found is in {ledger.path}"
+                f"verified: {good} of {_count(len(verified), 'map')} pass both checks; what was found is in {ledger.path}"
             )
     return not errors.found
 
