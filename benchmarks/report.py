@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 HERE = Path(__file__).resolve().parent
-ORDER = ("speed", "perturbation", "augmented", "peers", "gpu", "folder", "startup", "memory", "face")  # in which results.md shows them
+# In which results.md shows them.
+ORDER = ("speed", "perturbation", "augmented", "peers", "gpu", "folder", "startup", "memory", "face")
 PACKAGES = ("whylight", "torch", "torchvision", "timm", "grad-cam", "torchcam", "captum", "pillow", "numpy")
 
 

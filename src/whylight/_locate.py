@@ -124,7 +124,7 @@ def locate_each(
     """
     if max_objects < 1:
         raise WhylightError(f"max_objects: expected at least 1, got {max_objects}")
-    locator = default_locator(model, fast=fast) if method is None else Locator(method, None)
+    locator = default_locator(model, fast=fast) if method is None else Locator(method)
     share = locator.threshold_for(model) if threshold is None else threshold
     for (ex,) in explain_each(
         model,

@@ -119,8 +119,8 @@ def _around(u: Plane) -> Plane:
 
 def _spread(u: Plane, scale: float) -> Plane:
     """(1, 2, 1) down and across, zeros outside; times a number."""
-    found: Plane = cv2.sepFilter2D(u, -1, _WEIGHTS * np.float32(scale), _WEIGHTS, borderType=cv2.BORDER_CONSTANT)
-    return found
+    found = cv2.sepFilter2D(u, -1, _WEIGHTS * np.float32(scale), _WEIGHTS, borderType=cv2.BORDER_CONSTANT)
+    return np.asarray(found, np.float32)
 
 
 def _down(r: Plane) -> Plane:
@@ -135,5 +135,5 @@ def _down(r: Plane) -> Plane:
 
 def _up(z: Plane, size: tuple[int, ...]) -> Plane:
     """To a grid of twice the size: repeated, and smoothed."""
-    wide = cv2.resize(z, (2 * z.shape[1], 2 * z.shape[0]), interpolation=cv2.INTER_NEAREST)
+    wide = np.asarray(cv2.resize(z, (2 * z.shape[1], 2 * z.shape[0]), interpolation=cv2.INTER_NEAREST), np.float32)
     return _spread(wide[: size[0], : size[1]], 1 / 16)

@@ -24,7 +24,7 @@ def coco(pictures: Iterable[Found]) -> dict[str, Any]:
     >>> coco([Found("a.jpg", (10, 8), [("cat", Box(1, 2, 5, 8, 0.5))])])["annotations"][0]["bbox"]
     [1, 2, 4, 6]
     """
-    images, annotations, categories = [], [], dict[str, int]()
+    images, annotations, categories = list[dict[str, Any]](), list[dict[str, Any]](), dict[str, int]()
     for number, (picture, (width, height), boxes) in enumerate(pictures, 1):
         images.append({"id": number, "file_name": picture, "width": width, "height": height})
         for label, box in boxes:

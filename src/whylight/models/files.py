@@ -246,7 +246,7 @@ def _localization(fields: Any) -> dict[str, Any] | None:
     there = isinstance(fields, dict) and isinstance(fields.get("method"), str)
     if not there or not isinstance(fields.get("threshold"), float | int) or not 0 < fields["threshold"] <= 1:
         raise ValueError(f"localization {fields!r}")
-    return fields
+    return dict(fields)
 
 
 def _file(path: str | os.PathLike[str]) -> Path:

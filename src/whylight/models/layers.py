@@ -54,18 +54,25 @@ def spatial_layers(model: Model, deepest: int = 2) -> dict[str, tuple[int, int, 
 
 
 def stages(model: Model) -> tuple[str, ...]:
-    """The last layer of each size of grid, from the finest to that of the split: where a network's stages end.
+    """The widest layer of each size of grid, from the finest to that of the split; of equally wide ones the last.
+
+    Activations behind a rectifier are widest in most networks (in MobileNets, whose blocks end in a narrow layer without one,
+    by six times): they say what is there, and not what is missing.
 
     Args:
         model: the classifier. Where all its grids are of one size, as in most transformers, there is one stage.
 
     >>> import whylight
-    >>> stages(whylight.load("test_resnet", pretrained=False))
-    ('act1', 'layer1', 'layer2', 'layer3', 'layer4')
+    >>> stages(whylight.load("resnet18", pretrained=False))[-3:]
+    ('layer2', 'layer3', 'layer4')
     """
-    last: dict[tuple[int, int], str] = {}
-    for name, (_, h, w) in spatial_layers(model).items():
-        last[h, w] = name
-        if name == model.layer:
-            break  # what runs behind the split is the head
-    return tuple(name for (h, w), name in last.items() if h * w >= model.grid[0] * model.grid[1])
+    widest: dict[tuple[int, int], tuple[int, str]] = {}
+    last = ""
+    for name, (channels, h, w) in spatial_layers(model, deepest=4).items():
+        if h * w > model.grid[0] * model.grid[1] and channels >= widest.get((h, w), (0, ""))[0]:
+            widest[h, w] = channels, name
+        elif (h, w) == model.grid and name.count(".") < 2:
+            last = name
+    # A split between two methods of the network has no layer's name.
+    end = model.layer if model.layer in dict(model.module.named_modules()) else last
+    return (*(name for _, (_, name) in sorted(widest.items(), key=lambda one: -one[0][0] * one[0][1])), end)
