@@ -115,8 +115,8 @@ def overlap(a: Box, b: Box) -> float:
     return both / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - both)
 
 
-def hits(maps: Tensor, pictures: list[Labelled]) -> np.ndarray:
-    """Whether a box is found, (pictures, shares)."""
+def hits(maps: Tensor, pictures: list[Labelled], least: float = 0.5) -> np.ndarray:
+    """Whether a box is found, at an IoU of at least so much, (pictures, shares)."""
     found = np.zeros((len(pictures), len(SHARES)), dtype=bool)
     for at, (values, picture) in enumerate(zip(maps.numpy(), pictures, strict=True)):
         if values.max() <= 0:
@@ -125,7 +125,7 @@ def hits(maps: Tensor, pictures: list[Labelled]) -> np.ndarray:
             hot = (values >= share * values.max()).astype(np.uint8)
             parts = cv2.connectedComponentsWithStats(hot, connectivity=8)[2][1:]  # without the background
             x, y, width, height, _ = (float(number) for number in parts[parts[:, cv2.CC_STAT_AREA].argmax()])
-            found[at, column] = max(overlap((x, y, x + width, y + height), box) for box in picture.boxes) >= 0.5
+            found[at, column] = max(overlap((x, y, x + width, y + height), box) for box in picture.boxes) >= least
     return found
 
 
