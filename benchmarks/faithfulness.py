@@ -45,8 +45,9 @@ MINUTES = 15.0
 STEPS = 28
 TITLE = "Faithfulness: deletion and insertion"
 ABOUT = (
-    "MobileNetV2, 224 pixels, imagenet10/val. Time: deletion and insertion in 28 steps of the maps of 10 methods and two baselines, maps and "
-    "decoding included, by `whylight.evaluate.faithfulness`. Ratios are ours to the other library's own code on the same maps, "
+    "MobileNetV2, 224 pixels, imagenet10/val. Time: deletion and insertion in 28 steps of the maps of 10 methods and two "
+    "baselines, maps and decoding included, by `whylight.evaluate.faithfulness`. Ratios are ours to the other library's own "
+    "code on the same maps, "
     "one thread pool, in turns; ours in bfloat16 where the processor has it, and agreement in float32."
 )
 
@@ -183,10 +184,8 @@ def _quantus(
         return [Row(name, None, note=why) for name in names]
     found, theirs = taken(lambda: quantus_deletion(module, x, heat, targets, STEPS))
     off = float((found - deletion[:, 1:]).abs().max())
-    return [
-        Row(names[0], off, "", 1e-2),
-        Row(names[1], seconds / theirs, "×", 1.0, note="ours: half of the time of both curves"),
-    ]
+    note = "ours: half of the time of both curves; its own: a third, as it makes three steps for each of ours"
+    return [Row(names[0], off, "", 1e-2), Row(names[1], 3 * seconds / theirs, "×", 1.0, note=note)]
 
 
 def main() -> None:
