@@ -1,13 +1,13 @@
 """Deletion, insertion and ROAD: how long they take, known figures, and the other libraries' own metric code on the same maps.
 
-    python benchmarks/faithfulness.py [--quick] [--quantus FOLDER]
+    python benchmarks/faithfulness.py [--quick] [--part NAME…] [--quantus FOLDER]
 
 MobileNetV2 with its ImageNet weights on imagenet10/val (WHYLIGHT_DATA). Quantus asks for opencv-python 5, which would take the
 place of the pinned 4.x, so it goes into a folder by itself:
 
     uv pip install --no-deps --target FOLDER quantus cachetools scikit-image imageio lazy-loader tifffile pandas
 
---quick takes 12 pictures for the time and 3 for the other libraries, and writes no results.
+--quick takes few pictures; it and --part print their figures and write no results.
 """
 
 from __future__ import annotations
@@ -41,14 +41,14 @@ KNOWN = {  # with other code, on 60 of these pictures that are not known one by 
     "random 7 × 7 map": (0.366, 0.236),
     "centred blob": (0.535, 0.138),
 }
+PARTS = ("peers", "time", "known")
 MINUTES = 15.0
 STEPS = 28
 TITLE = "Faithfulness: deletion and insertion"
 ABOUT = (
     "MobileNetV2, 224 pixels, imagenet10/val. Time: deletion and insertion in 28 steps of the maps of 10 methods and two "
     "baselines, maps and decoding included, by `whylight.evaluate.faithfulness`. Ratios are ours to the other library's own "
-    "code on the same maps, "
-    "one thread pool, in turns; ours in bfloat16 where the processor has it, and agreement in float32."
+    "code on the same maps; ours in bfloat16 where the processor has it, agreement in float32."
 )
 
 
@@ -78,7 +78,7 @@ def spread(items: Sequence[Any], count: int) -> list[Any]:
 
 
 def duration(model: Classifier, pictures: Sequence[Labelled], quick: bool) -> list[Row]:
-    some = spread(pictures, 12) if quick else pictures
+    some = spread(pictures, 4) if quick else pictures
     measured(model, some[:1], METHODS[:1], "true")  # the copy is made before the clock runs
     _, seconds = measured(model, some, METHODS, "true")
     forwards = len(some) * ((len(METHODS) + 2) * 2 * (STEPS - 1) + 3)
@@ -122,7 +122,7 @@ def peers(model: Any, pictures: Sequence[Labelled], quick: bool, quantus: str | 
     from whylight.evaluate.road import road
     from whylight.evaluate.scoring import Scorer
 
-    some = spread(pictures, 3 if quick else 12)
+    some = spread(pictures, 2 if quick else 12)
     exs = whylight.explain(model, [one.path for one in some], method="cam")
     x = torch.stack([model.preprocess(one.path) for one in some]).contiguous()
     targets = [ex.target for ex in exs]
@@ -191,6 +191,9 @@ def _quantus(
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--quick", action="store_true", help="few pictures; nothing is written")
+    parser.add_argument(
+        "--part", nargs="*", choices=PARTS, default=PARTS, help="what to measure; a part alone writes nothing"
+    )
     parser.add_argument("--quantus", metavar="FOLDER", help="where Quantus was installed by itself")
     options = parser.parse_args()
     if not DATA.is_dir():
@@ -201,10 +204,10 @@ def main() -> None:
     warnings.simplefilter("ignore")
     model = load()
     pictures = read(DATA / "imagenet10" / "val", classes=model.classes)
-    rows = peers(model, pictures, options.quick, options.quantus)
-    rows += duration(model, pictures, options.quick)
-    rows += known(model, pictures, options.quick)
-    if options.quick:
+    rows = peers(model, pictures, options.quick, options.quantus) if "peers" in options.part else []
+    rows += duration(model, pictures, options.quick) if "time" in options.part else []
+    rows += known(model, pictures, options.quick) if "known" in options.part else []
+    if options.quick or set(options.part) != set(PARTS):
         for row in rows:
             print(
                 f"{row.name}: {row.value if row.value is None else f'{row.value:.4g}'} {row.unit} {row.note}".rstrip()

@@ -18,7 +18,19 @@ from typing import Any, Literal
 
 HERE = Path(__file__).resolve().parent
 # In which results.md shows them.
-ORDER = ("speed", "perturbation", "augmented", "locate", "peers", "faithfulness", "gpu", "folder", "startup", "memory", "face")
+ORDER = (
+    "speed",
+    "perturbation",
+    "augmented",
+    "locate",
+    "peers",
+    "faithfulness",
+    "gpu",
+    "folder",
+    "startup",
+    "memory",
+    "face",
+)
 PACKAGES = ("whylight", "torch", "torchvision", "timm", "grad-cam", "torchcam", "captum", "pillow", "numpy")
 
 
