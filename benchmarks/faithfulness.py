@@ -126,7 +126,8 @@ def peers(model: Any, pictures: Sequence[Labelled], quick: bool, quantus: str | 
     exs = whylight.explain(model, [one.path for one in some], method="cam")
     x = torch.stack([model.preprocess(one.path) for one in some]).contiguous()
     targets = [ex.target for ex in exs]
-    heat = enlarge([ex.map.clamp(min=0) / ex.map.max() for ex in exs], (224, 224)).clamp(0, 1)
+    heat = enlarge([ex.map.clamp(min=0) for ex in exs], (224, 224))
+    heat /= heat.amax((1, 2), keepdim=True)
     heat += 1e-6 * torch.rand(
         heat.shape, generator=torch.Generator().manual_seed(0)
     )  # no two pixels alike: libraries differ there

@@ -42,7 +42,7 @@ def faithfulness(
     steps: Annotated[int, typer.Option(metavar="N", min=1, help="Steps of deletion and insertion.")] = 28,
     blur: Annotated[
         int, typer.Option(metavar="PIXELS", min=1, help="Side of the blur that insertion starts from, odd.")
-    ] = 31,
+    ] = 11,
     sigma: Annotated[float, typer.Option(metavar="PIXELS", help="Its standard deviation.")] = 5.0,
     option: opt.MethodOption = None,
     layer: opt.Layer = None,

@@ -28,7 +28,7 @@ class Protocol:
         deletion: what deleted pixels become: `"mean"` is 0 in the normalised input, the mean colour of the model's training
             pictures, `"blur"` the blurred picture.
         insertion: what there is before pixels are inserted.
-        blur: side of the blur's kernel in pixels, odd.
+        blur: side of the blur's kernel in pixels, odd; the default is that of the authors' code.
         sigma: its standard deviation in pixels.
 
     Raises:
@@ -38,7 +38,7 @@ class Protocol:
     steps: int = 28
     deletion: Fill = "mean"
     insertion: Fill = "blur"
-    blur: int = 31
+    blur: int = 11
     sigma: float = 5.0
 
     def __post_init__(self) -> None:
