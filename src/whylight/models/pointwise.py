@@ -66,7 +66,9 @@ def available() -> bool:
 
 
 def join(network: fx.GraphModule, probe: Tensor) -> int:
-    """Join convolutions with what follows them, in place; return how many were joined.
+    """Join convolutions with what follows them, in place; return how many there are.
+
+    One that nothing can be joined to is replaced as well: its weight is then brought into the kernel's order only once.
 
     Args:
         network: a traced network with plain convolutions, on the processor.
@@ -94,8 +96,6 @@ def join(network: fx.GraphModule, probe: Tensor) -> int:
             activation = _NONE  # with an addition, oneDNN's operator takes a rectifier only
         if activation[0] != "none" and follower is not None:
             end = follower
-        if end is node:
-            continue
         _replace(network, str(node.target), Pointwise(conv, activation))
         for late in (follower if end is follower else None, addition if other is not None else None):
             if late is not None:
