@@ -26,7 +26,7 @@ picture: $(VENV)/.ready-core ## the picture in the README, made anew by the bund
 	@$(VENV)/bin/whylight explain examples/astronaut.jpg --model face --style panel --out demo --overwrite
 	@cp demo/astronaut.gradcam.face.panel.png docs/assets/astronaut.png
 
-gallery: $(VENV)/.ready-core ## every method on one picture, into docs/; a transformer's too with VIT=its run folder or file
+gallery: $(VENV)/.ready-core ## every method on one picture, into docs/; VIT=another transformer for those that read attention
 	@$(VENV)/bin/python scripts/gallery.py $(if $(VIT),--vit $(VIT))
 
 clean: ## remove the environment and everything that can be made again
