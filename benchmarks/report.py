@@ -21,8 +21,11 @@ HERE = Path(__file__).resolve().parent
 ORDER = (
     "speed",
     "perturbation",
+    "rise_stops",
     "augmented",
     "locate",
+    "sequential",
+    "supervised",
     "peers",
     "faithfulness",
     "gpu",

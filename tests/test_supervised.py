@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -92,7 +93,8 @@ def test_the_surest_first_and_none_twice(make: Callable[..., Model]) -> None:
 
 def test_the_largest_alone() -> None:
     corners = torch.tensor([[0.0, 0, 4, 4], [10, 10, 20, 20]])
-    one = Regressed(corners, torch.tensor([0.9, 0.6]), (30, 30), "b", 0.5, 0.5, "<array>")
+    one = Regressed(corners, torch.tensor([0.9, 0.6]), Image.new("RGB", (30, 20)), "b", 1, 0.5, 0.5, "<array>")
+    assert one.size == (30, 20)
     assert [box[:4] for box in one.boxes(largest=True)] == [(10, 10, 20, 20)]
     assert one.boxes(0.95, largest=True) == []
     for wrong in ({"threshold": 1.5}, {"iou": -0.1}):
@@ -116,6 +118,60 @@ def test_without_a_target_the_top_class_counts(make: Callable[..., Model]) -> No
             model.module[-1].bias.copy_(10 * torch.eye(3)[winner])  # type: ignore[index, union-attr, operator]
         (boxes,) = regressed(model, [picture(32, 32)])
         assert len(boxes) == count
+
+
+def test_locate_asks_the_box_head(make: Callable[..., Model], tmp_path: Path) -> None:
+    model = make(head_of([(2, 5, 0.9), (6, 1, 0.7), (4, 4, 0.3)], width=2, height=1))
+    found = whylight.locate(model, picture(64, 96), "b", method="box")
+    assert [box[:4] for box in found.boxes] == [(36, 24, 52, 36), (4, 72, 20, 84)]
+    assert [box.score for box in found.boxes] == pytest.approx([0.9, 0.7])
+    assert (found.label, found.target, found.threshold, found.stopped) == ("b", 1, 0.5, "one look")
+    assert [(len(look.boxes), look.after) for look in found.steps] == [(2, None)]
+    with torch.no_grad():
+        sure = model.predict(model.preprocess(picture(64, 96)).unsqueeze(0))[0, 1]
+    assert found.steps[0].before == pytest.approx(float(sure))
+    told = found.to_dict()
+    assert (told["method"], told["steps"][0]["blank"]) == ("box", False)
+    found.save(tmp_path / "boxes.png")
+    found.save(tmp_path / "looks.png", view="strip")
+    assert found.strip().size[0] > 0
+    assert len(whylight.locate(model, picture(64, 96), "b", method="box", threshold=0.2).boxes) == 3
+    assert len(whylight.locate(model, picture(64, 96), "b", method="box", max_objects=1).boxes) == 1
+    none = whylight.locate(model, picture(64, 96), "b", method="box", threshold=0.95)
+    assert (none.boxes, none.stopped) == ([], "no box has a score of 0.95 or more")
+
+
+def test_locate_asks_the_box_head_about_many(make: Callable[..., Model], tmp_path: Path) -> None:
+    model = make(head_of([(2, 5, 0.9)], width=2, height=1))
+    (tmp_path / "b.png").write_bytes(b"no picture")
+    failed: list[object] = []
+    found = list(
+        whylight.locate_each(
+            model,
+            [picture(64, 96), tmp_path / "b.png", picture(32, 32)],
+            "b",
+            method="box",
+            batch_size=1,
+            on_error=lambda one, error: failed.append(one),
+        )
+    )
+    assert [one.boxes[0][:4] for one in found] == [(36, 24, 52, 36), (18, 8, 26, 12)]
+    assert failed == [tmp_path / "b.png"]
+
+
+def test_locate_says_where_it_cannot_ask_a_box_head(make: Callable[..., Model]) -> None:
+    with pytest.raises(ModelError, match=r"no box head.*another method.*whylight train --boxes"):
+        whylight.locate(whylight.wrap(gap_net(), size=32), picture(32, 32), method="box")
+    black_box = whylight.wrap_callable(lambda x: x.mean((2, 3)), classes=["a", "b", "c"], size=32)
+    with pytest.raises(ModelError, match="no box head"):
+        whylight.locate(black_box, picture(32, 32), method="box")
+    model = make(head_of([(2, 5, 0.9)], width=2, height=1))
+    with pytest.raises(WhylightError, match="sequential: a box head tells neighbours apart"):
+        whylight.locate(model, picture(32, 32), "b", method="box", sequential=True)
+    with pytest.raises(TargetError, match="'a' had no boxes"):
+        whylight.locate(model, picture(32, 32), "a", method="box")
+    with pytest.raises(WhylightError, match="batch_size: expected at least 1, got 0"):
+        whylight.locate(model, picture(32, 32), "b", method="box", batch_size=0)
 
 
 def test_what_cannot_be(make: Callable[..., Model]) -> None:

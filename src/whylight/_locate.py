@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sized
+from contextlib import nullcontext
 from typing import Any, cast
 
-from PIL import Image
-
 from whylight._ahead import OnError, Source
-from whylight._api import explain, explain_each, is_one
+from whylight._api import explain_each, is_one
 from whylight._locator import Locator, default_locator
+from whylight._sequential import Search, one_by_one
 from whylight.engine import Precision
 from whylight.errors import WhylightError
-from whylight.explanation import Explanation
-from whylight.localize import Box, boxes_of, overlap
-from whylight.localize.erase import Eraser, erase
+from whylight.localize import boxes_of
+from whylight.localize.erase import DEFAULT, Eraser
 from whylight.location import Location, Look
 from whylight.methods import Method
 from whylight.models.base import Classifier
+from whylight.progress import Bars, bars
+from whylight.supervised import METHOD as BOX_HEAD
+from whylight.supervised import Regressed, regress
 from whylight.targets import Target
-
-SEEN_BEFORE = 0.3  # overlap with an earlier box from which on a box is not new
 
 
 def locate(
@@ -35,7 +35,7 @@ def locate(
     threshold: float | None = None,
     largest: bool = False,
     iou: float = 0.5,
-    eraser: Eraser = "blur",
+    eraser: Eraser = DEFAULT,
     precision: Precision = "auto",
     batch_size: int | None = None,
     device: str | None = None,
@@ -50,10 +50,11 @@ def locate(
         sequential: find one object, erase it, look again; until the model no longer says the class, nothing new is found, or
             `max_objects` are. For objects that are close together, or whose evidence is covered by a stronger one's.
         max_objects: at most so many boxes for each picture.
-        method: the map that boxes are cut out of; default: what finds objects best, see docs/guides/locate.md.
+        method: the map that boxes are cut out of; default: what finds objects best, see docs/guides/locate.md. `"box"`: no map, but
+            the box head of a model that `whylight train --boxes` made; it tells neighbours apart in one look.
         fast: the best that one pass through the network gives, instead of the default's several.
         threshold: share of a map's maximum at which boxes are cut out; default: that which was stored with the model by
-            `whylight calibrate`, else the method's own.
+            `whylight calibrate`, else the method's own. Of a box head: the least score of a box; default: that chosen in training.
         largest: only the box of the largest connected part, as localisation is measured.
         iou: boxes that overlap a better one by more are dropped.
         eraser: how a found object is taken out of the picture: `"blur"`, `"mean"` or `"inpaint"`.
@@ -64,6 +65,7 @@ def locate(
 
     Raises:
         ImageError, MethodError, TargetError, WhylightError: naming the picture or argument, what is wrong and what to do.
+        ModelError: if the method is `"box"` and the model has no box head.
 
     >>> import numpy as np, torch, whylight
     >>> bright = torch.nn.Sequential(torch.nn.Conv2d(3, 2, 1), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten())
@@ -108,7 +110,7 @@ def locate_each(
     threshold: float | None = None,
     largest: bool = False,
     iou: float = 0.5,
-    eraser: Eraser = "blur",
+    eraser: Eraser = DEFAULT,
     precision: Precision = "auto",
     batch_size: int | None = None,
     device: str | None = None,
@@ -124,7 +126,21 @@ def locate_each(
     """
     if max_objects < 1:
         raise WhylightError(f"max_objects: expected at least 1, got {max_objects}")
-    locator = default_locator(model, fast=fast) if method is None else Locator(method)
+    if method == BOX_HEAD:
+        if sequential:
+            raise WhylightError(
+                "sequential: a box head tells neighbours apart in one look; leave sequential out, or method='box'"
+            )
+        if device is not None:
+            model.to(device)
+        total = len(pictures) if isinstance(pictures, Sized) else None
+        with bars(total, "finding") if progress else nullcontext(Bars()) as bar:
+            for one in regress(model, pictures, target=target, batch_size=batch_size, on_error=on_error):
+                bar.picture()
+                yield _from_head(one, threshold, max_objects, largest, iou)
+        return
+    # Looking closer gives what larger inputs would, for less.
+    locator = default_locator(model, fast=fast or sequential) if method is None else Locator(method)
     share = locator.threshold_for(model) if threshold is None else threshold
     for (ex,) in explain_each(
         model,
@@ -138,53 +154,23 @@ def locate_each(
         on_error=on_error,
     ):
         if sequential:
-            yield _one_by_one(model, ex, locator, share, max_objects, iou, eraser, precision)
+            if ex.target is None:
+                raise WhylightError(
+                    "sequential: needs a class as target, which the model can stop saying; not a function"
+                )
+            search = Search(model, locator.method, ex.target, share, precision)
+            yield one_by_one(search, ex, max_objects, eraser)
         else:
             boxes = boxes_of(ex.heatmap(), share, largest, iou)[:max_objects]
             stopped = "one look" if boxes else "no positive evidence"
-            yield _location(ex, boxes, [Look(ex, boxes, ex.probability)], share, stopped)
+            look = Look(ex, boxes, ex.probability)
+            yield Location(boxes, [look], ex.label, ex.target, ex.picture, ex.source, share, stopped)
 
 
-def _one_by_one(
-    model: Classifier,
-    first: Explanation,
-    locator: Locator,
-    share: float,
-    most: int,
-    iou: float,
-    eraser: Eraser,
-    precision: Precision,
-) -> Location:
-    """Find one, erase it, look again."""
-    if first.target is None:
-        raise WhylightError("sequential: needs a class as target, which the model can stop saying; not a function")
-    ex, sure, boxes, steps = first, first.probability or 0.0, list[Box](), list[Look]()
-    while True:
-        box = _new(boxes_of(ex.heatmap(), share, iou=iou), boxes)
-        if box is None:
-            steps.append(Look(ex, [], sure))
-            stopped = "no positive evidence" if ex.is_blank else "nothing new was found"
-            break
-        boxes.append(box._replace(score=sure))
-        picture = erase(ex.picture, [box], eraser)
-        probabilities = model.predict(model.preprocess(picture).unsqueeze(0))[0]
-        before, sure = sure, float(probabilities[first.target])
-        steps.append(Look(ex, boxes[-1:], before, sure))
-        if int(probabilities.argmax()) != first.target:
-            stopped = f"the model no longer says {first.label}"
-            break
-        if len(boxes) == most:
-            stopped = f"{most} found, the limit"
-            break
-        ex = explain(model, picture, method=locator.method, target=first.target, precision=precision)
-    return _location(first, boxes, steps, share, stopped)
-
-
-def _new(found: Sequence[Box], before: Sequence[Box]) -> Box | None:
-    """The hottest box that is not one of the earlier ones again."""
-    return next((box for box in found if all(overlap(box, old) <= SEEN_BEFORE for old in before)), None)
-
-
-def _location(ex: Explanation, boxes: list[Box], steps: list[Look], share: float, stopped: str) -> Location:
-    picture: Image.Image = ex.picture
-    return Location(boxes, steps, ex.label, ex.target, picture, ex.source, share, stopped)
+def _from_head(one: Regressed, threshold: float | None, most: int, largest: bool, iou: float) -> Location:
+    """What a box head found in a picture, as the one look that it is."""
+    least = one.threshold if threshold is None else threshold
+    boxes = one.boxes(least, largest, iou)[:most]
+    stopped = "one look" if boxes else f"no box has a score of {least:.2f} or more"
+    look = Look(one, boxes, one.probability)
+    return Location(boxes, [look], one.label, one.target, one.picture, one.source, least, stopped)

@@ -14,6 +14,7 @@ from whylight.atomic import named_errors, replacing
 from whylight.errors import WhylightError
 from whylight.explanation import Explanation
 from whylight.localize import Box
+from whylight.supervised import Regressed
 
 _KINDS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 _FRAME_MS = 1200  # how long each look is shown in the animation
@@ -25,13 +26,13 @@ class Look:
     """One look at a picture, of which parts may have been erased already.
 
     Attributes:
-        explanation: what the model saw; its picture is the one that was looked at.
+        explanation: what the model saw, a map or the boxes of its box head; its picture is the one that was looked at.
         boxes: what was found in it, in pixels of the picture.
         before: the class's probability in this look; None where the target is a function.
         after: the same once the boxes were erased; None where nothing was erased.
     """
 
-    explanation: Explanation
+    explanation: Explanation | Regressed
     boxes: list[Box]
     before: float | None
     after: float | None = None
@@ -43,13 +44,14 @@ class Location:
 
     Attributes:
         boxes: in pixels of the original picture, half-open; best first, or in the order in which they were found. Their score is
-            the heat inside relative to the map's maximum; found one after another, the class's probability when it was found.
+            the heat inside relative to the map's maximum; found one after another, the class's probability when it was found;
+            from a box head, its own.
         steps: one for each look.
         label: name of the class or function.
         target: class index; None where the target is a function.
         picture: as decoded, RGB.
         source: its path, or a word for what has none.
-        threshold: share of each map's maximum at which boxes were cut out.
+        threshold: share of each map's maximum at which boxes were cut out; of a box head, the least score of a box.
         stopped: why there was no further look, in words.
     """
 
@@ -139,7 +141,9 @@ class Location:
             texts = [str(number + i) for i in range(1, len(step.boxes) + 1)] if len(self.steps) > 1 else []
             colours = [render.COLOURS[(number + i) % len(render.COLOURS)] for i in range(len(step.boxes))]
             number += len(step.boxes)
-            frames.append(render.draw_boxes(step.explanation.overlay(), step.boxes, texts, colours=colours or ("",)))
+            seen = step.explanation
+            shown = seen.picture if isinstance(seen, Regressed) else seen.overlay()
+            frames.append(render.draw_boxes(shown, step.boxes, texts, colours=colours or ("",)))
         return frames
 
     def _words(self, number: int) -> str:

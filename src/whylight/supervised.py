@@ -5,17 +5,21 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
+from PIL import Image
 from torch import Tensor
 
-from whylight._ahead import Opened, Source, open_ahead
+from whylight._ahead import OnError, Opened, Source, open_ahead
 from whylight.errors import ModelError, TargetError, WhylightError
 from whylight.localize.boxes import Box
+from whylight.models.base import Classifier
 from whylight.models.boxes import FoundBoxes, pick
 from whylight.models.model import Model
 from whylight.targets import Target, resolve
 
+METHOD = "box"  # its name where a method is asked for
 BATCH = 16  # pictures in one forward
 
 
@@ -26,20 +30,34 @@ class Regressed:
     Attributes:
         corners: (M, 4) x0, y0, x1, y1 in pixels of the picture, fractional, possibly reaching out of it.
         scores: (M,) in [0, 1]: how surely an object of the class has its centre in the cell.
-        size: (width, height) of the picture in pixels.
+        picture: as decoded, RGB.
         label: the class.
+        target: its index.
         probability: what the classifier beside the head says of the class.
         threshold: the score from which on a box counts, where none is named.
         source: the picture's path, or a word for what has none.
     """
 
+    method: ClassVar[str] = METHOD
+
     corners: Tensor
     scores: Tensor
-    size: tuple[int, int]
+    picture: Image.Image
     label: str
+    target: int
     probability: float
     threshold: float
     source: str
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) of the picture in pixels."""
+        return self.picture.size
+
+    @property
+    def is_blank(self) -> bool:
+        """Whether there is no box at all, however unsure: so it is for a class that had no boxes in training."""
+        return not bool((self.scores > 0).any())
 
     def boxes(self, threshold: float | None = None, largest: bool = False, iou: float = 0.5) -> list[Box]:
         """The boxes with a score of `threshold` or more, the surest first, rounded to pixels and cut at the picture's rim.
@@ -71,7 +89,7 @@ class Regressed:
 
 
 def regressed(
-    model: Model,
+    model: Classifier,
     pictures: Iterable[Source],
     *,
     target: Target = None,
@@ -98,14 +116,31 @@ def regressed(
     return [one.boxes(threshold, iou=iou) for one in regress(model, pictures, target=target)]
 
 
-def regress(model: Model, pictures: Iterable[Source], *, target: Target = None) -> Iterator[Regressed]:
-    """The same, one picture after another, before the threshold. The arguments are those of `regressed`."""
+def regress(
+    model: Classifier,
+    pictures: Iterable[Source],
+    *,
+    target: Target = None,
+    batch_size: int | None = None,
+    on_error: OnError | None = None,
+) -> Iterator[Regressed]:
+    """The same, one picture after another, before the threshold.
+
+    Args:
+        batch_size: pictures in one forward; default 16.
+        on_error: called with the picture and the error where one cannot be read; the rest goes on. Default: it is raised.
+
+    The other arguments are those of `regressed`.
+    """
     head = model.box_head
-    if head is None:
+    if head is None or not isinstance(model, Model):
         raise ModelError(
-            "this model has no box head, so its boxes come from its maps: explain(…).boxes(). "
-            "`whylight train --boxes FILE` trains one"
+            "this model has no box head, so its boxes come from its maps: locate(…) with another method, or "
+            "explain(…).boxes(). `whylight train --boxes FILE` trains one"
         )
+    size = BATCH if batch_size is None else batch_size
+    if size < 1:
+        raise WhylightError(f"batch_size: expected at least 1, got {batch_size}")
     wanted = resolve(target, model.classes)
     if wanted.function is not None:
         raise TargetError(
@@ -117,8 +152,8 @@ def regress(model: Model, pictures: Iterable[Source], *, target: Target = None) 
             f"target: {model.classes[number]!r} had no boxes in training; "
             f"there are boxes of {', '.join(model.classes[one] for one in head.spec.classes)}"
         )
-    opened = open_ahead(pictures, model, [wanted], 2 * BATCH, None)
-    while batch := list(itertools.islice(opened, BATCH)):
+    opened = open_ahead(pictures, model, [wanted], 2 * size, on_error)
+    while batch := list(itertools.islice(opened, size)):
         found = model.find_boxes(torch.stack([one.x for one in batch]))
         numbers = wanted.take([one.place for one in batch]).indices(found.logits)
         assert numbers is not None
@@ -127,8 +162,9 @@ def regress(model: Model, pictures: Iterable[Source], *, target: Target = None) 
             yield Regressed(
                 corners=_in_picture(found, i, one),
                 scores=found.scores[i, :, number].cpu(),
-                size=one.picture.size,
+                picture=one.picture,
                 label=model.classes[number],
+                target=number,
                 probability=float(probabilities[i, number]),
                 threshold=head.spec.threshold,
                 source=one.name,

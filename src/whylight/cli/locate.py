@@ -49,7 +49,7 @@ def locate(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="Cut boxes out of this method's maps. Default: what finds objects best.",
+            help="Cut boxes out of this method's maps; box: ask a box head. Default: what finds objects best.",
             show_default=False,
         ),
     ] = None,
@@ -57,7 +57,8 @@ def locate(
         float | None,
         typer.Option(
             metavar="0...1",
-            help="Share of each map's maximum that belongs to an object. Default: the calibrated one, else the method's.",
+            help="Share of each map's maximum that belongs to an object; of a box head, the least score. "
+            "Default: the calibrated one, else the method's.",
             show_default=False,
         ),
     ] = None,
@@ -125,6 +126,8 @@ def locate(
         raise WhylightError(f"--precision {precision!r}: choose one of auto, fp32, bf16")
     if eraser not in ("blur", "mean", "inpaint"):
         raise WhylightError(f"--erase {eraser!r}: choose one of blur, mean, inpaint")
+    if method == "box" and sequential:
+        raise WhylightError("--sequential: a box head tells neighbours apart in one look; leave it or --method box out")
     if method is not None and fast:
         raise WhylightError("--fast chooses a method by itself: leave out --method or --fast")
     source = Source(model, pretrained=pretrained, weights=weights, classes=classes, device=device, precision=precision)
