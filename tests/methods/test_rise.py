@@ -32,10 +32,11 @@ def test_masks_are_enlarged_grids_cut_at_random() -> None:
     """From the same dice in plain loops: bilinear with half-pixel centres to (grid + 1)·cell, then a cut."""
     cell = (math.ceil(H / GRID), math.ceil(W / GRID))
     found = plan(seed=5, keep=0.4)(range(7))
-    dice = uniform(5, range(7), GRID**2 + 2)
+    dice = uniform(5, range(4), GRID**2 + 2)  # for each pair
     for n in range(7):
-        shown = [[float(dice[n, i * GRID + j] < 0.4) for j in range(GRID)] for i in range(GRID)]
-        down, right = (int(dice[n, GRID**2 + axis] * cell[axis]) for axis in (0, 1))
+        own = [1 - float(u) if n % 2 else float(u) for u in dice[n // 2, : GRID**2]]
+        shown = [[float(own[i * GRID + j] < 0.4) for j in range(GRID)] for i in range(GRID)]
+        down, right = (int(dice[n // 2, GRID**2 + axis] * cell[axis]) for axis in (0, 1))
 
         def at(position: float) -> tuple[int, int, float]:
             position = min(max(position, 0.0), GRID - 1.0)
@@ -57,6 +58,31 @@ def test_masks_let_through_what_they_should(keep: float) -> None:
     assert found.min() >= 0
     assert found.max() <= 1 + 1e-6
     torch.testing.assert_close(found.mean(0), torch.full((H, W), keep), atol=0.02, rtol=0)
+
+
+def test_masks_of_a_pair_show_what_the_other_hides() -> None:
+    found = plan()(range(41))
+    torch.testing.assert_close(found[1:40:2], 1 - found[:40:2])
+    torch.testing.assert_close(plan()(range(3, 8)), found[3:8])
+
+
+@pytest.mark.parametrize("keep", [0.2, 0.5, 0.9])
+def test_each_mask_of_a_pair_lets_through_what_it_should(keep: float) -> None:
+    found = plan(keep=keep)(range(40_000))
+    for one in (found[::2], found[1::2]):
+        torch.testing.assert_close(one.mean(0), torch.full((H, W), keep), atol=0.02, rtol=0)
+        torch.testing.assert_close(
+            torch.cov(one.flatten(1).T.double()), covariances(keep), atol=0.01, rtol=0
+        )  # up to 0.25
+
+
+@pytest.mark.parametrize("keep", [0.3, 0.5])
+def test_mean_square_of_sums_over_pairs(keep: float) -> None:
+    weights = torch.arange(1.0, 6.0, dtype=torch.float64)
+    centred = (plan(keep=keep)(range(5)).double() - keep) * weights.reshape(-1, 1, 1)
+    expected = [(centred[0] + centred[1]), (centred[2] + centred[3]), centred[4]]
+    found = plan(keep=keep).squares(weights)
+    torch.testing.assert_close(found, torch.stack([one.square().mean() for one in expected]), rtol=1e-5, atol=1e-6)
 
 
 def test_dice_are_uniform_and_independent() -> None:
@@ -96,7 +122,7 @@ def covariances(keep: float) -> Tensor:
 
 
 @pytest.mark.parametrize("after", ["probability", "logit"])
-@pytest.mark.parametrize("n", [2, 13, 23, 50])
+@pytest.mark.parametrize("n", [2, 3, 13, 22, 23, 50])
 def test_equation(x: Tensor, after: str, n: int) -> None:
     """E[s] + (Cov(s - f, M) + Cov(f, M)) / p, each term from its definition, on whole masks."""
     keep, score = 0.4, quadratic(1, H, W)
@@ -113,9 +139,9 @@ def test_equation(x: Tensor, after: str, n: int) -> None:
         s = s.sigmoid() if after == "probability" else s
         centred = drawn.flatten(1).double() - keep
         if n < 20:  # too few to fit anything to
-            expected = s.mean() + (s - s.mean()) @ centred / (n - 1) / keep
+            expected = s.mean() + covariance(s, centred) / keep
         else:
-            folds = [torch.arange(n) % 2 == 0, torch.arange(n) % 2 == 1]
+            folds = [torch.arange(n) // 2 % 2 == 0, torch.arange(n) // 2 % 2 == 1]
             ridge = len(places) * spread[places, places].mean()
             expected = s.mean().expand(H * W).clone()
             for own, other in (folds, folds[::-1]):
@@ -123,17 +149,37 @@ def test_equation(x: Tensor, after: str, n: int) -> None:
                 seen, told = seen - seen.mean(0), told - told.mean()
                 w = torch.linalg.inv(seen.T @ seen + ridge * torch.eye(len(places))) @ (seen.T @ told)
                 left = s[own] - centred[own][:, places] @ w
-                covariance = (left - left.mean()) @ centred[own] / (own.sum() - 1)
-                expected += 0.5 * (covariance + spread[:, places] @ w) / keep
+                expected += 0.5 * (covariance(left, centred[own]) + spread[:, places] @ w) / keep
         torch.testing.assert_close(found.values[picture].flatten().double(), expected, rtol=1e-4, atol=1e-5)
     assert [detail["masks"] for detail in found.details] == [n, n]
 
 
-def published(x: Tensor, n: int, seed: int) -> Tensor:
-    """Σ sᵢ Mᵢ / (n p), as in the paper: (H, W)."""
-    drawn = plan(seed)(range(n))
+def covariance(scores: Tensor, centred: Tensor) -> Tensor:
+    """Mean of (s - c)(M - p), c the mean score of the masks outside the pair, or 0 where there are none."""
+    n, total = len(scores), torch.zeros(centred.shape[1:], dtype=torch.float64)
+    for i in range(n):
+        others = [float(scores[j]) for j in range(n) if j // 2 != i // 2]
+        total += (scores[i] - (sum(others) / len(others) if others else 0)) * centred[i] / n
+    return total
+
+
+def published(x: Tensor, n: int, seed: int, keep: float = 0.5) -> Tensor:
+    """Σ sᵢ Mᵢ / (n p), as in the paper, with independent masks: (H, W)."""
+    drawn = plan(seed, keep)(range(2 * n))[::2]
     scores = quadratic(1, H, W)(x[0] * drawn.unsqueeze(1), 0)
-    return (scores.reshape(-1, 1, 1) * drawn).mean(0) / 0.5
+    return (scores.reshape(-1, 1, 1) * drawn).mean(0) / keep
+
+
+@pytest.mark.parametrize("n", [2, 3, 25])
+def test_same_expectation_where_a_mask_shows_little(x: Tensor, n: int) -> None:
+    """At another p than 1/2, where the masks of a pair are no complements, and even from a single pair."""
+    runs, keep = 2000, 0.3
+    options = {"masks": n, "grid": GRID, "keep": keep, "after": "logit"}
+    probe = PlainProbe(quadratic(1, H, W), 50)
+    ours = torch.stack([rise(x[:1], probe, seed=r, **options).values[0] for r in range(runs)])  # type: ignore[arg-type]
+    error = (ours.var(0) / runs).sqrt()
+    reference = published(x, 100_000, 999, keep)
+    assert ((ours.mean(0) - reference).abs() < 4.5 * error + 0.02).all()
 
 
 def test_same_expectation_as_published_and_less_noise(x: Tensor) -> None:
@@ -162,7 +208,7 @@ def test_same_expectation_as_published_and_less_noise(x: Tensor) -> None:
     plain = torch.stack(
         [
             (lifted(far[0] * m.unsqueeze(1), 0).reshape(-1, 1, 1) * m).mean(0) / 0.5
-            for m in (plan(r)(range(n)) for r in range(60))
+            for m in (plan(r)(range(2 * n))[::2] for r in range(60))
         ]
     )
     assert ours.var(0).mean() < 0.5 * plain.var(0).mean()

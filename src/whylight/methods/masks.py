@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-_AT_ONCE = 1000  # masks whose cells are in memory together
+_AT_ONCE = 1000  # masks whose cells are in memory together; even, so that pairs stay together
 
 
 class Cells(NamedTuple):
@@ -26,6 +26,9 @@ class Masks:
     A mask is a grid of Bernoulli(p) cells G, enlarged bilinearly and cut at random: M = U G Vᵀ, where the cut chooses the rows
     U (H, grid) and V (W, grid) of two interpolation matrices. These rows sum to 1, so E[M] = p everywhere, and so sums of masks
     are sums of cells, one for each place of the cut, enlarged once at the end.
+
+    Masks 2j and 2j + 1 are a pair: one cut, and opposite dice u and 1 - u for the cells, so that at p = 1/2 one mask shows what
+    the other hides. Each by itself is distributed as above; masks of different pairs are independent.
 
     Args:
         height, width: of the masks.
@@ -50,8 +53,12 @@ class Masks:
     def cells(self, indices: range) -> Cells:
         """The cells and cuts of the masks with these numbers."""
         cells = self.grid**2
-        dice = uniform(self._seed, indices, cells + 2)  # (n, grid² + 2)
-        shown = (dice[:, :cells] < self.keep).double().reshape(-1, self.grid, self.grid)
+        pairs = range(indices.start // 2, (indices.stop + 1) // 2)
+        dice = uniform(self._seed, pairs, cells + 2)  # (pairs, grid² + 2)
+        each = torch.arange(indices.start, indices.stop)
+        dice, second = dice[each // 2 - pairs.start], (each % 2 == 1).unsqueeze(1)  # (n, grid² + 2), (n, 1)
+        shown = torch.where(second, dice[:, :cells] >= 1 - self.keep, dice[:, :cells] < self.keep)
+        shown = shown.double().reshape(-1, self.grid, self.grid)
         return Cells(shown, (dice[:, cells] * len(self._rows)).long(), (dice[:, cells + 1] * len(self._columns)).long())
 
     def samples(self, indices: range) -> Tensor:
@@ -74,15 +81,18 @@ class Masks:
         across = torch.einsum("drab,rxb->dax", sums.view(heights, widths, g, g), self._columns)
         return torch.einsum("dya,dax->yx", self._rows, across)
 
-    def squares(self, count: int) -> Tensor:
-        """Mean over the pixels of (M - p)², for each of the first masks: (count,) float64."""
-        # Σ over pixels of (U G Vᵀ)² is the trace of Gᵀ (UᵀU) G (VᵀV).
+    def squares(self, weights: Tensor) -> Tensor:
+        """Mean over the pixels of (Σ wᵢ (Mᵢ - p))², the sum over each pair of the first masks: (pairs,) float64."""
+        # A pair has one cut, so its sum is U G Vᵀ, too; Σ over pixels of (U G Vᵀ)² is the trace of Gᵀ (UᵀU) G (VᵀV).
         down, right = (sides.transpose(1, 2) @ sides for sides in (self._rows, self._columns))  # (cuts, grid, grid)
         found = []
-        for chunk in chunks(count):
+        for chunk in chunks(len(weights)):
             cells = self.cells(chunk)
-            centred = cells.shown - self.keep
-            found.append((centred * (down[cells.down] @ centred @ right[cells.right])).sum((1, 2)))
+            weighed = weights[chunk.start : chunk.stop].reshape(-1, 1, 1) * (cells.shown - self.keep)
+            if len(chunk) % 2:  # the last one is alone
+                weighed = torch.cat([weighed, torch.zeros_like(weighed[:1])])
+            sums = weighed[::2] + weighed[1::2]  # (pairs, grid, grid)
+            found.append((sums * (down[cells.down[::2]] @ sums @ right[cells.right[::2]])).sum((1, 2)))
         return torch.cat(found) / math.prod(self.size)
 
     def covariance(self, weights: Tensor) -> Tensor:

@@ -35,13 +35,17 @@ def rise(
     A mask is a grid of Bernoulli(p) numbers, enlarged bilinearly to (grid + 1) · ⌈H / grid⌉ and cut to H × W at a random place;
     ⊙ on the preprocessed input, so that what is masked turns to the mean colour. Mask i depends on the seed and on i alone.
 
+    Masks come in antithetic pairs: the second has the first one's cut and the opposite dice, at p = 1/2 its complement. Each is
+    distributed as published. What the scores of both have in common then cancels instead of adding noise.
+
     The masks' own mean and covariance are known exactly, so what they explain of the score need not be sampled:
 
         E[s M] / p = E[s] + (Cov(s - f, M) + Cov(f, M)) / p,
 
     with f linear in the mask, fitted to the scores by ridge regression; Cov(f, M) is exact, and the other two are estimated by
-    their usual unbiased estimators. f is fitted to the odd masks for the even ones and the other way round: then the expectation
-    is that of the published Σ sᵢ Mᵢ / (n p), for any n.
+    means: of Cov over (s - f - c)(M - p), c the mean of s - f outside the pair. f is fitted to every second pair for the others
+    and the other way round. What is subtracted is thus independent of the mask, and the expectation is that of the published
+    Σ sᵢ Mᵢ / (n p), for any n.
 
     Args:
         inputs: x, (N, 3, H, W).
@@ -50,7 +54,8 @@ def rise(
         grid: cells along each side of a mask.
         keep: p, the share of the picture that a mask lets through.
         tolerance: stop early, when the other masks are expected to change the map by at most this part of its spread (both root
-            mean squares over the pixels). At 0.12 the map correlates by about 0.99 with that of all. None runs all of them.
+            mean squares over the pixels). At 0.14 the map correlates by about 0.99, 1 / √(1 + 0.14²), with that of all. None runs
+            all of them.
         seed: of the masks.
         after: `"probability"` as published, or `"logit"`; `"auto"` is the first where the target is a class, and the score
             itself where it is a function.
@@ -62,7 +67,8 @@ def rise(
     Raises:
         MethodError: if an option is out of range.
 
-    Source: Petsiuk, Das and Saenko, RISE, BMVC 2018.
+    Source: Petsiuk, Das and Saenko, RISE, BMVC 2018. Pairs: Hammersley and Morton, A new Monte Carlo technique: antithetic
+    variates, 1956.
     """
     whole("rise", "masks", masks, least=2)
     whole("rise", "grid", grid)
@@ -117,33 +123,42 @@ def estimate(plan: Masks, scores: Tensor) -> tuple[Tensor, float]:
     of E[s] moves the level of the whole map and is left out.
     """
     n = len(scores)
-    residuals, weights = scores - scores.mean(), scores.new_zeros(n)
+    weights = scores.new_zeros(n)
     linear = scores.new_zeros(plan.points**2)  # f, both folds together
-    folds = [slice(0, n, 2), slice(1, n, 2)] if n >= _FEW else [slice(0, n)]
-    fits = _fits(plan, residuals) if n >= _FEW else []
+    pairs = torch.arange(n) // 2
+    folds = [pairs % 2 == 0, pairs % 2 == 1] if n >= _FEW else [pairs >= 0]
+    fits = _fits(plan, scores - scores.mean()) if n >= _FEW else []
     for fit in fits:
         linear += fit / 2
     if fits:
         explained = torch.cat([plan.samples(chunk) @ torch.stack(fits, 1) for chunk in chunks(n)])  # (n, 2)
     for i, fold in enumerate(folds):
-        own = residuals[fold] - explained[fold, 1 - i] if fits else residuals[fold]
-        residuals[fold] = own - own.mean()
-        weights[fold] = residuals[fold] / max(1, len(own) - 1) / len(folds)
+        own = scores[fold] - explained[fold, 1 - i] if fits else scores[fold]
+        weights[fold] = (own - _others(own)) / len(own) / len(folds)
     sampled = plan.weighed(weights)  # Cov(s - f, M)
     values = scores.mean() + (sampled + plan.covariance(linear)) / plan.keep
-    squared = float((weights.square() * plan.squares(n)).sum()) - float(sampled.square().mean()) / n
+    squared = float(plan.squares(weights).sum()) - float(sampled.square().mean()) / (int(pairs[-1]) + 1)
     return values, math.sqrt(max(0.0, squared)) / plan.keep
 
 
+def _others(scores: Tensor) -> Tensor:
+    """The mean of the scores (n,) outside each one's pair, (n,); zero where there is no other pair."""
+    n = len(scores)
+    sums = torch.cat([scores, scores.new_zeros(n % 2)]).view(-1, 2).sum(1)  # (pairs,)
+    counts = torch.full_like(sums, 2)
+    counts[-1] -= n % 2
+    return ((scores.sum() - sums) / (n - counts).clamp(min=1)).repeat_interleave(2)[:n] * (n > 2)
+
+
 def _fits(plan: Masks, scores: Tensor) -> list[Tensor]:
-    """Coefficients (points²,) of f, fitted to the even masks and to the odd ones, given scores (n,) with mean zero."""
+    """Coefficients (points²,) of f, fitted to the even pairs and to the odd ones, given scores (n,) with mean zero."""
     width = plan.points**2
     squares, products, sums = (scores.new_zeros((2, *shape)) for shape in ((width, width), (width,), (width,)))
     totals, counts = scores.new_zeros(2), scores.new_zeros(2)
     for chunk in chunks(len(scores)):
         samples, some = plan.samples(chunk), scores[chunk.start : chunk.stop]
         for fold in (0, 1):
-            own = slice((chunk.start + fold) % 2, None, 2)
+            own = torch.arange(chunk.start, chunk.stop) // 2 % 2 == fold
             squares[fold] += samples[own].T @ samples[own]
             products[fold] += samples[own].T @ some[own]
             sums[fold] += samples[own].sum(0)
