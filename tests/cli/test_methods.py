@@ -88,6 +88,61 @@ def test_an_onnx_file_is_asked_from_outside(run: Run, good: Path, tmp_path: Path
     assert "occlusion" in card.out
 
 
+def test_what_an_onnx_file_is_given(run: Run, good: Path, tmp_path: Path) -> None:
+    """--mean and --std reach the network: the same score as with the numbers folded into its first layer."""
+    pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnx")
+    torch.manual_seed(0)
+    network = torch.nn.Sequential(
+        torch.nn.Conv2d(3, 4, 3, stride=4), torch.nn.ReLU(), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten()
+    )
+    file = tmp_path / "tiny.onnx"
+    onnx_file(network.eval(), file)
+    common = ("explain", good / "a.jpg", "--model", file, "--option", "rise.masks=16", "--json", "-", "--target", "1")
+    given = ("--mean", "0.2,0.3,0.4", "--std", "0.5,0.25,2", "--size", "32")
+    found = run(*common, *given, "-o", "out")
+    assert found.code == 0, found.err
+    plain = run(*common, "--mean", "0,0,0", "--std", "1,1,1", "-o", "plain").lines[0]["score"]
+    std, mean = torch.tensor([0.5, 0.25, 2]), torch.tensor([0.2, 0.3, 0.4])
+    convolution = network[0]
+    assert isinstance(convolution, torch.nn.Conv2d)
+    assert convolution.bias is not None
+    with torch.no_grad():
+        convolution.weight /= std.reshape(1, 3, 1, 1)
+        convolution.bias -= (convolution.weight * mean.reshape(1, 3, 1, 1)).sum((1, 2, 3))
+    onnx_file(network, tmp_path / "folded.onnx")
+    common = (*common[:3], tmp_path / "folded.onnx", *common[4:])
+    folded = run(*common, "--mean", "0,0,0", "--std", "1,1,1", "-o", "folded").lines[0]["score"]
+    assert found.lines[0]["score"] == pytest.approx(folded, rel=1e-4)
+    assert found.lines[0]["score"] != pytest.approx(plain, rel=1e-2)
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        (("--mean", "0.5"), "three numbers"),
+        (("--mean", "a,b,c"), "--mean 'a,b,c'"),
+        (("--std", "1,1,nan"), "--std"),
+        (("--size", "1.5"), "--size"),
+        (("--size", "64"), "leave size out"),
+    ],
+)
+def test_bad_input_of_an_onnx_file(run: Run, good: Path, tmp_path: Path, given: tuple[str, str], says: str) -> None:
+    pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnx")
+    file = tmp_path / "tiny.onnx"
+    onnx_file(torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3, stride=4)), file)
+    refused = run("explain", good / "a.jpg", "--model", file, *given, "-o", "out")
+    assert refused.code == 2
+    assert says in refused.err
+
+
+def test_only_onnx_files_are_told_their_input(run: Run, good: Path, model: str) -> None:
+    refused = run("explain", good / "a.jpg", "--model", model, "--std", "1,1,1", "-o", "out")
+    assert refused.code == 2
+    assert "ONNX files alone" in refused.err
+
+
 def onnx_file(network: torch.nn.Module, file: Path) -> None:
     """Write a network of one convolution, a rectifier and average pooling as ONNX, without torch's exporter and its imports."""
     import onnx

@@ -129,6 +129,24 @@ def explain(
     multilabel: Annotated[
         bool, typer.Option("--multilabel", help="Classes do not exclude each other: probabilities are sigmoids.")
     ] = False,
+    size: Annotated[
+        str | None,
+        typer.Option(
+            metavar="N|H,W", help="Input of an ONNX file that leaves it open. Default: 224.", show_default=False
+        ),
+    ] = None,
+    mean: Annotated[
+        str | None,
+        typer.Option(
+            metavar="R,G,B",
+            help="What an ONNX file's input has subtracted, of colours from 0 to 1. Default: ImageNet's.",
+            show_default=False,
+        ),
+    ] = None,
+    std: Annotated[
+        str | None,
+        typer.Option(metavar="R,G,B", help="What it is divided by. Default: ImageNet's.", show_default=False),
+    ] = None,
     precision: Annotated[
         str,
         typer.Option(
@@ -174,6 +192,9 @@ def explain(
         layer=one_layer,
         device=device,
         multilabel=multilabel,
+        size=size,
+        mean=mean,
+        std=std,
         precision=_one_of(precision, "--precision", ("auto", "fp32", "bf16")),
     )
     look = Look(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,11 +28,18 @@ class Source:
     device: str = "auto"
     multilabel: bool = False
     precision: str = "auto"
+    size: str | None = None  # this and the next two are an ONNX file's, as they were typed
+    mean: str | None = None
+    std: str | None = None
 
     @property
     def default_method(self) -> str:
         """The method where none is named: an ONNX file can only be asked from outside."""
-        return "rise" if self.name.lower().endswith(".onnx") else "gradcam"
+        return "rise" if self._is_onnx else "gradcam"
+
+    @property
+    def _is_onnx(self) -> bool:
+        return self.name.lower().endswith(".onnx")
 
     def identity(self) -> dict[str, Any]:
         """What decides the results, without loading anything: names, and size and date of the files behind them."""
@@ -40,6 +48,7 @@ class Source:
             facts["multilabel"] = True
         if self.precision != "auto":
             facts["precision"] = self.precision
+        facts.update({key: text for key, text in self._input.items() if text is not None})
         bundled = file_of(self.name)
         if bundled is not None:  # as in load: the name wins over a file or folder that is called the same
             # By contents: each installation gives the file a date and a place of its own.
@@ -72,6 +81,10 @@ class Source:
             raise ModelError(f"--classes {self.classes}: the file is empty; it needs one class name a line")
         return tuple(line.strip() for line in lines)
 
+    @property
+    def _input(self) -> dict[str, str | None]:
+        return {"size": self.size, "mean": self.mean, "std": self.std}
+
     def load(self) -> Classifier:
         """Load it.
 
@@ -80,6 +93,13 @@ class Source:
         """
         import whylight
 
+        if given := {key: numbers(f"--{key}", text) for key, text in self._input.items() if text is not None}:
+            if not self._is_onnx:
+                raise ModelError(f"--{next(iter(given))}: for ONNX files alone; {self.name} says itself what it takes")
+            if self.weights is None and self.layer is None:  # else load says why not
+                return whylight.load_onnx(
+                    self.name, self.class_names(), multilabel=self.multilabel, **_arguments(given)
+                )
         return whylight.load(
             self.name,
             pretrained=self.pretrained,
@@ -89,3 +109,28 @@ class Source:
             layer=self.layer,
             multilabel=self.multilabel,
         )
+
+
+def numbers(option: str, text: str) -> list[float]:
+    """The numbers in "0.5,0.5,0.5".
+
+    Raises:
+        ModelError: if something else is between the commas.
+    """
+    try:
+        found = [float(part) for part in text.split(",")]
+    except ValueError:
+        raise ModelError(f"{option} {text!r}: expected numbers with commas between them") from None
+    if not all(math.isfinite(number) for number in found):
+        raise ModelError(f"{option} {text!r}: expected finite numbers")
+    return found
+
+
+def _arguments(given: dict[str, list[float]]) -> dict[str, Any]:
+    """Arguments of `load_onnx`: mean and std as they are, the size as one whole number or two."""
+    if "size" not in given:
+        return dict(given)
+    sides = given["size"]
+    if len(sides) > 2 or any(side != int(side) or side < 1 for side in sides):
+        raise ModelError(f"--size {sides}: expected one whole number, or height,width")
+    return {**given, "size": int(sides[0]) if len(sides) == 1 else (int(sides[0]), int(sides[1]))}
