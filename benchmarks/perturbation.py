@@ -13,82 +13,23 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
-import time
 import warnings
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
+from perturbation_calls import ABSENT, NAMES, PRECISIONS, correlation, in_turns, ours, scorecam_peer, why_no_bf16
+from perturbation_memory import memory
 from report import HERE, Row, cores, record
 
-if TYPE_CHECKING:
-    from torch import Tensor, nn
-
-    from whylight.models.model import Model
-
-NAMES = {"resnet50": "ResNet-50", "mobilenet_v2": "MobileNetV2"}
-PRECISIONS = ("bf16", "fp32")
 GOALS = {("resnet50", "bf16"): 0.36, ("resnet50", "fp32"): 0.75, ("mobilenet_v2", "bf16"): 0.2}
 ALLOCATORS = {"plain": "allocator as it comes", "kept": "allocator keeps blocks"}
 PARTS = ("scorecam", "rise", "agreement", "memory", "processes")
 SOME = 256  # channels
 MASKS = 500
 DATA = Path(os.environ.get("WHYLIGHT_DATA", HERE.parent.parent / "shared" / "data"))
-ABSENT = "not on this processor: it does not compute in bfloat16"
-
-
-def why_no_bf16() -> str:
-    import torch
-
-    from whylight.models.fast import why_not_bf16
-
-    return why_not_bf16(torch.device("cpu"))
-
-
-def taken(call: Callable[[], Any]) -> float:
-    start = time.perf_counter()
-    call()
-    return time.perf_counter() - start
-
-
-def in_turns(peer: Callable[[], Any], ours: dict[str, Callable[[], Any]], turns: int) -> tuple[float, dict[str, float]]:
-    """Seconds of the peer, and the median ratio of each of ours to it; every turn runs each once."""
-    peers, ratios = [], {name: [] for name in ours}
-    for _ in range(turns):
-        before = {name: taken(call) for name, call in ours.items()}
-        peers.append(taken(peer))
-        for name, seconds in before.items():
-            ratios[name].append(seconds / peers[-1])
-    return statistics.median(peers), {name: statistics.median(found) for name, found in ratios.items()}
-
-
-def scorecam_peer(module: nn.Module, x: Tensor) -> Callable[[], Any]:
-    import torch
-    from networks import TARGET, last_layer
-    from pytorch_grad_cam import ScoreCAM
-    from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
-
-    cam = ScoreCAM(model=module, target_layers=[last_layer(module)])
-
-    def call() -> Any:
-        with torch.no_grad():
-            return cam(input_tensor=x, targets=[ClassifierOutputTarget(TARGET)])
-
-    return call
-
-
-def ours(model: Model, x: Tensor, precision: str, method: str, **options: Any) -> Callable[[], Any]:
-    from networks import TARGET
-
-    from whylight import engine, methods
-
-    chosen = methods.get(method, **options)
-    return lambda: engine.maps(model, x, [chosen], [TARGET], precision=precision)
 
 
 def scorecam(turns: int) -> list[Row]:
@@ -202,76 +143,6 @@ def agreement() -> list[Row]:
     return rows
 
 
-def correlation(a: Tensor, b: Tensor) -> float:
-    import torch
-
-    return float(torch.corrcoef(torch.stack([a.flatten(), b.flatten()]))[0, 1])
-
-
-def memory() -> list[Row]:
-    """The highest memory of one call, each in a process of its own."""
-    absent = why_no_bf16()
-    found: dict[str, float | None] = {}
-    for what in ("scorecam bf16", "scorecam fp32", "scorecam peer", "rise500 bf16", "rise bf16", "rise peer"):
-        if "bf16" in what and absent:
-            found[what] = None
-            continue
-        command = [sys.executable, __file__, "--worker", "memory", "--what", what]
-        found[what] = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
-    rows = [
-        Row(
-            f"scorecam, ResNet-50, {p}: memory above what was there",
-            found[f"scorecam {p}"],
-            "MB",
-            300.0,
-            note="" if found[f"scorecam {p}"] else ABSENT,
-        )
-        for p in PRECISIONS
-    ]
-    rows.append(Row("pytorch-grad-cam's ScoreCAM, ResNet-50: the same", found["scorecam peer"], "MB"))
-    few, many = found["rise500 bf16"], found["rise bf16"]
-    rows.append(Row("rise, ResNet-50, 500 masks, bf16: memory above what was there", few, "MB"))
-    rows.append(Row("rise, ResNet-50, 4,000 masks, bf16: the same", many, "MB"))
-    rows.append(
-        Row("the published procedure, 4,000 masks: the same", found["rise peer"], "MB", note="first batch only")
-    )
-    return rows
-
-
-def peak(what: str) -> float:
-    """Megabytes that one call takes above what was resident before it, at its highest."""
-    from networks import TARGET, build, pictures
-
-    import whylight
-
-    module, x = build("resnet50"), pictures(1)
-    if what == "rise peer":
-        import obvious_rise
-
-        def call() -> None:
-            drawn = obvious_rise.masks(4000)
-            obvious_rise.explain(module, x, drawn[: obvious_rise.BATCH], TARGET)
-    elif what == "scorecam peer":
-        call = scorecam_peer(module, x)
-    else:
-        method, precision = what.split()
-        options = {"masks": 500} if method == "rise500" else {}
-        call = ours(whylight.wrap(module), x, precision, method.removesuffix("500"), **options)
-    module(x)
-    Path("/proc/self/clear_refs").write_text("5")  # forget the highest so far
-    before = status("VmRSS")
-    call()
-    return status("VmHWM") - before
-
-
-def status(field: str) -> float:
-    """A figure of this process's memory in MB."""
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith(field + ":"):
-            return int(line.split()[1]) / 1000
-    raise SystemExit(f"no {field} in /proc/self/status")
-
-
 def processes(turns: int) -> list[Row]:
     """From the shell to an overlay on disk, one picture."""
     import torch
@@ -346,13 +217,9 @@ def main() -> None:
     parser.add_argument("--part", nargs="*", choices=PARTS, default=PARTS, help="what to measure")
     parser.add_argument("--turns", type=int, default=1, help="how often each runs; the medians count")
     parser.add_argument("--worker", help=argparse.SUPPRESS)
-    parser.add_argument("--what", help=argparse.SUPPRESS)
     parser.add_argument("--allocator", choices=ALLOCATORS, default="plain", help=argparse.SUPPRESS)
     options = parser.parse_args()
     os.environ["TQDM_DISABLE"] = "1"  # read when torch imports it
-    if options.worker == "memory":
-        print(json.dumps(peak(options.what)))
-        return
     if options.worker:
         print(json.dumps([asdict(row) for row in worker(options.worker, options.allocator, options.turns)]))
         return

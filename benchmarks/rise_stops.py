@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from perturbation_calls import correlation
 from report import HERE, Row, cores, record
 
 if TYPE_CHECKING:
@@ -95,12 +96,6 @@ def recorded(files: list[Path]) -> tuple[Tensor, dict[float, tuple[Tensor, list[
     model = whylight.wrap(learned.eval())
     x = torch.stack([model.preprocess(file) for file in files])
     return engine.maps(model, x, [methods.get("rise-recorded")], [None])[0, 0], runs
-
-
-def correlation(a: Tensor, b: Tensor) -> float:
-    import torch
-
-    return float(torch.corrcoef(torch.stack([a.flatten(), b.flatten()]))[0, 1])
 
 
 if __name__ == "__main__":
