@@ -1,15 +1,15 @@
 """Find one, erase it, look again, against one pass: how many faces each finds where there are several.
 
-    python benchmarks/sequential.py [--choose] [--quick]
+    python benchmarks/sequential.py [--choose] [--every K] [--threads N]
 
 The bundled `face` model on the pictures of `faces_multi` with two faces or more. A face is found when a box overlaps it by IoU 0.3
 or more, no box for two faces; every other box is a false one. Both ways use `locate`'s own maps: one pass those of its default,
-averaged over copies of the picture, of which it keeps every connected part; sequential location those of a single pass, look
+averaged over copies of the picture, of which it keeps every connected part; sequential location its own, of a single pass, look
 after look. At most 100 boxes a picture for both. The threshold is one for all pictures: of one pass that with which it finds most
 faces, and that of sequential location, the default one. What was chosen was chosen on one half of the pictures, by a hash of
 their names. The classifier was trained on many of these pictures, but knows no box.
 
-`--choose` prints what can be chosen: thresholds of both ways, on the half for it. `--quick` takes every tenth picture.
+`--choose` prints what can be chosen: thresholds of both ways, on the half for it. `--every` takes a part of the pictures.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from report import Row, cores, record
 
 import whylight
 from whylight._locator import default_locator
+from whylight._sequential import spot_locator
 from whylight.localize import boxes_of
 from whylight.localize.erase import DEFAULT as DEFAULT_ERASER
 from whylight.localize.erase import Eraser
@@ -206,7 +207,7 @@ def compared(where: str, one: tuple[float, Tally], same: tuple[float, Tally], ou
 
 def rows_of(model: whylight.Classifier, pictures: Sequence[Group]) -> list[Row]:
     chosen, unseen = ([one for one in pictures if one.tuned == mine] for mine in (True, False))
-    usual = default_locator(model, fast=True).threshold_for(model)
+    usual = spot_locator(model).threshold_for(model)
     known = dict(zip((*SHARES, usual), one_pass(model, chosen, (*SHARES, usual)), strict=True))
     share = max(SHARES, key=lambda one: known[one].found)
     best, same = one_pass(model, unseen, (share, usual))
@@ -235,17 +236,18 @@ def main() -> None:
     parser.add_argument(
         "--choose", action="store_true", help="print what thresholds do, on the half for choices, and stop"
     )
-    parser.add_argument("--quick", action="store_true", help="every tenth picture")
+    parser.add_argument("--every", type=int, default=1, metavar="K", help="every K-th picture only")
+    parser.add_argument("--threads", type=int, default=cores())
     options = parser.parse_args()
-    torch.set_num_threads(cores())
+    torch.set_num_threads(options.threads)
     whylight.tune_allocator()
-    model, pictures = whylight.load("face", device="cpu"), groups()[:: 10 if options.quick else 1]
+    model, pictures = whylight.load("face", device="cpu"), groups()[:: options.every]
     if options.choose:
         choose(model, pictures)
         return
-    about = " ".join((__doc__ or "").split("\n\n")[2].split()) + (
-        " Quick run: every tenth picture." if options.quick else ""
-    )
+    about = " ".join((__doc__ or "").split("\n\n")[2].split()) + f" {options.threads} threads."
+    if options.every > 1:
+        about += f" A part only: one of {options.every} pictures."
     record("sequential", "Find one, erase it, look again", rows_of(model, pictures), about=about)
 
 

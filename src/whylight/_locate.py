@@ -9,7 +9,7 @@ from typing import Any, cast
 from whylight._ahead import OnError, Source
 from whylight._api import explain_each, is_one
 from whylight._locator import Locator, default_locator
-from whylight._sequential import Search, one_by_one
+from whylight._sequential import Search, one_by_one, spot_locator
 from whylight.engine import Precision
 from whylight.errors import WhylightError
 from whylight.localize import boxes_of
@@ -47,8 +47,9 @@ def locate(
         model: from `whylight.load` or `whylight.wrap`.
         pictures: a path, PIL picture, uint8 array or preprocessed tensor (3, H, W); or a sequence of them; or a batch.
         target: as in `explain`; None for each picture's top class.
-        sequential: find one object, erase it, look again; until the model no longer says the class, nothing new is found, or
-            `max_objects` are. For objects that are close together, or whose evidence is covered by a stronger one's.
+        sequential: find one object, look closer at it, erase it, look again; until the model no longer says the class, nothing new
+            is found, or `max_objects` are. For several objects that are small, close together, or outshone by a stronger one. Its
+            default map is LayerCAM at the last two stages in a single pass; `fast`, `largest` and `iou` do not apply.
         max_objects: at most so many boxes for each picture.
         method: the map that boxes are cut out of; default: what finds objects best, see docs/guides/locate.md. `"box"`: no map, but
             the box head of a model that `whylight train --boxes` made; it tells neighbours apart in one look.
@@ -139,8 +140,10 @@ def locate_each(
                 bar.picture()
                 yield _from_head(one, threshold, max_objects, largest, iou)
         return
-    # Looking closer gives what larger inputs would, for less.
-    locator = default_locator(model, fast=fast or sequential) if method is None else Locator(method)
+    if method is not None:
+        locator = Locator(method)
+    else:
+        locator = spot_locator(model) if sequential else default_locator(model, fast=fast)
     share = locator.threshold_for(model) if threshold is None else threshold
     for (ex,) in explain_each(
         model,

@@ -2,7 +2,7 @@
 
 A map of the whole picture is coarse: its cells are larger than small objects, and the evidence of neighbours runs together. So each
 round takes only the hottest spot of it, and looks at that closer: the picture around it is cut out, enlarged to the network's
-input and explained again, until the object fills about half of the view. There its box is cut out. The closer view is a
+input and explained again, until the object fills much of the view. There its box is cut out. The closer view is a
 question, too: where the model, shown only this, no longer says the class, there is none.
 """
 
@@ -14,7 +14,9 @@ from dataclasses import dataclass
 from PIL import Image
 from torch import Tensor
 
+from whylight import methods
 from whylight._api import explain
+from whylight._locator import Locator, default_locator
 from whylight.engine import Precision
 from whylight.explanation import Explanation
 from whylight.localize import Box, boxes_of, overlap
@@ -22,14 +24,28 @@ from whylight.localize.erase import Eraser, erase
 from whylight.location import Location, Look
 from whylight.methods import Method
 from whylight.models.base import Classifier
+from whylight.models.layers import stages
+from whylight.models.model import Model
 
+STAGES = 2  # the last one says what is there, the one before where it ends
 SPOT = 0.8  # share of the maximum that belongs to the hottest spot; where objects touch, less would join them
-VIEW = 2.0  # sides of a closer view, as a multiple of the box's longer side
+VIEW = 2.5  # sides of a closer view, as a multiple of the box's longer side
 CLOSER = 3  # closer views of one spot, each cut out around the box that was found in the one before
 SMALLER = 0.75  # a view is closer if its sides are at most so much of those of the last one
 LEAST = 24  # pixels of a view's sides: less shows nothing
-TRIES = 3  # spots of one map that are looked at before there is nothing new
+TRIES = 6  # spots of one map that are looked at before there is nothing new
 SEEN_BEFORE = 0.3  # overlap with an earlier box from which on a box is not new
+
+
+def spot_locator(model: Classifier) -> Locator:
+    """The map for looks one after another: LayerCAM at the last stages, in a single pass.
+
+    Looking closer gives what larger inputs would, and a map that is spread over whole objects would join neighbours.
+    """
+    names = stages(model)[-STAGES:] if isinstance(model, Model) else ()
+    if len(names) < 2:
+        return default_locator(model, fast=True)
+    return Locator(methods.layers("layercam", names, fusion="mean"))
 
 
 @dataclass(frozen=True)
@@ -106,8 +122,7 @@ def one_by_one(search: Search, first: Explanation, most: int, eraser: Eraser) ->
             stopped = "no positive evidence" if ex.is_blank else "nothing new was found"
             break
         boxes.append(box._replace(score=sure))
-        picture = erase(ex.picture, [box], eraser)
-        before = sure
+        picture, before = erase(ex.picture, [box], eraser), sure
         sure, says_it = search.probability(picture)
         steps.append(Look(ex, boxes[-1:], before, sure))
         if not says_it:

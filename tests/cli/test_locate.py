@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from PIL import Image
 
 import whylight
@@ -94,6 +95,33 @@ def test_look_after_look_is_drawn(run: Run, photo: Path, tmp_path: Path) -> None
     assert (tmp_path / "out" / "astronaut.looks.png").is_file()
 
 
+def test_a_box_head_is_asked(run: Run, good: Path, tmp_path: Path) -> None:
+    from whylight.models.architectures import build
+    from whylight.models.boxes import BoxHead, BoxSpec
+    from whylight.models.files import ModelSpec, save_weights
+    from whylight.models.model import Model
+    from whylight.preprocess import Preprocess
+
+    torch.manual_seed(0)
+    network = build("test_resnet", classes=2)
+    channels = Model(network, preprocessing=Preprocess(size=(96, 96))).channels
+    boxes_spec = BoxSpec((0,), channels=channels, hidden=8, threshold=0.01)
+    spec = ModelSpec("test_resnet", ("face", "no face"), Preprocess(size=(96, 96)), boxes=boxes_spec)
+    save_weights(tmp_path / "boxes.safetensors", network, spec, box_head=BoxHead(boxes_spec))
+    outcome = run(
+        "locate", good, "--model", "boxes.safetensors", "--method", "box", "--target", "face", "--out", "out", "--strip",
+        "--json", "-",
+    )  # fmt: skip
+    assert outcome.code == 0, outcome.err
+    model = whylight.load(tmp_path / "boxes.safetensors", device="cpu")
+    for line in outcome.lines:
+        expected = whylight.locate(model, line["picture"], "face", method="box")
+        assert [list(box.values()) for box in line["boxes"]] == [pytest.approx(list(box)) for box in expected.boxes]
+        assert line["boxes"]
+        assert (line["map_method"], line["threshold"], line["stopped"]) == ("box", 0.01, "one look")
+    assert (tmp_path / "out" / "a.looks.png").is_file()
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -101,6 +129,8 @@ def test_look_after_look_is_drawn(run: Run, photo: Path, tmp_path: Path) -> None
         (("--also", "coco,voc"), "--also 'voc': choose among coco, yolo, csv"),
         (("--erase", "rubber"), "--erase 'rubber': choose one of blur, mean, inpaint"),
         (("--fast", "--method", "cam"), "--fast chooses a method by itself"),
+        (("--method", "box"), "no box head"),
+        (("--method", "box", "--sequential"), "--sequential: a box head tells neighbours apart in one look"),
         (("--target", "fase"), "face"),
         (("--method", "gradcm"), "gradcam"),
         (("--precision", "fp8"), "--precision 'fp8': choose one of auto, fp32, bf16"),
