@@ -199,9 +199,9 @@ def compared(where: str, one: tuple[float, Tally], same: tuple[float, Tally], ou
             Row(f"False boxes a picture, {name}, {where}", tally.false),
             Row(f"Seconds a picture, {name}, {where}", tally.seconds, "s", note=looks),
         ]
-    for name, tally in passes:
+    for (name, tally), goal in zip(passes, (GOAL, None), strict=True):  # to beat a bad threshold is no feat
         ratio = ours.found / max(1, tally.found)
-        rows.append(Row(f"Faces found, sequential over {name}, {where}", ratio, "×", GOAL, "higher"))
+        rows.append(Row(f"Faces found, sequential over {name}, {where}", ratio, "×", goal, "higher"))
     return rows
 
 

@@ -4,10 +4,10 @@
 
 Both sides start from the same weights of the same backbone (MobileNetV2, a cell of the last grid for 16 pixels) and are
 measured on the same pictures, which neither trained on. Weakly supervised: a classifier taught labels only, and boxes around
-the hot parts of its maps; the kind of map (CAM, LayerCAM) and the one threshold are those with the best F1 on the training
-pictures. Supervised: the same backbone with a box head (`whylight train --boxes`). Penn-Fudan: every third picture by name tests;
-ImageNet weights; the classifier tells street scenes and INRIA's crops of people from pictures without. Faces: the bundled
-`face` model and its own held-out pictures of `faces_multi`. A box is right at IoU 0.5.
+the hot parts of its maps; the kind of map (CAM, LayerCAM, `locate`'s own) and the one threshold are those with the best F1 on
+the training pictures. Supervised: the same backbone with a box head (`whylight train --boxes`). Penn-Fudan: every third picture
+by name tests; ImageNet weights; the classifier tells street scenes and INRIA's crops of people from pictures without. Faces: the
+bundled `face` model and its own held-out pictures of `faces_multi`. A box is right at IoU 0.5.
 
 `--keep` puts the runs in a folder and takes them from there the next time.
 """
@@ -31,7 +31,9 @@ import torch
 from report import Row, cores, record
 
 import whylight
+from whylight._locator import default_locator
 from whylight.localize.match import average_precision, right
+from whylight.methods import Method
 from whylight.models import bundled
 from whylight.supervised import regress
 from whylight.train import TrainConfig, train
@@ -42,7 +44,6 @@ sys.path.insert(0, str(ROOT / "recipes" / "face"))
 import prepare  # noqa: E402 - the face model's own split
 
 ARCH = "torchvision/mobilenet_v2"
-METHODS = ("cam", "layercam")
 SHARES = np.arange(0.1, 0.95, 0.05)  # of a map's maximum, at which boxes are cut out
 
 Rectangle = tuple[float, float, float, float]
@@ -174,8 +175,13 @@ def timed(config: TrainConfig) -> None:
     print(f"  {Path(config.out).name}: {time.perf_counter() - start:.0f} s; {result.scores['val']}", flush=True)
 
 
+def kinds(model: whylight.Model) -> dict[str, str | Method]:
+    """The maps that boxes from labels are cut out of, by name; the last is what `whylight locate` does by default."""
+    return {"cam": "cam", "layercam": "layercam", "locate's": default_locator(model).method}
+
+
 def from_maps(
-    model: whylight.Model, paths: list[Path], label: str, method: str, shares: Iterable[float]
+    model: whylight.Model, paths: list[Path], label: str, method: str | Method, shares: Iterable[float]
 ) -> list[list[Scored]]:
     """For each share of the maximum what the maps find in each picture; how sure: the heat times the class's probability."""
     shares = list(shares)
@@ -224,17 +230,17 @@ def figures(kept: list[Scored], every: list[Scored], wanted: list[list[Rectangle
 def weakly(task: Task, model: whylight.Model) -> tuple[dict[str, float], str]:
     """Figures of boxes from maps on the test pictures, and what was chosen on the training pictures."""
     learnt = [*task.train, *task.val]
-    wanted = [task.boxes[path] for path in learnt]
+    wanted, methods = [task.boxes[path] for path in learnt], kinds(model)
     chosen = max(
-        (f1(found, wanted), method, float(share))
-        for method in METHODS
+        (f1(found, wanted), name, float(share))
+        for name, method in methods.items()
         for share, found in zip(SHARES, from_maps(model, learnt, task.label, method, SHARES), strict=True)
     )
-    _, method, share = chosen
-    found = from_maps(model, task.test, task.label, method, [share])[0]
+    _, name, share = chosen
+    found = from_maps(model, task.test, task.label, methods[name], [share])[0]
     return figures(
         found, found, [task.boxes[path] for path in task.test]
-    ), f"{method}, boxes at {share:.2f} of the maximum"
+    ), f"{name} map, boxes at {share:.2f} of the maximum"
 
 
 def fully(task: Task, model: whylight.Model) -> tuple[dict[str, float], str]:
