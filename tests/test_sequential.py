@@ -11,6 +11,7 @@ from torch import nn
 import whylight
 from whylight._sequential import _around
 from whylight.localize import Box, overlap
+from whylight.localize.erase import Eraser
 
 LEFT, RIGHT = (40, 40, 64, 64), (80, 40, 104, 64)  # two squares, closer to each other than the map's cells are wide
 
@@ -37,7 +38,7 @@ def draw(*squares: tuple[tuple[int, int, int, int], tuple[int, int, int]]) -> Im
 
 
 @pytest.mark.parametrize("eraser", ["mean", "inpaint"])  # a blur leaves as much light as there was
-def test_neighbours_that_one_look_joins_are_told_apart(model: whylight.Model, eraser: str) -> None:
+def test_neighbours_that_one_look_joins_are_told_apart(model: whylight.Model, eraser: Eraser) -> None:
     picture = draw((LEFT, (255, 255, 255)), (RIGHT, (225, 225, 225)))
     (joined,) = whylight.locate(model, picture, "light", method="cam", threshold=0.4).boxes
     assert max(overlap(joined, LEFT), overlap(joined, RIGHT)) < 0.3
