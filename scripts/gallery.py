@@ -41,12 +41,14 @@ GROUPS: dict[str, tuple[str, ...]] = {
         *("saliency", "smoothgrad", "inputxgradient", "integrated-gradients", "guided-gradcam", "fullgrad"),
     ),
     "Attention of transformers": ("legrad", "rollout"),
-    "Around any method": ("layers", "tta", "smooth", "concepts"),
+    "Around any method": ("layers", "tta", "smooth", "spread", "refine", "concepts"),
 }
 WRAPPED: dict[str, Callable[[], Method]] = {
     "layers": lambda: methods.layers("layercam", LAYERS),
     "tta": lambda: methods.tta("gradcam", scales=(1.0, 1.5)),
     "smooth": lambda: methods.smooth("gradcam"),
+    "spread": lambda: methods.spread("layercam", LAYERS[-2]),
+    "refine": lambda: methods.refine("layercam"),
 }
 ATTENTION = GROUPS["Attention of transformers"]
 

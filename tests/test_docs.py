@@ -36,7 +36,7 @@ def test_options(name: str) -> None:
         assert written == default if isinstance(default, float) else written == str(default), option
 
 
-@pytest.mark.parametrize("name", [*NAMES, "layers", "tta", "smooth", "concepts"])
+@pytest.mark.parametrize("name", [*NAMES, "layers", "tta", "smooth", "spread", "refine", "concepts"])
 def test_page_has_its_places(name: str) -> None:
     page = text(f"methods/{name}.md")
     assert page.startswith("# ")

@@ -1,17 +1,19 @@
 """Which map boxes are cut out of where none is asked for.
 
-LayerCAM at the last two stages: the last one says what is there, the one before where it ends. By default averaged over the
-mirrored picture and larger inputs; `fast` is the one pass. `benchmarks/locate.py` has the table.
+LayerCAM at the last two stages (the last one says what is there, the one before where it ends), spread over what the network
+holds for the same stuff, and refined along the picture's edges. By default averaged over the mirrored picture and larger
+inputs; `fast` is the one pass. `benchmarks/locate.py` has the table.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
 from whylight import methods
-from whylight.errors import ModelError
+from whylight.errors import MethodError, ModelError
 from whylight.methods import Method
 from whylight.models.base import Classifier
 from whylight.models.layers import stages
@@ -20,20 +22,24 @@ from whylight.models.model import Model
 THRESHOLD = 0.4  # of a single map's maximum; the best one for plain CAM on photographs of single objects
 STAGES = 2
 SCALES = (1.0, 1.25, 1.5)
+NAMES = ("locate", "locate-fast")  # by which the default maps can be evaluated and calibrated like any method
 
 
 @dataclass(frozen=True)
 class Locator:
-    """A method, and the share of its maps' maximum at which boxes are cut out."""
+    """A method, what it is called, and the share of its maps' maximum at which boxes are cut out."""
 
     method: str | Method
     threshold: float = THRESHOLD
+    called: str = ""
 
     def threshold_for(self, model: Classifier) -> float:
         """The threshold that was calibrated for this model and method, else this one."""
         known = model.localization
-        name = self.method if isinstance(self.method, str) else self.method.name
-        return float(known["threshold"]) if known is not None and known["method"] == name else self.threshold
+        name = self.called or (self.method if isinstance(self.method, str) else self.method.name)
+        if known is None or known["method"] != name or known.get("options") or known.get("around"):
+            return self.threshold
+        return float(known["threshold"])
 
 
 def default_locator(model: Classifier, *, fast: bool = False) -> Locator:
@@ -42,14 +48,30 @@ def default_locator(model: Classifier, *, fast: bool = False) -> Locator:
     A network that takes one size of input only is shown the picture and its mirror image; one that has a single grid is looked at
     there; one that can only be asked from outside is explained by RISE.
     """
+    called = "locate-fast" if fast else "locate"
     if not isinstance(model, Model):
-        return Locator("rise")
+        return Locator("rise", called=called)
     names = stages(model)[-STAGES:]
     method: Method = methods.get("layercam") if len(names) == 1 else methods.layers("layercam", names, fusion="mean")
-    if fast:
-        return Locator(method)
-    scales = SCALES if all(_takes(model, scale) for scale in SCALES) else (1.0,)
-    return Locator(methods.tta(method, flip=True, scales=scales))
+    method = methods.spread(method, names[0])
+    if not fast:
+        scales = SCALES if all(_takes(model, scale) for scale in SCALES) else (1.0,)
+        method = methods.tta(method, flip=True, scales=scales)
+    return Locator(methods.refine(method), called=called)
+
+
+def method_named(model: Classifier, name: str, **options: Any) -> Method:
+    """A registered method; or what `locate` takes by default with this model, by the names in `NAMES`.
+
+    Raises:
+        MethodError: if there is no such method or option.
+    """
+    if name not in NAMES:
+        return methods.get(name, **options)
+    if options:
+        raise MethodError(f"method {name!r} has no option {next(iter(options))!r}; it has none")
+    chosen = default_locator(model, fast=name == "locate-fast").method
+    return methods.get(chosen) if isinstance(chosen, str) else chosen
 
 
 def _takes(model: Model, scale: float) -> bool:

@@ -17,7 +17,7 @@ def calibrate(
     model: opt.ModelName,
     method: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help="Whose maps the boxes are cut out of. Default: gradcam.", show_default=False),
+        typer.Option(metavar="NAME", help="Whose maps the boxes are cut out of: as for explain, or locate-fast. Default: locate, what locate takes.", show_default=False),
     ] = None,
     option: opt.MethodOption = None,
     layer: opt.Layer = None,
@@ -77,7 +77,7 @@ def calibrate(
         device=device,
         precision=precision,
     )
-    methods = tuple(method or [source.default_method])
+    methods = tuple(method or ["locate"])
     question = Question(source, data, boxes, None, label, methods, tuple(option or ()), around, Rules())
     if not carry_out(question, iou, save_as, out, json_to=json_to, batch_size=batch_size):
         raise typer.Exit(1)

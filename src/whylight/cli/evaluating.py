@@ -54,9 +54,9 @@ class Question:
         Raises:
             MethodError: if one is unknown or does not apply to the model.
         """
-        from whylight import methods
+        from whylight._locator import method_named
 
-        found = {name: self.around.wrap(methods.get(name, **options)) for name, options in self.chosen.items()}
+        found = {name: self.around.wrap(method_named(model, name, **options)) for name, options in self.chosen.items()}
         for method in found.values():
             if (why := model.why_not(method)) is not None:
                 raise MethodError(f"{why}; leave it out of --methods")

@@ -33,6 +33,7 @@ class About:
     def __init__(self, scene: Scene, target: Resolved, indices: Tensor | None = None) -> None:
         self.scene, self.target = scene, target
         self._settled = indices
+        self._elsewhere: dict[tuple[str, frozenset[str]], About] = {}  # the same question at other layers
 
     def moved(self, x: Tensor, pictures: Tensor | None = None) -> About:
         """The same question about other inputs (M, 3, H, W), such as turned copies; `pictures` (M,) says of which pictures.
@@ -55,17 +56,18 @@ class About:
         Raises:
             MethodError: if the method does not apply at one of them.
         """
-        scene = self.scene
-        models = [scene.split_model.at(layer) for layer in layers]
-        for model in models:
+        scene, needs = self.scene, self.scene.needs | frozenset(method.needs)
+        fresh = {layer: scene.split_model.at(layer) for layer in layers if (layer, needs) not in self._elsewhere}
+        for model in fresh.values():
             reason = model.why_not(method)
             if reason is not None:
                 raise MethodError(f"{reason}. These work there: {', '.join(model.applicable_methods())}")
-        needs = scene.needs | frozenset(method.needs)
-        scenes = [Scene(model, scene.x, needs, scene.precision, scene.tick) for model in models]
-        if frozenset(method.needs) <= _FROM_ONE_FORWARD and len(layers) > 1:
+        scenes = [Scene(model, scene.x, needs, scene.precision, scene.tick) for model in fresh.values()]
+        if frozenset(method.needs) <= _FROM_ONE_FORWARD and len(scenes) > 1:
             share_forward(scenes)
-        return [About(one, self.target, self.indices_or_none) for one in scenes]
+        for layer, one in zip(fresh, scenes, strict=True):
+            self._elsewhere[layer, needs] = About(one, self.target, self.indices_or_none)
+        return [self._elsewhere[layer, needs] for layer in layers]
 
     # The target
 

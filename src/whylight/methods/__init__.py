@@ -51,6 +51,7 @@ from whylight.methods.makers import (
     XGradCAM,
 )
 from whylight.methods.occlusion import occlusion
+from whylight.methods.refine import refine
 from whylight.methods.registry import Function, Maps, Method, Probe, get, names, register, unregister
 from whylight.methods.rise import rise
 from whylight.methods.rollout import rollout
@@ -60,6 +61,7 @@ from whylight.methods.shapleycam import shapleycam
 from whylight.methods.smooth import smooth
 from whylight.methods.smoothgrad import smoothgrad
 from whylight.methods.smoothgradcam_plusplus import smoothgradcam_plusplus
+from whylight.methods.spread import spread
 from whylight.methods.tta import tta
 from whylight.methods.xgradcam import xgradcam
 
@@ -120,6 +122,7 @@ __all__ = [
     "legrad",
     "names",
     "occlusion",
+    "refine",
     "register",
     "rise",
     "rollout",
@@ -129,6 +132,7 @@ __all__ = [
     "smooth",
     "smoothgrad",
     "smoothgradcam_plusplus",
+    "spread",
     "tta",
     "unregister",
     "xgradcam",
