@@ -41,6 +41,7 @@ KNOWN = {  # with other code, on 60 of these pictures that are not known one by 
     "random 7 × 7 map": (0.366, 0.236),
     "centred blob": (0.535, 0.138),
 }
+GOALS = {("locate", "insertion"): 0.64, ("locate", "deletion"): 0.09}  # of the true class
 PARTS = ("peers", "time", "known")
 MINUTES = 15.0
 STEPS = 28
@@ -62,11 +63,11 @@ def load() -> Classifier:
 
 def measured(model: Classifier, pictures: Sequence[Labelled], names: Sequence[str], asked: Any) -> tuple[Result, float]:
     """Deletion and insertion of methods and baselines, and the seconds they took."""
-    from whylight import methods
+    from whylight._locator import method_named
     from whylight.evaluate.faithfulness import Setup, faithfulness
     from whylight.evaluate.store import Store
 
-    setup = Setup({name: methods.get(name) for name in names}, asked, ("insertion", "deletion"))
+    setup = Setup({name: method_named(model, name) for name in names}, asked, ("insertion", "deletion"))
     with tempfile.TemporaryDirectory() as folder, Store(folder, "faithfulness", setup.settings()) as store:
         start = time.perf_counter()
         result = faithfulness(model, pictures, setup, store)
@@ -93,16 +94,19 @@ def duration(model: Classifier, pictures: Sequence[Labelled], quick: bool) -> li
 def known(model: Classifier, pictures: Sequence[Labelled], quick: bool) -> list[Row]:
     some = spread(pictures, 12 if quick else 60)
     rows = []
+    names = ("cam", "locate-fast", "locate")
     for asked, words in (("predicted", "most probable class"), ("true", "true class")):
-        result, _ = measured(model, some, ["cam"], asked)
-        for name, (insertion, deletion) in KNOWN.items():
-            for measure, other in (("insertion", insertion), ("deletion", deletion)):
+        result, _ = measured(model, some, names, asked)
+        for name in dict.fromkeys((*names, *KNOWN)):
+            for place, measure in enumerate(("insertion", "deletion")):
                 cell = result.cell(name, measure)
                 assert cell is not None
-                low, high = cell.value.low, cell.value.high
-                note = f"95 % interval {low:.3f} … {high:.3f}; known: {other}"
+                note = f"95 % interval {cell.value.low:.3f} … {cell.value.high:.3f}"
+                if name in KNOWN:
+                    note += f"; known: {KNOWN[name][place]}"
                 better = "higher" if measure == "insertion" else "lower"
-                rows.append(Row(f"{measure}, {name}, {words}", cell.value.mean, "", better=better, note=note))
+                goal = GOALS.get((name, measure)) if asked == "true" else None
+                rows.append(Row(f"{measure}, {name}, {words}", cell.value.mean, "", goal, better, note))
     return rows
 
 

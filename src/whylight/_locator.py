@@ -19,9 +19,10 @@ from whylight.models.base import Classifier
 from whylight.models.layers import stages
 from whylight.models.model import Model
 
-THRESHOLD = 0.4  # of a single map's maximum; the best one for plain CAM on photographs of single objects
+THRESHOLD = 0.4  # of a map's maximum; the best one for plain CAM on photographs of single objects
+SPREAD = 0.48  # the same for a map that is spread, refined, and has no zeros around it
 STAGES = 2
-SCALES = (1.0, 1.25, 1.5)
+SCALES = (1.0, 1.25, 1.5, 1.75)
 NAMES = ("locate", "locate-fast")  # by which the default maps can be evaluated and calibrated like any method
 
 
@@ -57,7 +58,7 @@ def default_locator(model: Classifier, *, fast: bool = False) -> Locator:
     if not fast:
         scales = SCALES if all(_takes(model, scale) for scale in SCALES) else (1.0,)
         method = methods.tta(method, flip=True, scales=scales)
-    return Locator(methods.refine(method), called=called)
+    return Locator(methods.refine(method), SPREAD, called)
 
 
 def method_named(model: Classifier, name: str, **options: Any) -> Method:

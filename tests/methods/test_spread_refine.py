@@ -176,5 +176,7 @@ def test_wrong_options() -> None:
         methods.spread("rise")
     with pytest.raises(MethodError, match="reach: expected a share"):
         methods.refine("gradcam", reach=math.inf)
+    with pytest.raises(MethodError, match="weight: expected a number above 0"):
+        methods.refine("gradcam", weight=-1)
     with pytest.raises(MethodError, match="eps: expected a number above 0"):
         methods.refine("gradcam", eps=0)

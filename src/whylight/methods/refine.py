@@ -11,7 +11,7 @@ from torch.nn.functional import adaptive_avg_pool2d, interpolate
 
 from whylight.errors import MethodError
 from whylight.methods.registry import Maps, Method, get
-from whylight.methods.tta import average
+from whylight.methods.tta import shares
 
 _FINER = 2  # pixels of the input along a side of a place of the result
 
@@ -21,6 +21,7 @@ class Refined(Method):
     """A method whose map follows the picture's edges; made by `refine`."""
 
     inner: Method
+    weight: float
     reach: float
     eps: float
 
@@ -42,7 +43,7 @@ class Refined(Method):
         return self.inner.is_slow
 
     def run(self, about: Any) -> Maps:
-        """Run the inner method, filter its positive evidence under the picture's guidance, and average both."""
+        """Run the inner method, filter its positive evidence under the picture's guidance, and add both."""
         found, details, level = self.inner.run(about)
         if level is not None:
             found = found - level.reshape(-1, 1, 1)
@@ -51,18 +52,19 @@ class Refined(Method):
         maps = interpolate(found.relu().unsqueeze(1), size=size, mode="bilinear", align_corners=False)
         radius = max(1, round(self.reach * min(size)))
         filtered = guided_filter(maps, _standard(picture), radius, self.eps).squeeze(1).relu()
-        return Maps(average([maps.squeeze(1), filtered], relative=True), details)
+        return Maps((shares(maps.squeeze(1)) + self.weight * shares(filtered)) / (1 + self.weight), details)
 
 
-def refine(method: str | Method, *, reach: float = 1 / 7, eps: float = 0.01) -> Refined:
-    """Let a method's map follow the edges of the picture: the mean of the map and of the map behind a guided filter.
+def refine(method: str | Method, *, weight: float = 0.5, reach: float = 1 / 7, eps: float = 0.01) -> Refined:
+    """Let a method's map follow the edges of the picture: the map and, with a weight, the map behind a guided filter.
 
-    Around each pixel the filter takes the map for a linear function of the three colours, q = aᵀI + b, fitted in a window by
+    m / max m + weight · q / max q, for a map m of positive evidence. Around each pixel the filter takes the map for a linear function of the three colours, q = aᵀI + b, fitted in a window by
     least squares with eps·|a|² added, and averages what the windows say. So a map that is too smooth for its object gets the
-    object's outline where the colours have one. The mean with the map itself keeps the peak where the evidence is.
+    object's outline where the colours have one, and the map itself keeps the peak where the evidence is.
 
     Args:
         method: name or method. Its positive evidence is refined; the result has half the input's resolution.
+        weight: of the filtered map, beside 1 of the map itself.
         reach: from a window's middle to its border, as a share of the picture's shorter side.
         eps: ε, colours being in units of the picture's own standard deviation; larger is smoother.
 
@@ -74,11 +76,13 @@ def refine(method: str | Method, *, reach: float = 1 / 7, eps: float = 0.01) -> 
     >>> refine("gradcam").name
     'refine(gradcam)'
     """
+    if not 0 < weight < float("inf"):
+        raise MethodError(f"weight: expected a number above 0, got {weight!r}")
     if not 0 < reach <= 1:
         raise MethodError(f"reach: expected a share of the picture's side above 0, at most 1, got {reach!r}")
     if not eps > 0:
         raise MethodError(f"eps: expected a number above 0, got {eps!r}")
-    return Refined(get(method) if isinstance(method, str) else method, float(reach), float(eps))
+    return Refined(get(method) if isinstance(method, str) else method, float(weight), float(reach), float(eps))
 
 
 def guided_filter(maps: Tensor, guide: Tensor, radius: int, eps: float) -> Tensor:
