@@ -20,7 +20,7 @@ from whylight.models.layers import stages
 from whylight.models.model import Model
 
 THRESHOLD = 0.4  # of a map's maximum; the best one for plain CAM on photographs of single objects
-SPREAD = 0.48  # the same for a map that is spread, refined, and has no zeros around it
+SPREAD = 0.48  # the same for a map that is spread and refined, with the two networks of benchmarks/locate.py
 STAGES = 2
 SCALES = (1.0, 1.25, 1.5, 1.75)
 NAMES = ("locate", "locate-fast")  # by which the default maps can be evaluated and calibrated like any method

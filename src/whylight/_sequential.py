@@ -1,9 +1,9 @@
 """Find one, erase it, look again: how objects that are close together, or outshone by a stronger one, are told apart.
 
-A map of the whole picture is coarse: its cells are larger than small objects, and the evidence of neighbours runs together. So each
-round takes only the hottest spot of it, unless all there is is one spot, and looks at that closer: the picture around it is cut out, enlarged to the network's
-input and explained again, until the object fills much of the view. There its box is cut out. The closer view is a
-question, too: where the model, shown only this, no longer says the class, there is none.
+A map of the whole picture is coarse: its cells are larger than small objects, and the evidence of neighbours runs together. So
+each round takes only the hottest spot of it, unless all there is is one spot, and looks at that closer: the picture around it is
+cut out, enlarged to the network's input and explained again, until the object fills much of the view. There its box is cut out.
+The closer view is a question, too: where the model, shown only this, no longer says the class, there is none.
 """
 
 from __future__ import annotations

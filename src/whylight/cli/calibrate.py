@@ -17,7 +17,11 @@ def calibrate(
     model: opt.ModelName,
     method: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help="Whose maps the boxes are cut out of: as for explain, or locate-fast. Default: locate, what locate takes.", show_default=False),
+        typer.Option(
+            metavar="NAME",
+            help="Whose maps the boxes are cut out of: as for explain, or locate-fast. Default: locate, the map that locate takes.",
+            show_default=False,
+        ),
     ] = None,
     option: opt.MethodOption = None,
     layer: opt.Layer = None,
