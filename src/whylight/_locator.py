@@ -23,6 +23,7 @@ THRESHOLD = 0.4  # of a map's maximum; the best one for plain CAM on photographs
 SPREAD = 0.48  # the same for a map that is spread and refined, with the two networks of benchmarks/locate.py
 STAGES = 2
 SCALES = (1.0, 1.25, 1.5, 1.75)
+WEIGHT, FAST_WEIGHT = 0.25, 1.0  # of the picture's edges: one pass has the coarser map, and needs them more
 NAMES = ("locate", "locate-fast")  # by which the default maps can be evaluated and calibrated like any method
 
 
@@ -58,7 +59,7 @@ def default_locator(model: Classifier, *, fast: bool = False) -> Locator:
     if not fast:
         scales = SCALES if all(_takes(model, scale) for scale in SCALES) else (1.0,)
         method = methods.tta(method, flip=True, scales=scales)
-    return Locator(methods.refine(method), SPREAD, called)
+    return Locator(methods.refine(method, weight=FAST_WEIGHT if fast else WEIGHT), SPREAD, called)
 
 
 def method_named(model: Classifier, name: str, **options: Any) -> Method:
