@@ -12,7 +12,7 @@ from torch import nn
 
 import whylight
 from nets import gap_net
-from whylight._locator import default_locator, method_named
+from whylight._locator import Locator, default_locator, method_named
 from whylight.errors import ImageError, MethodError, TargetError, WhylightError
 from whylight.localize import overlap
 
@@ -172,6 +172,7 @@ def test_a_stored_threshold_counts_for_its_own_method_without_options() -> None:
     model = whylight.wrap(gap_net(), size=32)
     model.localization = {"threshold": 0.25, "method": "locate"}
     assert default_locator(model).threshold_for(model) == 0.25
-    assert default_locator(model, fast=True).threshold_for(model) != 0.25
+    assert default_locator(model, fast=True).threshold_for(model) == 0.25
+    assert Locator("gradcam").threshold_for(model) != 0.25
     model.localization = {"threshold": 0.25, "method": "locate", "around": {"flip": True}}
     assert default_locator(model).threshold_for(model) != 0.25

@@ -36,12 +36,57 @@ class Locator:
     called: str = ""
 
     def threshold_for(self, model: Classifier) -> float:
-        """The threshold that was calibrated for this model and method, else this one."""
+        """The threshold that was calibrated for this model and method, else this one.
+
+        `locate` and `locate-fast` differ in the passes they take, and not in what their maps' values mean: either's does for both,
+        where it was not calibrated itself.
+        """
         known = model.localization
         name = self.called or (self.method if isinstance(self.method, str) else self.method.name)
-        if known is None or known["method"] != name or known.get("options") or known.get("around"):
+        if known is None or not _like(known["method"], name) or known.get("options") or known.get("around"):
             return self.threshold
         return float(known["threshold"])
+
+
+@dataclass(frozen=True)
+class Supported(Method):
+    """A method whose map is blank where Grad-CAM's is: where nothing speaks for the class, there is nothing to locate.
+
+    LayerCAM alone cannot tell: it adds up what speaks for a class, and leaves out what speaks against it.
+
+    Args:
+        inner: the method.
+        layer: the layer whose evidence is weighed up.
+    """
+
+    inner: Method
+    layer: str
+
+    @property
+    def name(self) -> str:  # type: ignore[override]
+        """The inner method's."""
+        return self.inner.name
+
+    @property
+    def units(self) -> str:  # type: ignore[override]
+        """The inner method's."""
+        return self.inner.units
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """What the inner method needs, and activations and gradients."""
+        return tuple(dict.fromkeys((*self.inner.needs, "activations", "gradients")))
+
+    def run(self, about: Any) -> methods.Maps:
+        """Run the inner method, and leave nothing of its maps where nothing speaks for the class."""
+        found = self.inner.run(about)
+        (at,) = about.at_layers([self.layer], methods.get("gradcam"))  # which the inner method has looked at already
+        some = methods.gradcam(at.activations, at.gradients).relu().amax((1, 2)) > 0
+        return methods.Maps(found.values * some.reshape(-1, 1, 1), found.details, found.levels)
+
+
+def _like(calibrated: str, name: str) -> bool:
+    return calibrated == name or {calibrated, name} == set(NAMES)
 
 
 def default_locator(model: Classifier, *, fast: bool = False) -> Locator:
@@ -59,7 +104,8 @@ def default_locator(model: Classifier, *, fast: bool = False) -> Locator:
     if not fast:
         scales = SCALES if all(_takes(model, scale) for scale in SCALES) else (1.0,)
         method = methods.tta(method, flip=True, scales=scales)
-    return Locator(methods.refine(method, weight=FAST_WEIGHT if fast else WEIGHT), SPREAD, called)
+    method = methods.refine(method, weight=FAST_WEIGHT if fast else WEIGHT)
+    return Locator(Supported(method, names[-1]), SPREAD, called)
 
 
 def method_named(model: Classifier, name: str, **options: Any) -> Method:

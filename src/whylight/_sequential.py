@@ -16,7 +16,7 @@ from torch import Tensor
 
 from whylight import methods
 from whylight._api import explain
-from whylight._locator import Locator, default_locator
+from whylight._locator import Locator, Supported, default_locator
 from whylight.engine import Precision
 from whylight.explanation import Explanation
 from whylight.localize import Box, boxes_of, overlap
@@ -46,7 +46,7 @@ def spot_locator(model: Classifier) -> Locator:
     names = stages(model)[-STAGES:] if isinstance(model, Model) else ()
     if len(names) < 2:
         return default_locator(model, fast=True)
-    return Locator(methods.layers("layercam", names, fusion="mean"))
+    return Locator(Supported(methods.layers("layercam", names, fusion="mean"), names[-1]))
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class Search:
             # As with one pass, evidence counts from a share of the map's maximum on, wherever that lies.
             if float(heat.max()) < self.share:
                 break
-            spot = self.start(heat)
+            spot = self.start(heat, first=not found)
             box = self.closer(ex.picture, spot, found)
             if box is not None and all(overlap(box, old) <= SEEN_BEFORE for old in found):
                 return box
@@ -87,9 +87,9 @@ class Search:
         # What the whole picture shows, if no part of it says the class alone.
         return boxes_of(ex.heatmap(), self.share)[0]
 
-    def start(self, heat: Tensor) -> Box:
-        """Where to look closer: all of what looks like one object, else the hottest spot of what may be several."""
-        alone = len(boxes_of(heat / heat.max(), max(ALONE, self.share))) == 1
+    def start(self, heat: Tensor, first: bool) -> Box:
+        """Where to look closer: all of what looks like one object at first, else the hottest spot of what may be several."""
+        alone = first and len(boxes_of(heat / heat.max(), max(ALONE, self.share))) == 1
         return _hottest(heat, self.share if alone else max(SPOT, self.share))
 
     def closer(self, picture: Image.Image, box: Box, found: Sequence[Box]) -> Box | None:
@@ -120,6 +120,7 @@ def one_by_one(search: Search, first: Explanation, most: int, eraser: Eraser) ->
         eraser: how a found object is taken out of the picture.
     """
     ex, sure, boxes, steps = first, first.probability or 0.0, list[Box](), list[Look]()
+    said_it = search.probability(first.picture)[1]
     while True:
         box = search.next(ex, boxes)
         if box is None:
@@ -131,7 +132,7 @@ def one_by_one(search: Search, first: Explanation, most: int, eraser: Eraser) ->
         sure, says_it = search.probability(picture)
         steps.append(Look(ex, boxes[-1:], before, sure))
         if not says_it:
-            stopped = f"the model no longer says {first.label}"
+            stopped = f"the model {'no longer says' if said_it else 'never said'} {first.label}"
             break
         if len(boxes) == most:
             stopped = f"{most} found, the limit"
