@@ -116,6 +116,11 @@ def test_boxes_are_in_pixels_of_the_picture() -> None:
         make(raw).boxes(threshold=0)
 
 
+def test_a_map_that_is_the_same_everywhere_points_nowhere() -> None:
+    assert make(torch.full((3, 4), 0.7)).boxes() == []
+    assert make(torch.full((3, 4), 0.7)).boxes(largest=True) == []
+
+
 def test_dict_is_json_and_complete() -> None:
     facts = json.loads(json.dumps(make(hot_cell()).to_dict()))
     assert facts["map"] == hot_cell().tolist()

@@ -144,13 +144,17 @@ class Explanation:
             blank=self.is_blank,
         )
 
-    def boxes(self, threshold: float = 0.2, largest: bool = False) -> list[Box]:
+    def boxes(self, threshold: float = 0.2, largest: bool = False, iou: float = 0.5) -> list[Box]:
         """Draw boxes around the connected parts of the heat map that reach `threshold` of its maximum.
 
+        Args:
+            threshold, largest, iou: as for `whylight.localize.boxes_of`.
+
         Returns:
-            Boxes in pixels of the picture, half-open, hottest first; none if blank.
+            Boxes in pixels of the picture, half-open, hottest first; none if the map is blank, or the same everywhere.
         """
-        return boxes_of(self.heatmap(), threshold, largest)
+        found = boxes_of(self.heatmap(), threshold, largest, iou)
+        return [] if bool((self.map == self.map.flatten()[0]).all()) else found
 
     def verify(self, **options: Any) -> Receipt:
         """Check this explanation: does the score fall when its hottest pixels go, and is the map the model's own?

@@ -43,7 +43,16 @@ def test_no_evidence_is_no_box() -> None:
     assert np.isnan(largest_boxes(torch.zeros(5, 5), [0.2, 0.5])).all()
 
 
+def test_a_part_much_smaller_than_the_largest_is_a_speck() -> None:
+    two_pixels, one_pixel = (slice(15, 17), slice(20, 21), 0.9), (slice(19, 20), slice(0, 1), 1.0)
+    values = heat((slice(0, 10), slice(0, 20), 1.0), two_pixels, one_pixel)  # beside 200
+    assert boxes_of(values, 0.5) == [Box(0, 0, 20, 10, 1.0), Box(20, 15, 21, 17, pytest.approx(0.9))]
+    assert boxes_of(values, 0.5, least=0.011) == [Box(0, 0, 20, 10, 1.0)]
+    assert len(boxes_of(values, 0.5, least=0)) == 3
+
+
 def test_a_constant_map_is_one_box_over_everything() -> None:
+    """For a closer view that lies in one object, that is right; where it is a whole picture's, `Explanation.boxes` has none."""
     assert boxes_of(torch.full((4, 6), 0.3)) == [Box(0, 0, 6, 4, 1.0)]
 
 
@@ -60,6 +69,12 @@ def test_a_threshold_out_of_range_is_named(threshold: float) -> None:
 def test_an_overlap_out_of_range_is_named() -> None:
     with pytest.raises(WhylightError, match=r"iou: expected an overlap in \[0, 1\], got 2"):
         boxes_of(torch.ones(2, 2), iou=2)
+
+
+@pytest.mark.parametrize("least", [-0.1, 1.1, float("nan")])
+def test_a_least_share_out_of_range_is_named(least: float) -> None:
+    with pytest.raises(WhylightError, match=r"least: expected a share of the largest part in \[0, 1\]"):
+        boxes_of(torch.ones(2, 2), least=least)
 
 
 @pytest.mark.parametrize(
@@ -82,6 +97,19 @@ def test_suppression_is_by_the_best_box_that_stays() -> None:
     a, b, c = Box(0, 0, 10, 10, 0.9), Box(4, 0, 14, 10, 0.8), Box(8, 0, 18, 10, 0.7)
     assert suppress([c, b, a], iou=0.3) == [a, c]
     assert suppress([c, b, a], iou=1) == [a, b, c]
+
+
+def test_a_box_within_a_better_one_is_dropped_and_one_around_it_is_not() -> None:
+    large, small = Box(0, 0, 20, 20, 0.9), Box(18, 2, 22, 6, 0.8)  # half of the small one lies within: 8 of 16 pixels
+    within = Box(17, 2, 21, 6, 0.8)  # 12 of 16
+    most = Box(16, 2, 21, 6, 0.8)  # 16 of 20: 0.8
+    assert suppress([large, small], iou=0.5) == [large, small]
+    assert suppress([large, within], iou=0.5) == [large, within]
+    assert suppress([large, most], iou=0.5) == [large]
+    assert suppress([large, within], iou=0.5, inside=0.75) == [large]
+    assert suppress([large, most], iou=1) == [large, most]
+    better = most._replace(score=1.0)
+    assert suppress([large, better], iou=0.5) == [better, large]
 
 
 def test_a_part_inside_the_box_of_another_is_dropped_where_they_overlap_enough() -> None:

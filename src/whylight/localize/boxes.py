@@ -13,6 +13,8 @@ from torch import Tensor
 from whylight.errors import WhylightError
 
 CONNECTIVITY = 8  # cells that touch at a corner belong together
+LEAST = 0.01  # of the largest part's pixels: what is smaller is a speck, no object
+INSIDE = 0.8  # of a box's area within a better one: a part of the same thing
 
 
 class Box(NamedTuple):
@@ -28,17 +30,21 @@ class Box(NamedTuple):
     score: float
 
 
-def boxes_of(heat: Tensor, threshold: float = 0.2, largest: bool = False, iou: float = 0.5) -> list[Box]:
+def boxes_of(
+    heat: Tensor, threshold: float = 0.2, largest: bool = False, iou: float = 0.5, least: float = LEAST
+) -> list[Box]:
     """Draw a box around each connected part of a heat map that reaches the threshold, the hottest first.
 
     Args:
         heat: (H, W) in [0, 1], its maximum at 1 (or 0 everywhere: then there is no box).
         threshold: share of the maximum, in (0, 1].
         largest: keep only the box of the largest part, as localisation is usually measured.
-        iou: a box that overlaps a hotter one by more than this is dropped (non-maximum suppression); 1 keeps all.
+        iou: a box that overlaps a hotter one by more than this is dropped, and so is one that lies within it (`suppress`); 1 keeps
+            all.
+        least: a part with fewer pixels than this share of the largest part's is a speck and has no box; 0 keeps all.
 
     Raises:
-        WhylightError: if the threshold or the overlap is out of range.
+        WhylightError: if the threshold, the overlap or the least share is out of range.
 
     >>> import torch
     >>> heat = torch.zeros(6, 8); heat[2:4, 3:7] = 1
@@ -49,6 +55,8 @@ def boxes_of(heat: Tensor, threshold: float = 0.2, largest: bool = False, iou: f
         raise WhylightError(f"threshold: expected a share of the maximum in (0, 1], got {threshold}")
     if not 0 <= iou <= 1:
         raise WhylightError(f"iou: expected an overlap in [0, 1], got {iou}")
+    if not 0 <= least <= 1:
+        raise WhylightError(f"least: expected a share of the largest part in [0, 1], got {least}")
     pixels = heat.numpy()
     top = float(pixels.max(initial=0))
     if top <= 0:
@@ -56,9 +64,11 @@ def boxes_of(heat: Tensor, threshold: float = 0.2, largest: bool = False, iou: f
     count, labels, stats, _ = cv2.connectedComponentsWithStats(
         (pixels >= threshold * top).astype(np.uint8), connectivity=CONNECTIVITY
     )
-    parts = range(1, count)  # 0 is the background
+    areas = stats[1:, cv2.CC_STAT_AREA]  # 0 is the background
     if largest:
-        parts = range(best := int(stats[1:, cv2.CC_STAT_AREA].argmax()) + 1, best + 1)
+        parts = [int(areas.argmax()) + 1]
+    else:
+        parts = [part for part in range(1, count) if areas[part - 1] >= least * areas.max()]
     boxes = []
     for part in parts:
         x, y, width, height, _ = (int(value) for value in stats[part])
@@ -67,15 +77,22 @@ def boxes_of(heat: Tensor, threshold: float = 0.2, largest: bool = False, iou: f
     return suppress(sorted(boxes, key=lambda box: -box.score), iou)
 
 
-def suppress(boxes: Sequence[Box], iou: float) -> list[Box]:
-    """Drop each box that overlaps a better one by more than `iou`: non-maximum suppression, best first.
+def suppress(boxes: Sequence[Box], iou: float, inside: float = INSIDE) -> list[Box]:
+    """Drop each box that overlaps a better one by more than `iou`, or lies within it: non-maximum suppression, best first.
 
-    >>> suppress([Box(0, 0, 10, 10, 0.9), Box(0, 0, 10, 9, 0.8), Box(20, 0, 30, 10, 0.7)], iou=0.5)
+    A box lies within another if `inside` or more of its own area does, as COCO holds boxes against its crowds. A large box around a
+    better small one stays: what is hotter is not dropped for what is cooler, and the larger one may be another object. An `iou` of
+    1 drops nothing.
+
+    >>> suppress([Box(0, 0, 10, 10, 0.9), Box(0, 0, 10, 9, 0.8), Box(20, 0, 30, 10, 0.7), Box(1, 1, 3, 3, 0.6)], iou=0.5)
     [Box(x0=0, y0=0, x1=10, y1=10, score=0.9), Box(x0=20, y0=0, x1=30, y1=10, score=0.7)]
     """
+    ranked = sorted(boxes, key=lambda box: -box.score)
+    if iou >= 1:
+        return ranked
     kept: list[Box] = []
-    for box in sorted(boxes, key=lambda box: -box.score):
-        if all(overlap(box, other) <= iou for other in kept):
+    for box in ranked:
+        if all(overlap(box, other) <= iou and _share_within(box, other) < inside for other in kept):
             kept.append(box)
     return kept
 
@@ -86,10 +103,21 @@ def overlap(a: Sequence[float], b: Sequence[float]) -> float:
     >>> overlap((0, 0, 2, 2), (1, 0, 3, 2))
     0.3333333333333333
     """
-    width, height = min(a[2], b[2]) - max(a[0], b[0]), min(a[3], b[3]) - max(a[1], b[1])
-    both = max(0.0, width) * max(0.0, height)
+    both = _both(a, b)
     either = (a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - both
     return both / either if either > 0 else 0.0
+
+
+def _share_within(a: Sequence[float], b: Sequence[float]) -> float:
+    """How much of a box's area lies within another; 0 where it is empty."""
+    area = (a[2] - a[0]) * (a[3] - a[1])
+    return _both(a, b) / area if area > 0 else 0.0
+
+
+def _both(a: Sequence[float], b: Sequence[float]) -> float:
+    """The area that two boxes share."""
+    width, height = min(a[2], b[2]) - max(a[0], b[0]), min(a[3], b[3]) - max(a[1], b[1])
+    return max(0.0, width) * max(0.0, height)
 
 
 def largest_boxes(heat: Tensor, thresholds: Iterable[float]) -> NDArray[np.float64]:
