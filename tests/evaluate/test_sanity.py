@@ -16,12 +16,16 @@ import whylight
 from nets import gap_net
 from whylight import methods
 from whylight.errors import DataError, ModelError
+from whylight.evaluate import sanity as module
 from whylight.evaluate import sanity_figures as figures
 from whylight.evaluate.baselines import BLOB, RANDOM
+from whylight.evaluate.bootstrap import Interval
 from whylight.evaluate.data import Labelled, read
-from whylight.evaluate.results import Result
+from whylight.evaluate.report import page
+from whylight.evaluate.results import Cell, Result
 from whylight.evaluate.sanity import Setup, sanity
 from whylight.evaluate.store import Store
+from whylight.models.randomise import randomised
 
 CLASSES = ("ant", "bee", "cat")
 
@@ -137,7 +141,59 @@ def test_blank_maps_are_left_out(data: list[Labelled], tmp_path: Path) -> None:
     cell = result.cell("gradcam", figures.RANK)
     assert cell is not None
     assert cell.value.n <= 6  # of 9: three pictures are of a class that nothing speaks for
-    assert "left out: blank" in cell.note
+    assert "3 of 9 pictures left out: their map is blank, or could not be made" in cell.note
+
+
+def negative(data: list[Labelled], monkeypatch: pytest.MonkeyPatch, *signs: int) -> whylight.Model:
+    """A network whose copies with random weights have a last layer of these signs, one after the other: nothing speaks for any
+    class where it is -1, and Grad-CAM's map is zero."""
+
+    def signed(model: whylight.Model, layers: Any, seed: int) -> whylight.Model:
+        network = randomised(model, layers, seed)
+        with torch.no_grad():
+            network.module[-1].weight.copy_(signs[seed % 3] * network.module[-1].weight.abs())
+        return network
+
+    monkeypatch.setattr(module, "randomised", signed)
+    net = gap_net()
+    with torch.no_grad():
+        net[-1].weight.copy_(net[-1].weight.abs())
+    return whylight.wrap(net, size=32, classes=CLASSES)
+
+
+def test_blank_maps_of_random_networks_are_left_out_and_counted(
+    data: list[Labelled], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = run(negative(data, monkeypatch, 1, 1, 1), data, tmp_path / "whole", "gradcam")
+    some = run(negative(data, monkeypatch, 1, -1, -1), data, tmp_path / "some", "gradcam")
+    cell = some.cell("gradcam", figures.RANK)
+    assert cell is not None
+    assert cell.value.n == 9
+    assert cell.note.endswith("; 18 of 27 maps of the other networks show nothing and are left out")
+    assert any("18 of 27 maps of random networks show nothing and are left out" in remark for remark in some.remarks)
+    assert not any("show nothing" in remark for remark in whole.remarks)
+    with Store(tmp_path / "some", "sanity", Setup({}, stages=3).settings()) as store:
+        records = [store.get(key) for key in store if key[-1] == "stage 3"]
+    assert [(one["maps"], one["blank"]) for one in records] == [(3, 2)] * 9  # type: ignore[index]
+    assert cell.value.mean == pytest.approx(np.mean([one["rank"] for one in records]))  # type: ignore[index]
+    none = run(negative(data, monkeypatch, -1, -1, -1), data, tmp_path / "none", "gradcam")
+    assert none.cell("gradcam", figures.RANK) is None
+    assert none.remarks == (
+        "gradcam: all 27 maps of random networks show nothing; there is no figure, and no verdict.",
+    )
+    assert none.cell("gradcam", figures.NOISE_RANK) is not None
+    assert "no verdict" in page(none)
+
+
+def test_chance_is_no_winner() -> None:
+    """Near 0 is good, on either side of it; that a random map is there, too, says nothing against a method."""
+    means = {"a": 0.02, "b": -0.3, RANDOM: -0.001, BLOB: 1.0}
+    cells = [Cell(name, figures.RANK, Interval(mean, None, None, 9), "", "nearer 0") for name, mean in means.items()]
+    found = Result("sanity", "", "", "", 9, {}, cells, baselines=(RANDOM, BLOB))
+    assert found.best(figures.RANK) == {"a"}
+    assert not found.beaten(figures.RANK)
+    assert "nearer 0 is better" in page(found)
+    assert "A baseline does better" not in page(found)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,9 @@ import whylight
 from nets import gap_net
 from whylight import methods
 from whylight.errors import MethodError, TargetError, WhylightError
-from whylight.evaluate.verify import Networks, Receipt
+from whylight.evaluate.receipt import Receipt
+from whylight.evaluate.similarity import spearman
+from whylight.evaluate.verify import Networks
 
 SIZE = 32
 
@@ -67,8 +69,8 @@ def test_the_hot_part_matters_more_than_chance(model: whylight.Model, picture: n
     assert receipt.lower <= receipt.percentile <= 100
     assert receipt.draws == 100
     assert receipt.sentence.startswith(
-        f"removing the hottest 25 % of the picture drops the score from {receipt.score:.2f} to {receipt.removed:.2f}; "
-        f"random removal: {receipt.random:.2f} (lower than {receipt.lower} of 100 random removals); "
+        f"removing the hottest 25 % of the picture drops the score from {receipt.score:.2f} to {receipt.removed:.2f}, "
+        f"more than {receipt.lower} of 100 random removals of the same size ({receipt.random:.2f} on average); "
     )
     assert str(receipt) == receipt.sentence == receipt.to_dict()["sentence"]
 
@@ -226,6 +228,63 @@ def test_networks_are_made_once(picture: np.ndarray) -> None:
 def test_words_for_scores_that_rise() -> None:
     receipt = Receipt("cat", "gradcam", False, 0.1, 0.5, 0.75, 0.5, 3, 3.0, 0.5, 100, rank=0.1, ssim=0.0, networks=3)
     assert receipt.sentence == (
-        "removing the hottest 10 % of the picture raises the score from 0.50 to 0.75; random removal: 0.50 (lower than 3 of 100 "
-        "random removals); the map changes when the weights are randomised."
+        "removing the hottest 10 % of the picture raises the score from 0.50 to 0.75; after 3 of 100 random removals of the same "
+        "size it is higher (0.50 on average); the map changes when the weights are randomised."
+    )
+
+
+@pytest.mark.parametrize(
+    ("scores", "words"),
+    [
+        (
+            (0.971, 0.119, 0.908),
+            "drops the score from 0.97 to 0.12, more than 9 of 10 random removals of the same size (0.91 ",
+        ),
+        (
+            (0.004, 0.0031, 0.0038),
+            "drops the score from 0.004 to 0.0031, more than 9 of 10 random removals of the same size (0.0",
+        ),
+        ((0.00251, 0.00249, 0.0025), "drops the score from 0.00251 to 0.00249, more than"),
+        ((0.99999, 0.9993, 0.9999), "drops the score from 1.000 to 0.999, more than"),
+        ((3e-9, 0.0, 1e-9), "drops the score from 3e-09 to 0.00, more than"),
+        (
+            (1.0, 1.0, 1.0),
+            "leaves the score at 1.00; after 9 of 10 random removals of the same size it is higher (1.00 ",
+        ),
+    ],
+)
+def test_digits_tell_scores_apart(scores: tuple[float, float, float], words: str) -> None:
+    sentence = Receipt("cat", "gradcam", False, 0.1, *scores, lower=9, percentile=90.0, draws=10).sentence
+    assert sentence.startswith(f"removing the hottest 10 % of the picture {words}")
+
+
+def only(model: whylight.Model, *signs: int) -> Networks:
+    """Copies with random weights, of which nothing speaks for any class in those of sign -1, and everything in others."""
+    networks = Networks(model)
+    for sign, network in zip(signs, networks(len(signs)), strict=True):
+        with torch.no_grad():
+            network.module[-1].weight.copy_(sign * network.module[-1].weight.abs())
+    return networks
+
+
+def test_blank_maps_of_random_networks_are_left_out(picture: np.ndarray) -> None:
+    """Grad-CAM's map is zero where nothing speaks for the class: that says nothing about the method."""
+    net = gap_net()
+    with torch.no_grad():
+        net[-1].weight.copy_(net[-1].weight.abs())
+    model = whylight.wrap(net, size=SIZE)
+    ex = whylight.explain(model, picture, method="gradcam", target=0)
+    whole = ex.verify(draws=2, networks=only(model, 1, 1, 1))
+    assert (whole.networks, whole.blank_networks) == (3, 0)
+    some = ex.verify(draws=2, networks=only(model, 1, -1, -1))
+    assert (some.networks, some.blank_networks) == (1, 2)
+    (shown,) = only(model, 1)(1)
+    after = whylight.explain(shown, picture, method="gradcam", target=0).map
+    assert some.rank == pytest.approx(float(spearman(ex.map[None], after[None])), abs=1e-3)
+    assert "when the weights are randomised (2 of 3 left out: blank maps)" in some.sentence
+    none = ex.verify(draws=2, networks=only(model, -1, -1, -1))
+    assert (none.rank, none.ssim, none.survives, none.blank_networks) == (None, None, None, 3)
+    assert none.sentence.endswith(
+        "whether it changes when the weights are randomised cannot be told: the maps of all 3 networks with random weights "
+        "show nothing."
     )

@@ -59,6 +59,8 @@ dt { color: var(--faint); } dd { margin: 0; overflow-wrap: anywhere; }
 }
 """
 
+ARROWS = {"higher": "↑", "lower": "↓", "nearer 0": "→"}
+
 
 def page(result: Result) -> str:
     """Draw the report: one page that loads nothing from anywhere."""
@@ -97,7 +99,7 @@ def _measures(result: Result, colour: dict[str, str]) -> Iterator[str]:
     yield '<div class="measures">'
     for measure in result.measures:
         cells = [cell for name in result.methods if (cell := result.cell(name, measure)) is not None]
-        better = "↑ higher is better" if cells[0].better == "higher" else "↓ lower is better"
+        better = f"{ARROWS[cells[0].better]} {cells[0].better} is better"
         yield f'<section class="measure"><h3>{escape(measure)} <span class="better">{better}</span></h3>'
         notes = {cell.note for cell in cells}
         told = " ".join(filter(None, [result.answers.get(measure, ""), _sentence(notes) if len(notes) == 1 else ""]))

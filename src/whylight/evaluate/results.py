@@ -15,6 +15,7 @@ from whylight.evaluate.bootstrap import Interval
 from whylight.evaluate.store import plain
 
 Kind = Literal["localization", "faithfulness", "sanity"]
+Better = Literal["higher", "lower", "nearer 0"]
 JSON, HTML = "results.json", "report.html"
 
 
@@ -27,7 +28,7 @@ class Cell:
         measure: what was measured; it heads the figures that can be compared.
         value: mean and interval. Of `"%"`, in percent.
         unit: `"%"`, or nothing; `"maps"` for a number of them.
-        better: whether a higher or a lower figure is the better one.
+        better: whether a higher or a lower figure is the better one, or one nearer 0, whatever its sign.
         note: what to know about this figure, such as the threshold it was reached at.
     """
 
@@ -35,7 +36,7 @@ class Cell:
     measure: str
     value: Interval
     unit: Literal["%", "", "maps"] = "%"
-    better: Literal["higher", "lower"] = "higher"
+    better: Better = "higher"
     note: str = ""
 
 
@@ -103,15 +104,20 @@ class Result:
         return found if len(found) < len(ends) else set()
 
     def beaten(self, measure: str) -> bool:
-        """Whether a baseline does better by a measure than all methods."""
+        """Whether a baseline does better by a measure than all methods. Where 0 is what chance gives, that says nothing."""
+        if any(cell.better == "nearer 0" for cell in self.cells if cell.measure == measure):
+            return False
         ends = self._ends(measure)
         own = [end for name, end in ends.items() if name not in self.baselines]
         return bool(own) and any(end > max(own) for name, end in ends.items() if name in self.baselines)
 
     def _ends(self, measure: str) -> dict[str, float]:
         """Each method's figure, so that higher is better."""
-        cells = [cell for cell in self.cells if cell.measure == measure]
-        return {cell.method: cell.value.mean if cell.better == "higher" else -cell.value.mean for cell in cells}
+
+        def end(mean: float, better: Better) -> float:
+            return {"higher": mean, "lower": -mean, "nearer 0": -abs(mean)}[better]
+
+        return {cell.method: end(cell.value.mean, cell.better) for cell in self.cells if cell.measure == measure}
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain JSON values."""

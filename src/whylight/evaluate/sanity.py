@@ -5,11 +5,12 @@ Source: Adebayo, Gilmer, Muelly, Goodfellow, Hardt and Kim, Sanity Checks for Sa
 
 from __future__ import annotations
 
+import math
 import os
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -33,6 +34,7 @@ from whylight.models.model import Model
 from whylight.models.randomise import layers_with_weights, randomised, stages
 from whylight.progress import Bars
 
+NETWORKS = 3  # with random weights, at the first and the last stage; one between them, and for slow methods
 NOISE, COPIES = 0.02, 4  # standard deviation in units of the pixel range, and noisy copies of each picture
 OTHER, NOISY = "labels at random", "noise"  # checks, beside the stages
 _TOGETHER = 32  # pictures whose maps are compared before the next networks are made
@@ -56,7 +58,14 @@ class Setup:
 
     def settings(self) -> dict[str, Any]:
         """What figures depend on besides picture, method and check."""
-        return {"class": self.asked, "stages": self.stages, "seed": self.seed, "noise": NOISE, "copies": COPIES}
+        return {
+            "class": self.asked,
+            "stages": self.stages,
+            "seed": self.seed,
+            "noise": NOISE,
+            "copies": COPIES,
+            "networks": NETWORKS,
+        }
 
 
 def sanity(
@@ -188,41 +197,67 @@ def _compare(
     x, of = inputs(model, [exs[0] for exs in some]), list(range(len(left)))
     classes = [exs[0].target for exs in some]
     asked = [index for index in classes if index is not None]
+    askers: Iterable[Model]
     if check == NOISY:
-        asker, x = model, _noisy(x, model, setup.seed)
+        askers, x = [model], _noisy(x, model, setup.seed)
         of = [i for i in of for _ in range(COPIES)]
     elif check == OTHER:
         assert other is not None
-        asker = other
+        askers = [other]
         asked = [other.classes.index(model.classes[index]) for index in asked]
         x = inputs(other, [exs[0] for exs in some])
     else:
-        asker = randomised(model, steps[_place(check)], setup.seed)
-    for number, (name, method) in enumerate(setup.methods.items()):
-        before = torch.stack([evidence(some[i][number]) for i in of])
-        alike = _alike(asker, x, method, [asked[i] for i in of], before, precision)
-        for place, i in enumerate(left):
-            mine = [pair for whose, pair in zip(of, alike, strict=True) if whose == place]
-            rank, similar = (sum(values) / len(values) for values in zip(*mine, strict=True))
-            store.add((*key_of(pictures[i]), name, check), {"rank": rank, "ssim": similar})
+        layers = steps[_place(check)]
+        fast = not all(method.is_slow for method in setup.methods.values())
+        count = NETWORKS if fast and _place(check) in (0, len(steps) - 1) else 1
+        askers = (randomised(model, layers, NETWORKS * setup.seed + i) for i in range(count))  # one in memory at a time
+    found: dict[str, list[list[_Alike]]] = {name: [[] for _ in left] for name in setup.methods}
+    for turn, asker in enumerate(askers):
+        for number, (name, method) in enumerate(setup.methods.items()):
+            if turn and method.is_slow:
+                continue
+            before = torch.stack([evidence(some[i][number]) for i in of])
+            alike = _alike(asker, x, method, [asked[i] for i in of], before, precision)
+            for place, one in zip(of, alike, strict=True):
+                found[name][place].append(one)
+    for name, lists in found.items():
+        for i, mine in zip(left, lists, strict=True):
+            store.add((*key_of(pictures[i]), name, check), _record(mine, blank_counts=check == NOISY))
+
+
+class _Alike(NamedTuple):
+    """How alike two maps are; NaN where the method does not run on the other network, or there was no map to begin with."""
+
+    rank: float
+    ssim: float
+    blank: bool = False  # the other network's map is the same everywhere
+
+
+def _record(found: Sequence[_Alike], *, blank_counts: bool) -> dict[str, Any]:
+    """The means over the maps that can be compared. A blank map has no order, so that a random network's says nothing about the
+    method and is left out; one that goes blank under noise that nobody sees has changed (`blank_counts`)."""
+    made = [one for one in found if math.isfinite(one.rank)]
+    used = [one for one in made if blank_counts or not one.blank]
+    rank, similar = (sum(one[part] for one in used) / len(used) if used else math.nan for part in (0, 1))
+    return {"rank": rank, "ssim": similar, "maps": len(made), "blank": sum(one.blank for one in made)}
 
 
 def _alike(
     model: Model, x: Tensor, method: Method, classes: Sequence[int], before: Tensor, precision: Precision
-) -> list[tuple[float, float]]:
-    """Rank correlation and structural similarity of maps with what a model gives; NaN where the method does not run on it, or
-    there was no map to begin with."""
+) -> list[_Alike]:
+    """Rank correlation and structural similarity of maps with what a model gives."""
     try:
         after = maps_of(model, x, method, classes, precision=precision)
     except MethodError:  # such as bias gradients that no longer add up
-        return [(torch.nan, torch.nan)] * len(before)
+        return [_Alike(math.nan, math.nan)] * len(before)
     if after.shape != before.shape:  # a network of another kind may have another grid
         after = torch.nn.functional.interpolate(after.unsqueeze(1), size=before.shape[1:], mode="bilinear")[:, 0]
     # A map without contrast has no order that could change.
     fine = after.isfinite().flatten(1).all(1) & ~is_flat(before)
     after = torch.where(fine[:, None, None], after, 0.0)
-    pairs = zip(spearman(before, after).tolist(), ssim(before, after).tolist(), fine.tolist(), strict=True)
-    return [(rank, alike) if ok else (torch.nan, torch.nan) for rank, alike, ok in pairs]
+    parts = (spearman(before, after), ssim(before, after), is_flat(after), fine)
+    rows = zip(*(part.tolist() for part in parts), strict=True)
+    return [_Alike(rank, alike, flat) if ok else _Alike(math.nan, math.nan) for rank, alike, flat, ok in rows]
 
 
 def _noisy(x: Tensor, model: Model, seed: int) -> Tensor:

@@ -9,7 +9,7 @@ import numpy as np
 
 from whylight.evaluate.baselines import BASELINES, BLOB, RANDOM, random_map
 from whylight.evaluate.bootstrap import interval
-from whylight.evaluate.results import Cell, Curve, Result
+from whylight.evaluate.results import Better, Cell, Curve, Result
 from whylight.evaluate.similarity import spearman
 from whylight.evaluate.store import Key, Store
 
@@ -89,8 +89,10 @@ def result(
         for check in checks
     }
     last = checks[len(shares) - 1]
-    wanted = [(RANK, last, "rank", "lower"), (SSIM, last, "ssim", "lower"), (LAST, checks[0], "rank", "lower")]
-    wanted += [(LABELS, check, "rank", "lower") for check in checks if check == "labels at random"]
+    zero: Better = "nearer 0"
+    wanted: list[tuple[str, str, str, Better]] = [(RANK, last, "rank", zero), (SSIM, last, "ssim", zero)]
+    wanted += [(LAST, checks[0], "rank", zero)]
+    wanted += [(LABELS, check, "rank", zero) for check in checks if check == "labels at random"]
     wanted += [(NOISE_RANK, "noise", "rank", "higher"), (NOISE_SSIM, "noise", "ssim", "higher")]
     cells: list[Cell] = []
     curves: list[Curve] = []
@@ -99,27 +101,21 @@ def result(
     )
     for measure, check, part, better in wanted:
         for name in setup.methods:
-            values, left = _finite(found[name, check], part)
-            if len(values):
-                note = verdict(float(np.mean(values))) if measure == RANK else ""
-                note += f"{'; ' if note and left else ''}{left} left out: blank, or not to be made" if left else ""
-                cells.append(
-                    Cell(name, measure, interval(values), "", "lower" if better == "lower" else "higher", note)
-                )
+            values = _finite(found[name, check], part)
+            if values:
+                notes = [verdict(float(np.mean(values)))] if measure == RANK else []
+                notes += _left_out(found[name, check], noise=check == "noise")
+                cells.append(Cell(name, measure, interval(values), "", better, "; ".join(notes)))
         if check == last and part == "rank":
             cells += _baselines(keys)
     for name in setup.methods:
         for figure in FIGURES:
-            means = [
-                float(np.mean(_finite(found[name, check], figure)[0] or [np.nan])) for check in checks[: len(shares)]
-            ]
+            means = [float(np.mean(_finite(found[name, check], figure) or [np.nan])) for check in checks[: len(shares)]]
             there = [(share, mean) for share, mean in zip(shares, means, strict=True) if np.isfinite(mean)]
             curves.append(Curve(figure, name, [0.0, *(x for x, _ in there)], [1.0, *(y for _, y in there)]))
-    remarks += [
-        f"{cell.method}: {verdict(cell.value.mean)} (rank correlation {cell.value.mean:.2f})."
-        for cell in cells
-        if cell.measure == RANK and cell.method in setup.methods
-    ]
+    for name in setup.methods:
+        cell = next((cell for cell in cells if (cell.method, cell.measure) == (name, RANK)), None)
+        remarks.append(_remark(name, found[name, last], cell))
     return Result(
         kind="sanity",
         title="Do the maps depend on what the network learned?",
@@ -136,22 +132,49 @@ def result(
     )
 
 
-def _finite(records: Sequence[Mapping[str, Any]], part: str) -> tuple[list[float], int]:
-    """The values that are there, and how many are not: a method may not run on a network of random weights."""
-    values = [record[part] for record in records if record[part] is not None]
-    return values, len(records) - len(values)
+def _finite(records: Sequence[Mapping[str, Any]], part: str) -> list[float]:
+    """The values that are there."""
+    return [record[part] for record in records if record[part] is not None]
+
+
+def _left_out(records: Sequence[Mapping[str, Any]], *, noise: bool = False) -> Iterator[str]:
+    """What is not in a figure: a method may show nothing of a picture, or not run on a network of random weights; and that
+    network's maps may be blank, which under noise is a change like any other.
+    """
+    missing = sum(not record["maps"] for record in records)
+    if missing:
+        yield f"{missing} of {len(records)} pictures left out: their map is blank, or could not be made"
+    maps, blank = _maps(records)
+    if blank and not noise:
+        yield f"{blank} of {maps} maps of the other networks show nothing and are left out"
+
+
+def _maps(records: Sequence[Mapping[str, Any]]) -> tuple[int, int]:
+    """How many maps of other networks were made, and how many of them are blank."""
+    return sum(record["maps"] for record in records), sum(record["blank"] for record in records)
+
+
+def _remark(name: str, records: Sequence[Mapping[str, Any]], cell: Cell | None) -> str:
+    """The verdict on a method, and how many maps it goes by."""
+    maps, blank = _maps(records)
+    if cell is None:
+        why = f"all {maps} maps of random networks show nothing" if maps else "its maps are blank, or could not be made"
+        return f"{name}: {why}; there is no figure, and no verdict."
+    mean = cell.value.mean
+    left = f" {blank} of {maps} maps of random networks show nothing and are left out." if blank else ""
+    return f"{name}: {verdict(mean)} (rank correlation {mean:.2f}).{left}"
 
 
 def _baselines(keys: Sequence[Key]) -> Iterator[Cell]:
     """What maps score that never change, and maps that are another one for each network."""
-    yield Cell(BLOB, RANK, interval([1.0] * len(keys)), "", "lower", "never changes")
+    yield Cell(BLOB, RANK, interval([1.0] * len(keys)), "", "nearer 0", "never changes")
     pairs = [(random_map(key[0], 0), random_map(key[0], 1)) for key in keys]
     found = [float(spearman(a[None], b[None])) for a, b in pairs]
-    yield Cell(RANDOM, RANK, interval(found), "", "lower", "another one for each network")
+    yield Cell(RANDOM, RANK, interval(found), "", "nearer 0", "another one for each network")
 
 
 def _protocol(setup: Setup, layers: Sequence[str]) -> dict[str, Any]:
-    from whylight.evaluate.sanity import COPIES, NOISE
+    from whylight.evaluate.sanity import COPIES, NETWORKS, NOISE
 
     return {
         "class": {"true": "the picture's own", "predicted": "the most probable one"}[setup.asked],
@@ -159,8 +182,12 @@ def _protocol(setup: Setup, layers: Sequence[str]) -> dict[str, Any]:
         f"{setup.seed}); convolutions and linear layers are scaled to the spread they gave, batch norms take the statistics of "
         "what reaches them, on coloured noise; the user's network is left as it is",
         "stages (layers with weights)": list(layers),
-        "likeness": "of raw maps with their sign, at the map's own size; equal values share a rank; structural similarity between "
-        "minimum and maximum in windows of 7 × 7; constant maps are like nothing (0)",
+        "networks": f"{NETWORKS} for the last layer alone and for all of them, one at the stages between and for methods that run "
+        "the network many times; a picture's figure is the mean over them",
+        "likeness": "of maps as the method makes them, before anything is drawn: with their sign where it keeps one, rectified "
+        "where it rectifies; at the map's own size; equal values share a rank; structural similarity between minimum and maximum "
+        "in windows of 7 × 7; maps of random networks that are the same everywhere are left out, maps that become so under noise "
+        "count 0",
         "small noise": f"Gaussian, standard deviation {NOISE:g} of the pixels' range, {COPIES} copies",
         "verdict": f"rank correlation with all weights random: from {STAYS:g} do not trust, from {PARTLY:g} take with care",
         "intervals": "95 %, percentile bootstrap over pictures, 2,000 resamples, seed 0",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
@@ -13,7 +12,7 @@ from whylight.errors import MethodError, ModelError, TargetError
 from whylight.evaluate.baselines import blob
 from whylight.evaluate.faithfulness import evidence, maps_for
 from whylight.evaluate.ranking import enlarge, is_flat, ranks
-from whylight.evaluate.sanity_figures import STAYS
+from whylight.evaluate.receipt import Receipt
 from whylight.evaluate.scoring import Scorer
 from whylight.evaluate.similarity import spearman, ssim
 from whylight.explanation import Explanation
@@ -23,94 +22,8 @@ from whylight.models.model import Model
 from whylight.models.randomise import randomised
 from whylight.targets import Resolved
 
-FILL = "the picture's own mean colour"
+__all__ = ["Networks", "Receipt", "verify"]
 _NETWORKS = 3  # with random weights; for methods that run the network many times, one
-
-
-@dataclass(frozen=True)
-class Receipt:
-    """What was found out about one explanation. Printed, it is one plain sentence.
-
-    Attributes:
-        label: what was explained.
-        method: the method.
-        blank: there is no positive evidence. Of such a map, and of one that is the same everywhere, nothing is checked: the
-            figures are None then.
-        share: how much of the picture was removed, the hottest pixels first.
-        score: before.
-        removed: after the hottest pixels are gone.
-        random: after as many others are gone: the mean over `draws` random places.
-        lower: how many of the draws leave a higher score than the hottest pixels' removal.
-        percentile: 0 … 100: the share of the draws that cost less; equal ones count half. 50 is chance.
-        centre: after as many pixels in the middle of the picture are gone.
-        draws: random places that were tried.
-        fill: what removed pixels become.
-        is_probability: scores are probabilities; otherwise the target was a function of the logits.
-        rank: rank correlation of the map with those of the same network with random weights; None where it could not be
-            checked.
-        ssim: structural similarity with them.
-        networks: how many there were.
-        why_not: why the randomisation check was not made; "" where it was.
-    """
-
-    label: str
-    method: str
-    blank: bool
-    share: float
-    score: float | None = None
-    removed: float | None = None
-    random: float | None = None
-    lower: int = 0
-    percentile: float | None = None
-    centre: float | None = None
-    draws: int = 0
-    fill: str = FILL
-    is_probability: bool = True
-    rank: float | None = None
-    ssim: float | None = None
-    networks: int = 0
-    why_not: str = ""
-
-    @property
-    def survives(self) -> bool | None:
-        """Whether the map changes when the weights are randomised, as it should; None where that could not be checked."""
-        return None if self.rank is None else self.rank < STAYS
-
-    @property
-    def holds(self) -> bool:
-        """Whether nothing speaks against the map: its hottest pixels matter more than 95 of 100 others, and it is the network's."""
-        return self.percentile is not None and self.percentile >= 95 and self.survives is not False
-
-    @property
-    def sentence(self) -> str:
-        """All of it in words."""
-        if self.score is None or self.removed is None or self.random is None:
-            nothing = "has no positive evidence anywhere" if self.blank else "is the same everywhere"
-            return (
-                f"the map {nothing}: there is no hottest part to remove, and nothing that other weights could change."
-            )
-        before, after, others = (
-            _number(value, self.is_probability) for value in (self.score, self.removed, self.random)
-        )
-        verb = "drops" if self.removed < self.score else "raises" if self.removed > self.score else "moves"
-        return (
-            f"removing the hottest {100 * self.share:g} % of the picture {verb} the score from {before} to {after}; random "
-            f"removal: {others} (lower than {self.lower} of {self.draws} random removals); {self._weights()}"
-        )
-
-    def to_dict(self) -> dict[str, Any]:
-        """Everything as plain JSON values."""
-        return {**asdict(self), "survives": self.survives, "holds": self.holds, "sentence": self.sentence}
-
-    def __str__(self) -> str:
-        return self.sentence
-
-    def _weights(self) -> str:
-        if self.rank is None:
-            return f"whether it changes when the weights are randomised was not checked: {self.why_not}."
-        if self.survives:
-            return "the map changes when the weights are randomised."
-        return f"but the map hardly changes when the weights are randomised (rank correlation {self.rank:.2f}): do not trust it."
 
 
 class Networks:
@@ -254,10 +167,16 @@ def _randomisation(
         maps = torch.cat([maps_for(one, x, method, goal, precision=precision) for one in chosen])  # (n, h, w)
     except (ModelError, MethodError) as error:
         return {"why_not": str(error).rstrip(".")}
+    # A map that shows nothing has no order that could be compared: it says nothing about the method.
+    maps = maps[maps.isfinite().flatten(1).all(1) & ~is_flat(maps)]
+    blank = len(chosen) - len(maps)
+    if not len(maps):
+        what = "the map of a network" if blank == 1 else f"the maps of all {blank} networks"
+        shows = "shows" if blank == 1 else "show"
+        return {"blank_networks": blank, "why_not": f"{what} with random weights {shows} nothing"}
     before = evidence(ex).expand_as(maps)
-    maps = torch.where(maps.isfinite().flatten(1).all(1)[:, None, None], maps, 0.0)
     rank, alike = float(spearman(before, maps).mean()), float(ssim(before, maps).mean())
-    return {"rank": rank, "ssim": alike, "networks": len(chosen)}
+    return {"rank": rank, "ssim": alike, "networks": len(maps), "blank_networks": blank}
 
 
 def _method(ex: Explanation, method: str | Method | None) -> Method:
@@ -281,7 +200,3 @@ def _target(ex: Explanation, target: Resolved | int | None) -> Resolved:
             "explanation as it came, or give target="
         )
     return Resolved(index=index)
-
-
-def _number(value: float, is_probability: bool) -> str:
-    return f"{value:.2f}" if is_probability else f"{value:.4g}"
