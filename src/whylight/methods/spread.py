@@ -15,7 +15,7 @@ from whylight.methods.layers import AT_A_LAYER
 from whylight.methods.registry import Maps, Method, get
 from whylight.methods.tta import average
 
-_MOST = 56 * 56  # places of a grid; each is compared with each
+_MOST = 32 * 32  # places of a grid; each is compared with each
 
 
 @dataclass(frozen=True)
