@@ -128,7 +128,7 @@ def test_a_mask_of_another_size(run: Run, model: str, boxes: Path) -> None:
     code, out, _ = evaluate(run, model, boxes, "--masks", "masks")
     assert code == 1
     assert "PxAP, higher is better" in out
-    assert "1 pictures with a mask" in out
+    assert "1 picture with a mask" in out
 
 
 def test_maps_that_show_nothing(run: Run, model: str, boxes: Path) -> None:
@@ -148,7 +148,7 @@ def test_maps_that_show_nothing(run: Run, model: str, boxes: Path) -> None:
         (["--methods", "legrad"], "needs attention over all places"),
         (
             ["--threshold", "0.123"],
-            "threshold: expected a share of the maximum above 0, up to 1, in steps of 0.01; got 0.123",
+            "--threshold: expected a share of the maximum above 0, up to 1, in steps of 0.01; got 0.123",
         ),
         (["--label", "cat"], "label 'cat' is no class of this model"),
         (["--masks", "nowhere"], "nowhere: no such folder of masks"),
@@ -235,6 +235,25 @@ def test_calibrate_stores_the_threshold_and_evaluate_takes_it(run: Run, model: s
     ]
     assert f"{stored['accuracy']:.1f} %" in line
     assert "gradcam" not in out.split("Box accuracy at")[1].split("\n\n")[0]  # it was chosen for layercam
+
+
+def test_locate_is_counted_at_its_own_threshold(run: Run, model: str, good: Path, boxes: Path) -> None:
+    """That of `locate` where nothing was calibrated; not where its maps are made otherwise."""
+    from whylight import load
+    from whylight._locator import default_locator
+
+    boxes.write_text(f"{HEADER}\na.jpg,face,0,0,120,90\nb.png,face,0,0,90,110\n")
+    own = default_locator(load(model), fast=True).threshold
+    code, out, _ = evaluate(run, model, boxes, "--methods", "locate-fast,gradcam")
+    assert code == 0
+    rows = out.split(f"Box accuracy at {own:.2f}")[1].split("\n\n")[0]
+    assert "locate-fast" in rows
+    assert "gradcam" not in rows
+    _, out, _ = evaluate(run, model, boxes, "--methods", "locate-fast", "--flip", "--overwrite")
+    assert "Box accuracy at" not in out
+    _, out, _ = evaluate(run, model, boxes, "--methods", "locate-fast", "--threshold", "0.3", "--overwrite")
+    assert "Box accuracy at 0.30" in out
+    assert f"Box accuracy at {own:.2f}" not in out
 
 
 def test_calibrate_leaves_what_is_not_the_users_alone(run: Run, model: str, good: Path, boxes: Path) -> None:

@@ -31,6 +31,24 @@ def test_one_picture_has_no_interval() -> None:
     assert interval_of(lambda chosen: float(len(chosen)), 1) == Interval(1.0, None, None, 1)
 
 
+def test_values_of_one_picture_are_drawn_together() -> None:
+    """Against the plain loop over pictures; and a value five times over is no more than once."""
+    rng = np.random.default_rng(0)
+    values, pictures = rng.random(30), [f"{number}.jpg" for number in rng.integers(12, size=30)]
+    names = list(dict.fromkeys(pictures))
+    draws = np.random.default_rng(0).integers(len(names), size=(2000, len(names)))
+    means = []
+    for chosen in draws:
+        drawn = [v for one in chosen for v, name in zip(values, pictures, strict=True) if name == names[one]]
+        means.append(sum(drawn) / len(drawn))
+    found = interval(values, pictures)
+    assert found == pytest.approx((values.mean(), np.quantile(means, 0.025), np.quantile(means, 0.975), len(names)))
+    assert interval_of(lambda chosen: float(values[chosen].mean()), 30, pictures) == pytest.approx(found)
+    once = interval(values[:7])
+    assert interval(np.repeat(values[:7], 5), [str(i // 5) for i in range(35)]) == pytest.approx(once)
+    assert interval([0.0, 1.0, 1.0], ["a", "a", "a"]) == Interval(2 / 3, None, None, 1)
+
+
 def test_draws_without_a_figure_are_left_out() -> None:
     values = np.array([np.nan, 1.0, 3.0])
     found = interval_of(lambda chosen: float(np.nanmean(values[chosen])) if (chosen > 0).any() else float("nan"), 3)

@@ -57,7 +57,7 @@ def test_files_count_from_the_data_or_from_the_csv(photos: Path) -> None:
     boxes = csv_of(photos, "photos/a.jpg,cat,1,1,2,2", "photos/more/c.jpg,dog,1,1,2,2")
     assert [one.name for one in read(photos / "more", boxes)] == ["c.jpg"]  # the other lies outside
     boxes = csv_of(photos, "photos/a.jpg,cat,1,1,2,2")
-    with pytest.raises(DataError, match=r"its 1 boxes are of files outside .*more; give the CSV that belongs to these"):
+    with pytest.raises(DataError, match=r"its one box is of a file outside .*more; give the CSV that belongs to these"):
         read(photos / "more", boxes)
 
 
@@ -111,6 +111,17 @@ def test_many_wrong_lines_are_cut_short(photos: Path) -> None:
     boxes = csv_of(photos, *["a.jpg,cat,3,1,2,2"] * 15)
     with pytest.raises(DataError, match=r"and 5 more$"):
         read(photos, boxes, classes=CLASSES)
+
+
+def test_an_unknown_label_is_told_once(photos: Path) -> None:
+    lines = ["a.jpg,bird,1,1,2,2", "a.jpg,fish,1,1,2,2", *["a.jpg,bird,1,1,2,2"] * 20, "a.jpg,cat,3,1,2,2"]
+    boxes = csv_of(photos, *lines, "a.jpg,fish,1,1,2,2")
+    with pytest.raises(DataError) as caught:
+        read(photos, boxes, classes=CLASSES)
+    bird, fish, inverted = str(caught.value).splitlines()[1:]
+    assert bird.startswith(f"  {boxes}, line 2 and 20 more lines: label 'bird' is no class of this model.")
+    assert fish.startswith(f"  {boxes}, line 3 and 1 more line: label 'fish' is no class of this model.")
+    assert inverted.startswith(f"  {boxes}, line 24: the box")
 
 
 def test_a_rounding_over_the_rim_is_cut(photos: Path) -> None:

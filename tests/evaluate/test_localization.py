@@ -115,6 +115,32 @@ def test_one_picture_has_no_interval(model: whylight.Model, tmp_path: Path) -> N
     assert result.remarks[0].startswith("One picture only: there is no interval")
 
 
+def test_one_picture_of_two_classes_is_one_picture(model: whylight.Model, tmp_path: Path) -> None:
+    lit = picture(tmp_path, "a.png", (0, 0, 32, 64))
+    both = [one(lit, (0, 0, 32, 64)), one(lit, (0, 0, 9, 9), label="dark")]
+    result = measured(model, both, tmp_path / "one", asked="both", thresholds={"": 0.4})
+    assert result.pictures == 1
+    assert result.remarks[0].startswith("One picture only")
+    assert figure(result, "MaxBoxAcc (IoU 0.5)") == 50
+    assert all(cell.value.low is None and cell.value.n == 1 for cell in result.cells)
+    more = [one(picture(tmp_path, "b.png", (0, 0, 32, 64)), (0, 0, 32, 64))]
+    result = measured(model, both + more, tmp_path / "two")
+    assert result.pictures == 2
+    assert not result.remarks
+    cell = result.cell("cam", "MaxBoxAcc (IoU 0.5)")
+    assert cell is not None
+    # Drawn are a and a, a and b, or b and b: 2 of 4 boxes right, 2 of 3, or 2 of 2.
+    assert (cell.value.mean, cell.value.low, cell.value.high) == (pytest.approx(200 / 3), 50, 100)
+
+
+def test_no_threshold_is_the_best_where_none_is_right(model: whylight.Model, tmp_path: Path) -> None:
+    lit = picture(tmp_path, "a.png", (0, 0, 9, 9))
+    result = measured(model, [one(lit, (30, 30, 64, 64))] * 2, tmp_path / "out", asked="both")
+    notes = {cell.measure: cell.note for cell in result.cells if cell.method == "cam"}
+    assert notes["MaxBoxAcc (IoU 0.5)"] == notes["Top-1 localisation (IoU 0.5)"] == "never right"
+    assert notes["MaxBoxAccV2 (any part)"] == "IoU 0.3: never right; IoU 0.5: never right; IoU 0.7: never right"
+
+
 def test_the_predicted_class(model: whylight.Model, tmp_path: Path) -> None:
     pictures = [
         one(picture(tmp_path, "light.png", (0, 0, 60, 60)), (0, 0, 60, 60)),
@@ -169,7 +195,7 @@ def test_a_picture_that_cannot_be_read(model: whylight.Model, tmp_path: Path) ->
         result = localization(
             model, pictures, setup, store, on_error=lambda path, error: failed.append((path, str(error)))
         )
-    assert result.pictures == 2
+    assert result.pictures == 1  # asked about two classes
     ((path, words),) = failed
     assert path == tmp_path / "broken.png"
     assert words.startswith(f"{path}: ")

@@ -58,12 +58,12 @@ def calibrate(
         findings = Findings.of([(one, record) for one, record in found if record is not None])
         if findings.largest is None:
             raise DataError("no picture could be measured; see the errors")
-        chosen = choose(findings.largest, iou)
+        chosen = choose(findings.largest, iou, findings.boxed_pictures)
         stored = {
             "threshold": chosen.choice.threshold,
             "method": name,
             "iou": iou,
-            "pictures": len(findings),
+            "pictures": findings.files,
             "accuracy": round(chosen.accuracy.mean, 4),
             "layer": question.source.layer,
             "options": question.chosen[name],
@@ -74,7 +74,7 @@ def calibrate(
         output.say(chosen.words(name, iou))
         nothing = sum(findings.flat.values())
         if nothing:
-            output.say(f"{nothing} maps show nothing; they have no box at any threshold")
+            output.say(f"{nothing} of {len(findings)} maps show nothing and have no box at any threshold")
         output.say(f"stored in {file}")
     return not errors.found
 

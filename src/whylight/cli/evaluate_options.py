@@ -96,7 +96,7 @@ Threshold = Annotated[
     float | None,
     typer.Option(
         metavar="0...1",
-        help="Also count boxes at this share of the maximum, in steps of 0.01. Default: what calibrate stored, if it did.",
+        help="Also count boxes at this share of the maximum, in steps of 0.01. Default: what calibrate stored, or locate has.",
         show_default=False,
     ),
 ]

@@ -92,11 +92,13 @@ def open_run(out: Path, json_to: str | None) -> Iterator[tuple[JsonOut, Errors]]
 
 def finish(result: Result, out: Path, output: JsonOut, errors: Errors) -> bool:
     """Write the results and the report, and tell the figures; returns whether every picture could be measured."""
+    from whylight.evaluate.results import plural
+
     page = result.save(out)
     output.put(result.to_dict())
     output.say(words(result))
     failed = f"; {len(errors.found)} failed, see {errors.path}" if errors.found else ""
-    output.say(f"\n{result.pictures:,} picture{'' if result.pictures == 1 else 's'}{failed} → {page}")
+    output.say(f"\n{plural(result.pictures, 'picture')}{failed} → {page}")
     return not errors.found
 
 
@@ -128,8 +130,11 @@ def localize(
     overwrite: bool,
 ) -> bool:
     """`whylight evaluate localization`; returns whether every picture could be measured."""
+    from whylight.evaluate.localization import check_threshold
     from whylight.evaluate.store import Store
 
+    if threshold is not None:
+        check_threshold(threshold, "--threshold")
     with open_run(out, json_to) as (output, errors):
         model, pictures = loaded(question)
         thresholds = {"": threshold} if threshold is not None else _calibrated(question, model)
@@ -149,13 +154,19 @@ def loaded(question: Question) -> tuple[Classifier, list[Labelled]]:
 
 
 def _calibrated(question: Question, model: Classifier) -> dict[str, float]:
-    """The threshold that `calibrate` stored with the model, for the method it was chosen for, under the same options."""
+    """The threshold that `calibrate` stored with the model, for the method it was chosen for, under the same options; and of
+    locate's own maps, the one that `locate` takes.
+    """
+    from whylight._locator import NAMES, default_locator
+
+    around, found = question.around.settings(), {}
+    if not around:
+        fast = {name: name == "locate-fast" for name in NAMES if name in question.chosen}
+        found = {name: default_locator(model, fast=quick).threshold_for(model) for name, quick in fast.items()}
     stored = model.localization
-    if stored is None or stored["method"] not in question.chosen:
-        return {}
-    method = str(stored["method"])
-    same = stored.get("around", {}) == question.around.settings()
-    return {method: float(stored["threshold"])} if same and not question.chosen[method] else {}
+    if stored is not None and stored.get("around", {}) == around and question.chosen.get(str(stored["method"])) == {}:
+        found[str(stored["method"])] = float(stored["threshold"])
+    return found
 
 
 def _measured(

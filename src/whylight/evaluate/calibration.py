@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from whylight.errors import DataError
 from whylight.evaluate.bootstrap import Interval, interval, interval_of
 from whylight.evaluate.boxes import THRESHOLDS, accuracy, hits
+from whylight.evaluate.results import plural
 from whylight.localize.calibrate import Choice, choose
 
 _TOLD = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)  # thresholds at which the curve is told in words
@@ -46,7 +48,7 @@ class Calibration(NamedTuple):
         how = f" ({method}, IoU {iou:g})"
         near = f"{best.low:.2f}" if best.low == best.high else f"{best.low:.2f} … {best.high:.2f}"
         lines = [
-            f"threshold {best.threshold:.2f}: {sure.mean:.1f} % of {sure.n:,} pictures{ends} have their box right{how}",
+            f"threshold {best.threshold:.2f}: {sure.mean:.1f} % of {plural(sure.n, 'picture')}{ends} have their box right{how}",
             f"within one point of that: {near}",
         ]
         if spread.low is None:
@@ -59,12 +61,13 @@ class Calibration(NamedTuple):
         return "\n".join([*lines, "elsewhere: " + ", ".join(told)])
 
 
-def calibrate(overlaps: NDArray[np.int64], iou: float) -> Calibration:
+def calibrate(overlaps: NDArray[np.int64], iou: float, pictures: Sequence[str] | None = None) -> Calibration:
     """Choose the threshold at which most pictures have their box right.
 
     Args:
         overlaps: (n, T), of each picture at each threshold, see `boxes.overlaps`.
         iou: from which overlap on a box is right.
+        pictures: (n,), which picture each row is of, where one has boxes of several classes.
 
     Raises:
         DataError: if no box is right at any threshold: there is nothing to choose by.
@@ -72,15 +75,16 @@ def calibrate(overlaps: NDArray[np.int64], iou: float) -> Calibration:
     right = hits(overlaps, iou).astype(np.float32)
     curve = accuracy(right)
     if not curve.any():
+        count = len(set(pictures) if pictures is not None else right)
+        whose = "the one picture" if count == 1 else f"any of the {count:,} pictures"
         raise DataError(
-            f"at no threshold does any of the {len(right)} pictures have a box with IoU {iou:g}: choose another --method, or a "
-            "lower --iou"
+            f"at no threshold does {whose} have a box with IoU {iou:g}: choose another --method, or a lower --iou"
         )
     choice = choose(THRESHOLDS, curve)
     column = round(100 * choice.threshold) - 1
     return Calibration(
         choice,
-        interval(100.0 * right[:, column]),
-        interval_of(lambda chosen: choose(THRESHOLDS, accuracy(right, chosen)).threshold, len(right)),
+        interval(100.0 * right[:, column], pictures),
+        interval_of(lambda chosen: choose(THRESHOLDS, accuracy(right, chosen)).threshold, len(right), pictures),
         (100 * curve).round(4).tolist(),
     )

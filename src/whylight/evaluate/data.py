@@ -83,6 +83,9 @@ class _Reading:
     def __init__(self, root: Path, known: Labels | None, label: str | None) -> None:
         self.root, self.known, self.label = root, known, label
         self.problems: list[str] = []
+        self._unknown: dict[
+            str, tuple[int, str, int]
+        ] = {}  # labels: the place among the problems, the first line, how often
         self._sizes: dict[Path, tuple[int, int] | None] = {}
 
     def boxed(self, file: Path) -> Iterator[Labelled]:
@@ -107,11 +110,8 @@ class _Reading:
             if label is not None and box is not None:
                 boxes.setdefault((name, label), []).append(box)
         if not boxes and not self.problems:
-            why = (
-                f"its {outside} boxes are of files outside {self.root}"
-                if outside
-                else "it holds no boxes, only a header"
-            )
+            boxes_are = "one box is of a file" if outside == 1 else f"{outside} boxes are of files"
+            why = f"its {boxes_are} outside {self.root}" if outside else "it holds no boxes, only a header"
             raise DataError(f"{file}: {why}; give the CSV that belongs to these pictures")
         for name, label in sorted(boxes):
             yield Labelled(self.root / name, name, label, tuple(boxes[name, label]))
@@ -154,7 +154,11 @@ class _Reading:
         try:
             return self.known.name(row.label) if self.known is not None else row.label
         except TargetError as error:
-            self.problems.append(f"{row.where}: {error}. Correct it, or say what all boxes are: --label CLASS")
+            place, first, count = self._unknown.get(row.label, (len(self.problems), row.where, 0))
+            self._unknown[row.label] = (place, first, count + 1)
+            more = f" and {count} more line{'' if count == 1 else 's'}" if count else ""
+            words = f"{first}{more}: {error}. Correct it, or say what all boxes are: --label CLASS"
+            self.problems[place : place + 1] = [words]
             return None
 
     def _mask(self, one: Labelled, folder: Path, stems: Counter[str]) -> Path | None:

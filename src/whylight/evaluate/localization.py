@@ -83,7 +83,7 @@ def localization(
         DataError: if no picture is annotated with a class of the model, or none could be measured.
     """
     for threshold in (setup.thresholds or {}).values():
-        _check(threshold)
+        check_threshold(threshold)
     annotated = [one for one in pictures if one.label is not None and (one.boxes or one.mask is not None)]
     if not annotated:
         raise DataError(
@@ -202,8 +202,9 @@ def _add_baselines(
             store.add((*key, name, "true"), of_baseline(name, picture_size, one, setup.rules))
 
 
-def _check(threshold: float) -> None:
+def check_threshold(threshold: float, name: str = "threshold") -> None:
+    """Raise a WhylightError where a threshold is none of those at which boxes are counted."""
     if not 0 < threshold <= 1 or abs(100 * threshold - round(100 * threshold)) > 1e-6:
         raise WhylightError(
-            f"threshold: expected a share of the maximum above 0, up to 1, in steps of 0.01; got {threshold}"
+            f"{name}: expected a share of the maximum above 0, up to 1, in steps of 0.01; got {threshold}"
         )

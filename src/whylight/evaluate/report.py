@@ -7,7 +7,7 @@ from html import escape
 from typing import Any
 
 from whylight.evaluate.plots import colours, plot
-from whylight.evaluate.results import Cell, Result, shown
+from whylight.evaluate.results import Cell, Result, plural, shown
 
 STYLE = """
 :root { color-scheme: light dark;
@@ -79,8 +79,8 @@ def page(result: Result) -> str:
 
 def _head(result: Result) -> Iterator[str]:
     yield f"<h1>{escape(result.title)}</h1>"
-    counted = f"{result.pictures:,} picture{'' if result.pictures == 1 else 's'}"
-    yield f'<p class="faint">{escape(result.model)} · {escape(result.data)} · {counted}</p>'
+    about = (result.model, result.data, plural(result.pictures, "picture"))
+    yield f'<p class="faint">{escape(" · ".join(about))}</p>'
     for remark in (*result.remarks, *_beaten(result)):
         yield f'<p class="remark">{escape(remark)}</p>'
 
