@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,29 @@ from whylight.supervised import Regressed
 _KINDS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 _FRAME_MS = 1200  # how long each look is shown in the animation
 _ANIMATED = 640  # pixels of the animation's longer side
+
+
+def is_background(label: str, classes: Sequence[str]) -> bool:
+    """Whether a class says that a picture shows nothing: there is nothing to locate, however much speaks for it.
+
+    Such a class is called `background` or `__background__`, or `no X` or `not X` where X is another class of the model: a traffic
+    sign "no entry" is an object. Case does not matter, and `_` or `-` may stand for the space.
+
+    >>> is_background("no face", ["face", "no face"]), is_background("no entry", ["no entry", "stop"])
+    (True, False)
+    """
+    plain = _plain(label)
+    return plain == "background" or opposite(label, classes) is not None
+
+
+def opposite(label: str, classes: Sequence[str]) -> str | None:
+    """X, for a class called `no X` or `not X`; None where no class is called X."""
+    first, _, rest = _plain(label).partition(" ")
+    return next((name for name in classes if first in ("no", "not") and _plain(name) == rest), None)
+
+
+def _plain(name: str) -> str:
+    return " ".join(re.split(r"[\s_-]+", name.lower())).strip()
 
 
 @dataclass(frozen=True, eq=False)

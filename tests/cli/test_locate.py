@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 
 import whylight
-from cli.conftest import Run
+from cli.conftest import CLASSES, Run
 
 
 def boxes(out: Path) -> list[dict[str, Any]]:
@@ -36,12 +36,13 @@ def test_one_picture_is_told_in_one_line(run: Run, photo: Path, tmp_path: Path) 
 
 def test_every_form_says_the_same(run: Run, good: Path, model: str, tmp_path: Path) -> None:
     outcome = run(
-        "locate", good, "--model", model, "--out", "out", "--also", "coco,yolo,csv", "--json", "-", "--target", 0
+        "locate", good, "--model", model, "--out", "out", "--also", "coco,yolo,csv", "--json", "-", "--target", 1
     )
     assert outcome.code == 0, outcome.err
     out = tmp_path / "out"
-    told = {record["picture"]: record["boxes"] for record in outcome.lines}
-    assert len(told) == 3
+    told = {Path(record["picture"]).relative_to(good).as_posix(): record["boxes"] for record in outcome.lines}
+    assert list(told) == ["a.jpg", "b.png", "more/a.jpg"]
+    assert all(told.values())
     coco = json.loads((out / "coco.json").read_text())
     names = {image["id"]: image["file_name"] for image in coco["images"]}
     as_coco = [(names[a["image_id"]], a["bbox"]) for a in coco["annotations"]]
@@ -56,6 +57,74 @@ def test_every_form_says_the_same(run: Run, good: Path, model: str, tmp_path: Pa
     assert rows == [(picture, box["x1"]) for picture, found in told.items() for box in found]
     labels = sorted(path.relative_to(out / "labels").as_posix() for path in (out / "labels").rglob("*.txt"))
     assert labels == ["a.txt", "b.txt", "more/a.txt"]
+    assert (out / "classes.txt").read_text().splitlines() == list(CLASSES)
+    assert [one["name"] for one in coco["categories"]] == list(CLASSES)
+
+
+def rows(out: Path) -> list[dict[str, str]]:
+    with (out / "boxes.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_evaluate_reads_the_csv(run: Run, good: Path, model: str, tmp_path: Path) -> None:
+    """Wherever the pictures are named from: the folder, or another run's elsewhere."""
+    asked = ("evaluate", "localization", "--model", model, "--boxes", "out/boxes.csv", "--methods", "cam")
+    run("locate", good.name, "--model", model, "--target", 1, "--also", "csv", "--out", "out")
+    assert {row["file"] for row in rows(tmp_path / "out")} == {"a.jpg", "b.png", "more/a.jpg"}
+    first = run(*asked, "--data", good.name, "--out", "judged", "--json", "-")
+    assert first.code == 0, first.err
+    assert [one["pictures"] for one in first.lines] == [3]
+    other = tmp_path / "elsewhere"
+    other.mkdir()
+    (good / "b.png").rename(other / "c.png")
+    run("locate", other, "--model", model, "--target", 1, "--also", "csv", "--out", "out")
+    for folder, count in ((good, 2), (other, 1)):
+        again = run(*asked, "--data", folder, "--out", f"judged-{folder.name}", "--json", "-")
+        assert again.code == 0, again.err
+        assert [one["pictures"] for one in again.lines] == [count]
+
+
+def test_forms_hold_the_boxes_of_earlier_runs(run: Run, good: Path, model: str, tmp_path: Path) -> None:
+    out, asked = tmp_path / "out", ("--model", model, "--out", "out", "--also", "coco,yolo,csv", "--target")
+    run("locate", good / "more", *asked, 1)
+    run("locate", good / "a.jpg", good / "b.png", *asked, 2)
+    files = {Path(row["file"]).name: row["label"] for row in rows(out)}
+    assert files == {"a.jpg": CLASSES[2], "b.png": CLASSES[2]}
+    (good / "more" / "a.jpg").rename(good / "more" / "c.jpg")  # its result had the name of the other a.jpg's
+    run("locate", good / "more", *asked, 1)
+    files = {Path(row["file"]).name: row["label"] for row in rows(out)}
+    assert files == {"a.jpg": CLASSES[2], "b.png": CLASSES[2], "c.jpg": "no face"}
+    images = json.loads((out / "coco.json").read_text())["images"]
+    assert sorted(Path(image["file_name"]).name for image in images) == ["a.jpg", "b.png", "c.jpg"]
+    assert {line[0] for line in (out / "labels" / "c.txt").read_text().splitlines()} == {"1"}
+    assert {line[0] for line in (out / "labels" / "a.txt").read_text().splitlines()} == {"2"}
+    (good / "b.png").unlink()
+    run("locate", good / "a.jpg", *asked, 2)
+    assert {Path(row["file"]).name for row in rows(out)} == {"a.jpg", "c.jpg"}
+
+
+def test_where_the_model_sees_nothing_there_is_nothing_to_locate(run: Run, tmp_path: Path) -> None:
+    Image.new("RGB", (64, 64), "gray").save(tmp_path / "wall.png")
+    model = whylight.load("face", device="cpu")
+    assert whylight.explain(model, tmp_path / "wall.png").label == "no face"
+    outcome = run("locate", "wall.png", "--out", "out", "--strip")
+    assert outcome.code == 0, outcome.err
+    assert outcome.out.startswith("wall.png: no face: nothing to locate; --target face asks all the same (")
+    (record,) = boxes(tmp_path / "out")
+    assert (record["label"], record["boxes"], len(record["steps"])) == ("no face", [], 1)
+    Image.new("RGB", (64, 64), "white").save(tmp_path / "door.png")
+    both = run("locate", "wall.png", "door.png", "--out", "out", "--strip")
+    assert both.out.startswith("0 boxes in 2 pictures (1 done before")
+    assert both.out.endswith("→ out/; nothing to locate in 2 (no face; --target asks all the same)\n")
+    asked = run("locate", "wall.png", "--target", "no face", "--out", "asked")
+    assert "nothing to locate" not in asked.out
+
+
+def test_one_is_one(run: Run, good: Path, model: str) -> None:
+    (good / "more" / "a.jpg").write_bytes(b"broken")
+    (good / "b.png").unlink()
+    outcome = run("locate", good, "--model", model, "--target", 1, "--out", "out", "--max-objects", 1)
+    assert outcome.out.startswith("1 box in 1 picture (")
 
 
 def test_a_second_run_does_only_what_is_missing(run: Run, good: Path, model: str, tmp_path: Path) -> None:
@@ -128,6 +197,10 @@ def test_a_box_head_is_asked(run: Run, good: Path, tmp_path: Path) -> None:
         (("--threshold", "0"), "--threshold 0.0: expected a share of the maximum in (0, 1]"),
         (("--also", "coco,voc"), "--also 'voc': choose among coco, yolo, csv"),
         (("--erase", "rubber"), "--erase 'rubber': choose one of blur, mean, inpaint"),
+        (("--sequential", "--fast"), "--fast: is for one look at the whole picture; leave --fast or --sequential out"),
+        (("--sequential", "--largest"), "--largest: is for one look"),
+        (("--sequential", "--iou", "0.5"), "--iou: is for one look"),
+        (("--erase", "mean"), "--erase: only --sequential takes objects away"),
         (("--fast", "--method", "cam"), "--fast chooses a method by itself"),
         (("--method", "box"), "no box head"),
         (("--method", "box", "--sequential"), "--sequential: a box head tells neighbours apart in one look"),

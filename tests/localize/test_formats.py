@@ -8,7 +8,7 @@ import io
 import pytest
 
 from whylight.localize import Box
-from whylight.localize.formats import Found, coco, table, yolo
+from whylight.localize.formats import Found, categories, coco, numbers, table, yolo
 
 FOUND = [
     Found("a.jpg", (100, 50), [("cat", Box(10, 5, 30, 45, 0.9)), ("dog", Box(0, 0, 100, 50, 0.4))]),
@@ -26,6 +26,16 @@ def test_coco() -> None:
         (2, 1, 2, [0, 0, 100, 50], 5000),
         (3, 3, 2, [1, 2, 2, 2], 4),
     ]
+
+
+def test_classes_have_the_models_numbers_whichever_was_found() -> None:
+    classes = ["bird", "dog", "fish", "cat", "dog"]  # one name twice, as in ImageNet
+    found = coco(FOUND, classes)
+    assert [(one["id"], one["name"]) for one in found["categories"]] == list(enumerate(classes, 1))
+    assert [one["category_id"] for one in found["annotations"]] == [4, 2, 2]
+    assert coco(FOUND[2:], classes)["categories"] == found["categories"]
+    assert yolo(FOUND[0], numbers(classes)).split("\n")[0].startswith("3 ")
+    assert categories(FOUND, ["fish", "dog"]) == ["fish", "dog", "cat"]  # another model's label comes last
 
 
 def test_yolo_turns_back_into_the_same_boxes() -> None:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from whylight.atomic import named_errors, replacing
+from whylight.atomic import named_errors
+from whylight.cli.exporting import NUMBERED, export
 from whylight.cli.ledger import Ledger, Record, stamp
 from whylight.cli.lock import only_run
 from whylight.cli.naming import root_of, stems
@@ -25,10 +25,11 @@ from whylight.progress import bars
 if TYPE_CHECKING:
     from whylight.engine import Precision
     from whylight.localize.erase import Eraser
-    from whylight.localize.formats import Found
     from whylight.location import Location
+    from whylight.models.base import Classifier
 
 NAME = "boxes.jsonl"
+NOTHING = "nothing to locate"
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,7 @@ def run(
     overwrite: bool,
 ) -> bool:
     """Find what has not been found yet; returns whether every picture could be read."""
+    import whylight
     from whylight import images
 
     pictures = images.walk(inputs)
@@ -85,15 +87,24 @@ def run(
             if found is not None:
                 records[path] = found
         missing = [picture for picture in pictures if os.path.abspath(picture) not in records]
-        before, started = len(records), time.perf_counter()
+        before, classes = len(records), tuple[str, ...]()
+        if missing or any(form in NUMBERED for form in forms):
+            whylight.tune_allocator()
+            model = source.load()
+            classes = model.classes
+        started = time.perf_counter()
         if missing:
-            started = _find(
-                missing, out, source, asked, settings, stamps, places, strips, batch_size, ledger, errors, records
-            )
+            for location in _find(model, missing, source, asked, batch_size, errors):
+                path = os.path.abspath(location.source)
+                record = _record(location, source, asked, settings, stamps[path], places[path])
+                _write(location, out, record, strips)
+                ledger.add(record)
+                records[path] = record
         done = [records[path] for path in map(os.path.abspath, pictures) if path in records]
         for record in done:
             output.put({key: value for key, value in record.items() if key not in ("settings", "stamp", "map")})
-        _export(done, out, forms)
+        if forms:
+            export(ledger, forms, root_of(inputs), classes)
         if len(pictures) == 1 and done:
             output.say(_sentence(done[0], out))
     show_errors(errors.found, errors.path)
@@ -102,33 +113,25 @@ def run(
         new = len(done) - before
         rate = f", {new / max(1e-9, time.perf_counter() - started):.3g} pictures/s" if new else ""
         failed = f"; {len(errors.found)} failed, see {out / ERRORS}" if errors.found else ""
-        output.say(f"{boxes} boxes in {len(done)} pictures ({before} done before{rate}) → {out}/{failed}")
+        what = f"{boxes} {'box' if boxes == 1 else 'boxes'} in {len(done)} picture{'' if len(done) == 1 else 's'}"
+        output.say(f"{what} ({before} done before{rate}) → {out}/{_background(done)}{failed}")
     return not errors.found
 
 
 def _find(
-    missing: list[Path],
-    out: Path,
+    model: Classifier,
+    pictures: list[Path],
     source: Source,
     asked: Settings,
-    settings: dict[str, Any],
-    stamps: dict[str, dict[str, Any]],
-    places: dict[str, str],
-    strips: bool,
     batch_size: int | None,
-    ledger: Ledger,
     errors: Errors,
-    records: dict[str, Record],
-) -> float:
-    """Find in the pictures that are left, one after another to disk; returns when the model was loaded."""
+) -> Iterator[Location]:
+    """Find in pictures, one after another; those that cannot be read go to `errors`."""
     import whylight
     from whylight.targets import parse
 
-    whylight.tune_allocator()
-    model = source.load()
-    loaded = time.perf_counter()
     target = parse(asked.target, model.classes)[0] if asked.target is not None else None
-    with bars(len(missing), source.name) as bar:
+    with bars(len(pictures), source.name) as bar:
 
         def failed(picture: Any, error: WhylightError) -> None:
             errors.add(picture, error)
@@ -136,7 +139,7 @@ def _find(
 
         for location in whylight.locate_each(
             model,
-            missing,
+            pictures,
             target,
             sequential=asked.sequential,
             max_objects=asked.max_objects,
@@ -150,13 +153,19 @@ def _find(
             batch_size=batch_size,
             on_error=failed,
         ):
-            path = os.path.abspath(location.source)
-            record = _record(location, source, asked, settings, stamps[path], places[path])
-            _write(location, out, record, strips)
-            ledger.add(record)
-            records[path] = record
+            yield location if asked.target is not None else _without_background(location, model.classes)
             bar.picture()
-    return loaded
+
+
+def _without_background(location: Location, classes: Sequence[str]) -> Location:
+    """The same without boxes where the class is that of pictures which show nothing: what speaks for it is no object."""
+    from whylight.location import is_background, opposite
+
+    if not is_background(location.label, classes):
+        return location
+    first = replace(location.steps[0], boxes=[], after=None)
+    stopped = f"{NOTHING}; --target {opposite(location.label, classes) or 'CLASS'} asks all the same"
+    return replace(location, boxes=[], steps=[first], stopped=stopped)
 
 
 def _record(
@@ -186,44 +195,11 @@ def _write(location: Location, out: Path, record: Record, strips: bool) -> None:
         location.save(file.with_suffix("").with_suffix(".looks.webp"), view="strip")
 
 
-def _export(records: Iterable[Record], out: Path, forms: Sequence[str]) -> None:
-    """Write all boxes, those of earlier runs too, in the forms that other tools read."""
-    if not forms:
-        return
-    from whylight.localize import formats
-
-    found = [_found(record) for record in records]
-    names = list(dict.fromkeys(label for one in found for label, _ in one.boxes))
-    if "coco" in forms:
-        _put(out / "coco.json", json.dumps(formats.coco(found), ensure_ascii=False, indent=1) + "\n")
-    if "csv" in forms:
-        _put(out / "boxes.csv", formats.table(found))
-    if "yolo" in forms:
-        _put(out / "classes.txt", "".join(f"{name}\n" for name in names))
-        numbers = {name: number for number, name in enumerate(names)}
-        for record, one in zip(records, found, strict=True):
-            stem = record["file"].removesuffix(".boxes.png")
-            _put(out / "labels" / f"{stem}.txt", formats.yolo(one, numbers))
-
-
-def _found(record: Record) -> Found:
-    from whylight.localize import Box
-    from whylight.localize.formats import Found
-
-    width, height = record["picture_size"]
-    return Found(record["picture"], (width, height), [(record["label"], Box(**box)) for box in record["boxes"]])
-
-
-def _put(path: Path, text: str) -> None:
-    with named_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(path) as file:
-            file.write(text.encode())
-
-
 def _sentence(record: Record, out: Path) -> str:
     boxes = record["boxes"]
-    if not boxes:
+    if record["stopped"].startswith(NOTHING):
+        what = f"{record['label']}: {record['stopped']}"
+    elif not boxes:
         what = f"no {record['label']} found ({record['stopped']})"
     else:
         where = ", ".join(f"x={box['x0']}…{box['x1']} y={box['y0']}…{box['y1']}" for box in boxes[:5])
@@ -236,3 +212,11 @@ def _sentence(record: Record, out: Path) -> str:
         else ""
     )
     return f"{record['picture']}: {what}{sure} → {out / record['file']}"
+
+
+def _background(records: Sequence[Record]) -> str:
+    """How many pictures show a background class, in words."""
+    labels = [record["label"] for record in records if record["stopped"].startswith(NOTHING)]
+    if not labels:
+        return ""
+    return f"; {NOTHING} in {len(labels)} ({', '.join(sorted(set(labels)))}; --target asks all the same)"

@@ -100,6 +100,10 @@ class Ledger:
         place = os.path.relpath(path, self.folder)
         return not place.startswith("..") and place.casefold() in self._by_file
 
+    def records(self) -> list[Record]:
+        """The latest record of each result, in the order in which they were written."""
+        return list(self._by_file.values())
+
     def add(self, record: Record) -> None:
         """Write a record down, at once."""
         line = json.dumps(_plain(record), ensure_ascii=False, allow_nan=False)

@@ -64,11 +64,24 @@ def locate(
     ] = None,
     largest: Annotated[bool, typer.Option("--largest", help="Only the box of the largest connected part.")] = False,
     iou: Annotated[
-        float, typer.Option(metavar="0...1", min=0.0, max=1.0, help="Drop boxes that overlap a better one by more.")
-    ] = 0.5,
+        float | None,
+        typer.Option(
+            metavar="0...1",
+            min=0.0,
+            max=1.0,
+            help="Drop boxes that overlap a better one by more, or lie within it; 1 keeps all. Default: 0.5.",
+            show_default=False,
+        ),
+    ] = None,
     eraser: Annotated[
-        str, typer.Option("--erase", metavar="blur|mean|inpaint", help="How --sequential takes an object away.")
-    ] = "blur",
+        str | None,
+        typer.Option(
+            "--erase",
+            metavar="blur|mean|inpaint",
+            help="How --sequential takes an object away. Default: what `whylight.locate` takes.",
+            show_default=False,
+        ),
+    ] = None,
     also: Annotated[
         str | None,
         typer.Option(
@@ -115,19 +128,26 @@ def locate(
 ) -> None:
     """Find objects with a classifier that knows labels only: writes <stem>.boxes.png and boxes.jsonl.
 
+    Without --target, a picture whose top class says that nothing is there (background; "no face" beside "face") has no boxes.
     Broken pictures are named at the end and in errors.jsonl, the rest is done. A second run does only what is missing.
     """
     from whylight.cli.finding import Settings, run
     from whylight.cli.source import Source
+    from whylight.localize.erase import DEFAULT
 
     if threshold is not None and not 0 < threshold <= 1:
         raise WhylightError(f"--threshold {threshold}: expected a share of the maximum in (0, 1]")
     if precision not in ("auto", "fp32", "bf16"):
         raise WhylightError(f"--precision {precision!r}: choose one of auto, fp32, bf16")
-    if eraser not in ("blur", "mean", "inpaint"):
+    if eraser not in (None, "blur", "mean", "inpaint"):
         raise WhylightError(f"--erase {eraser!r}: choose one of blur, mean, inpaint")
     if method == "box" and sequential:
         raise WhylightError("--sequential: a box head tells neighbours apart in one look; leave it or --method box out")
+    for option, given in (("--fast", fast), ("--largest", largest), ("--iou", iou is not None)):
+        if sequential and given:
+            raise WhylightError(f"{option}: is for one look at the whole picture; leave {option} or --sequential out")
+    if eraser is not None and not sequential:
+        raise WhylightError("--erase: only --sequential takes objects away; add it, or leave --erase out")
     if method is not None and fast:
         raise WhylightError("--fast chooses a method by itself: leave out --method or --fast")
     source = Source(model, pretrained=pretrained, weights=weights, classes=classes, device=device, precision=precision)
@@ -139,8 +159,8 @@ def locate(
         method=method,
         threshold=threshold,
         largest=largest,
-        iou=iou,
-        eraser=eraser,
+        iou=0.5 if iou is None else iou,
+        eraser=eraser or DEFAULT,
     )
     done = run(
         inputs,

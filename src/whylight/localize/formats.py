@@ -18,13 +18,37 @@ class Found(NamedTuple):
     boxes: Sequence[tuple[str, Box]]  # (label, box)
 
 
-def coco(pictures: Iterable[Found]) -> dict[str, Any]:
-    """The COCO form: `bbox` is [x, y, width, height] in pixels, categories count from 1, each box has its `score`.
+def categories(pictures: Iterable[Found], classes: Sequence[str]) -> list[str]:
+    """The names of classes in the order of their numbers: all of the model's as it counts them, then other labels, by name.
+
+    The numbers are the model's own, so that boxes of several runs can be put together.
+
+    >>> categories([Found("a.jpg", (10, 8), [("dog", Box(1, 2, 5, 8, 0.5))])], ["cat", "dog"])
+    ['cat', 'dog']
+    """
+    labels = {label for found in pictures for label, _ in found.boxes}
+    return [*classes, *sorted(labels.difference(classes))]
+
+
+def numbers(names: Sequence[str]) -> dict[str, int]:
+    """The place of each name, from 0; of a name that occurs twice, the first."""
+    return {name: number for number, name in reversed(list(enumerate(names)))}
+
+
+def coco(pictures: Iterable[Found], classes: Sequence[str] = ()) -> dict[str, Any]:
+    """The COCO form: `bbox` is [x, y, width, height] in pixels, each box has its `score`.
+
+    Args:
+        pictures: what was found.
+        classes: the model's; each is a category, and its `id` is its index plus one.
 
     >>> coco([Found("a.jpg", (10, 8), [("cat", Box(1, 2, 5, 8, 0.5))])])["annotations"][0]["bbox"]
     [1, 2, 4, 6]
     """
-    images, annotations, categories = list[dict[str, Any]](), list[dict[str, Any]](), dict[str, int]()
+    pictures = list(pictures)
+    names = categories(pictures, classes)
+    places = numbers(names)
+    images, annotations = list[dict[str, Any]](), list[dict[str, Any]]()
     for number, (picture, (width, height), boxes) in enumerate(pictures, 1):
         images.append({"id": number, "file_name": picture, "width": width, "height": height})
         for label, box in boxes:
@@ -33,15 +57,15 @@ def coco(pictures: Iterable[Found]) -> dict[str, Any]:
                 {
                     "id": len(annotations) + 1,
                     "image_id": number,
-                    "category_id": categories.setdefault(label, len(categories) + 1),
+                    "category_id": places[label] + 1,
                     "bbox": [box.x0, box.y0, wide, high],
                     "area": wide * high,
                     "iscrowd": 0,
                     "score": round(box.score, 6),
                 }
             )
-    names = [{"id": number, "name": name} for name, number in categories.items()]
-    return {"images": images, "annotations": annotations, "categories": names}
+    listed = [{"id": number, "name": name} for number, name in enumerate(names, 1)]
+    return {"images": images, "annotations": annotations, "categories": listed}
 
 
 def yolo(found: Found, classes: Mapping[str, int]) -> str:
@@ -55,8 +79,8 @@ def yolo(found: Found, classes: Mapping[str, int]) -> str:
     for label, box in found.boxes:
         middle = (box.x0 + box.x1) / 2 / width, (box.y0 + box.y1) / 2 / height
         side = (box.x1 - box.x0) / width, (box.y1 - box.y0) / height
-        numbers = (*middle, *side, box.score)
-        lines.append(f"{classes[label]} " + " ".join(f"{number:.6f}" for number in numbers) + "\n")
+        values = (*middle, *side, box.score)
+        lines.append(f"{classes[label]} " + " ".join(f"{value:.6f}" for value in values) + "\n")
     return "".join(lines)
 
 
