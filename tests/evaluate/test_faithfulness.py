@@ -199,3 +199,20 @@ def test_a_black_box_is_measured_too(pictures: Path, tmp_path: Path) -> None:
         result = faithfulness(black, read(pictures, classes=CLASSES), setup, store)
     cells = [result.cell(name, "insertion") for name in ("occlusion", *BASELINES)]
     assert all(cell is not None and 0 < cell.value.mean < 1 for cell in cells)
+
+
+def test_a_score_that_does_not_move_tells_nothing(pictures: Path, tmp_path: Path) -> None:
+    """A network that is sure whatever it sees: how far the score moves tells nothing about any map, and the report says so."""
+    net = gap_net()
+    with torch.no_grad():
+        net[-1].bias.copy_(torch.tensor([100.0, 0.0, 0.0]))
+    data = read(pictures / "ant", classes=CLASSES, label="ant")
+    setup = made("hirescam", measures=("drop", "increase", "infidelity"))
+    sure = run(whylight.wrap(net, size=32, classes=CLASSES), data, setup, tmp_path / "sure")
+    assert [cell.value.mean for cell in sure.cells] == pytest.approx([0] * 9, abs=1e-4)
+    (remark,) = sure.remarks
+    assert remark.startswith(
+        "0 for every map, those that know nothing of the picture, too: average drop, average increase, infidelity. "
+    )
+    unsure = run(whylight.wrap(gap_net(), size=32, classes=CLASSES), data, setup, tmp_path / "unsure")
+    assert not any("infidelity" in remark for remark in unsure.remarks)

@@ -136,11 +136,18 @@ def test_without_curves_and_with_one_figure() -> None:
         (Interval(100.0, None, None, 1), "%", "100.0 %"),
         (Interval(0.12345, 0.1, 0.2, 9), "", "0.123 (0.100 … 0.200)"),
         (Interval(-1.0, None, None, 1), "", "-1.000"),
+        (Interval(0.0, 0.0, 0.0, 9), "", "0.000 (0.000 … 0.000)"),
+        (Interval(0.00042, 0.00031, 0.00056, 9), "", "0.000420 (0.000310 … 0.000560)"),
+        (Interval(1.234e-9, 0.0, 2e-9, 9), "", "1.23e-09 (0.00 … 2.00e-09)"),
         (Interval(2, None, None, 9), "maps", "2 maps"),
     ],
 )
 def test_figures_in_words(value: Interval, unit: str, text: str) -> None:
     assert shown(Cell("cam", "x", value, unit)) == text
+
+
+def test_correlations_near_0_need_no_more_digits() -> None:
+    assert shown(Cell("cam", "x", Interval(-0.0004, -0.03, 0.03, 9), "", "nearer 0")) == "0.000 (-0.030 … 0.030)"
 
 
 def test_colours_tell_baselines_from_methods() -> None:

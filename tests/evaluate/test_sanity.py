@@ -141,7 +141,7 @@ def test_blank_maps_are_left_out(data: list[Labelled], tmp_path: Path) -> None:
     cell = result.cell("gradcam", figures.RANK)
     assert cell is not None
     assert cell.value.n <= 6  # of 9: three pictures are of a class that nothing speaks for
-    assert "3 of 9 pictures left out: their map is blank, or could not be made" in cell.note
+    assert "3 of 9 pictures left out: the map is blank, or could not be made" in cell.note
 
 
 def negative(data: list[Labelled], monkeypatch: pytest.MonkeyPatch, *signs: int) -> whylight.Model:

@@ -10,7 +10,7 @@ import numpy as np
 from whylight.evaluate.baselines import BASELINES
 from whylight.evaluate.bootstrap import interval
 from whylight.evaluate.measures import MEASURES, chosen, protocols
-from whylight.evaluate.results import Cell, Curve, Result
+from whylight.evaluate.results import Cell, Curve, Result, plural
 from whylight.evaluate.road import SHARES
 from whylight.evaluate.store import Key, Record, Store
 
@@ -29,6 +29,8 @@ PROTOCOL: dict[str, Any] = {
     "baselines": "a Gaussian in the middle, its standard deviation a quarter of each side; uniform random numbers on 7 × 7 cells, "
     "enlarged bilinearly, drawn by the picture's name and the seed",
 }
+# Of measures of how far the score moves, figures up to here are none but for rounding: a millionth of the score.
+_STILL = {"drop": 1e-4, "increase": 1e-4, "infidelity": 1e-12}
 _CLASSES = {"true": "the picture's own", "predicted": "the most probable one"}
 
 
@@ -61,7 +63,7 @@ def result(
         figures={name: words for name, words in FIGURES.items() if name in shown},
         answers={MEASURES[name].title: MEASURES[name].answer for name in names},
         baselines=BASELINES,
-        remarks=tuple(_remarks(len(keys), names, flat)),
+        remarks=(*_remarks(len(keys), names, flat), *_still(cells)),
     )
 
 
@@ -87,14 +89,26 @@ def _mean(records: Sequence[Record], part: str) -> list[float]:
     return mean
 
 
+def _still(cells: Sequence[Cell]) -> Iterator[str]:
+    """A remark on measures by which all maps are alike, as the score does not move."""
+    titles = {MEASURES[name].title: least for name, least in _STILL.items()}
+    values = {title: [cell.value.mean for cell in cells if cell.measure == title] for title in titles}
+    still = [title for title, means in values.items() if means and max(map(abs, means)) <= titles[title]]
+    if still:
+        yield (
+            f"0 for every map, those that know nothing of the picture, too: {', '.join(still)}. Here that tells nothing about the "
+            "maps. It happens where the score is so near 1 that hiding parts of the picture does not move it."
+        )
+
+
 def _remarks(pictures: int, names: Sequence[str], flat: Mapping[str, int]) -> Iterator[str]:
     if pictures == 1:
         yield "One picture only: there is no interval, and no figure says more than that picture."
     for row, count in flat.items():
         if count:
             yield (
-                f"{row}: {count} of {pictures} maps are the same everywhere. They say nothing about the order of pixels, which "
-                "then come and go in an order of chance."
+                f"{row}: {count} of {plural(pictures, 'map')} {'is' if count == 1 else 'are'} the same everywhere. Such a map says "
+                "nothing about the order of pixels, which then come and go in an order of chance."
             )
     if "deletion" in names:
         yield (

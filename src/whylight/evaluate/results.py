@@ -180,12 +180,18 @@ def shown(cell: Cell) -> str:
     '63.2 % (57.2 … 69.2)'
     >>> shown(Cell("cam", "drop", Interval(0.1234, None, None, 1), unit=""))
     '0.123'
+    >>> shown(Cell("cam", "infidelity", Interval(0.0000321, 0.00002, 0.0123, 9), unit="", better="lower"))
+    '3.21e-05 (2.00e-05 … 0.0123)'
     """
+    # Where sizes count, small figures get three digits that say something; around 0, where correlations lie, none do.
+    small = 0 < abs(cell.value.mean) < 0.1 and cell.better != "nearer 0"
 
     def number(value: float) -> str:
         if cell.unit == "%":
             return f"{value:.1f}"
-        return f"{value:.0f}" if cell.unit == "maps" else f"{value:.3f}"
+        if cell.unit == "maps":
+            return f"{value:.0f}"
+        return f"{value:#.3g}" if small else f"{value:z.3f}"  # z: no minus before a zero
 
     mean, low, high, _ = cell.value
     unit = f" {cell.unit}" if cell.unit else ""

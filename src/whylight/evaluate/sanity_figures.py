@@ -9,7 +9,7 @@ import numpy as np
 
 from whylight.evaluate.baselines import BASELINES, BLOB, RANDOM, random_map
 from whylight.evaluate.bootstrap import interval
-from whylight.evaluate.results import Better, Cell, Curve, Result
+from whylight.evaluate.results import Better, Cell, Curve, Result, plural
 from whylight.evaluate.similarity import spearman
 from whylight.evaluate.store import Key, Store
 
@@ -143,7 +143,7 @@ def _left_out(records: Sequence[Mapping[str, Any]], *, noise: bool = False) -> I
     """
     missing = sum(not record["maps"] for record in records)
     if missing:
-        yield f"{missing} of {len(records)} pictures left out: their map is blank, or could not be made"
+        yield f"{missing} of {plural(len(records), 'picture')} left out: the map is blank, or could not be made"
     maps, blank = _maps(records)
     if blank and not noise:
         yield f"{blank} of {maps} maps of the other networks show nothing and are left out"
@@ -158,7 +158,8 @@ def _remark(name: str, records: Sequence[Mapping[str, Any]], cell: Cell | None) 
     """The verdict on a method, and how many maps it goes by."""
     maps, blank = _maps(records)
     if cell is None:
-        why = f"all {maps} maps of random networks show nothing" if maps else "its maps are blank, or could not be made"
+        all_maps = f"all {maps} maps of random networks show" if maps > 1 else "the one map of a random network shows"
+        why = f"{all_maps} nothing" if maps else "its maps are blank, or could not be made"
         return f"{name}: {why}; there is no figure, and no verdict."
     mean = cell.value.mean
     left = f" {blank} of {maps} maps of random networks show nothing and are left out." if blank else ""
