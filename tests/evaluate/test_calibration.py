@@ -66,6 +66,17 @@ def test_one_picture_says_nothing_about_others() -> None:
 def test_nothing_right_nothing_chosen() -> None:
     with pytest.raises(DataError, match=r"at no threshold does any of the 3 pictures have a box with IoU 0\.5"):
         calibrate(np.zeros((3, 100), np.int64), 0.5)
+    with pytest.raises(DataError, match=r"at no threshold does the one picture have a box with IoU 0\.5"):
+        calibrate(np.zeros((3, 100), np.int64), 0.5, ["a.jpg"] * 3)
+
+
+def test_several_classes_of_one_picture_are_one_picture() -> None:
+    overlaps = np.zeros((2, 100), np.int64)
+    overlaps[0, 40:60] = 9000
+    chosen = calibrate(overlaps, 0.5, ["a.jpg", "a.jpg"])
+    assert (chosen.accuracy.mean, chosen.accuracy.low, chosen.accuracy.n) == (50, None, 1)
+    assert chosen.words("cam", 0.5).startswith("threshold 0.50: 50.0 % of 1 picture has its box right (cam, IoU 0.5)\n")
+    assert "one picture only" in chosen.words("cam", 0.5)
 
 
 def test_stored_with_the_model_and_read_back(file: Path, tmp_path: Path) -> None:

@@ -46,9 +46,10 @@ class Calibration(NamedTuple):
         best, sure, spread = self.choice, self.accuracy, self.threshold
         ends = "" if sure.low is None else f" ({sure.low:.1f} … {sure.high:.1f})"
         how = f" ({method}, IoU {iou:g})"
+        right = "has its box right" if sure.n == 1 else "have their box right"
         near = f"{best.low:.2f}" if best.low == best.high else f"{best.low:.2f} … {best.high:.2f}"
         lines = [
-            f"threshold {best.threshold:.2f}: {sure.mean:.1f} % of {plural(sure.n, 'picture')}{ends} have their box right{how}",
+            f"threshold {best.threshold:.2f}: {sure.mean:.1f} % of {plural(sure.n, 'picture')}{ends} {right}{how}",
             f"within one point of that: {near}",
         ]
         if spread.low is None:
