@@ -85,22 +85,29 @@ def test_evaluate_reads_the_csv(run: Run, good: Path, model: str, tmp_path: Path
 
 
 def test_forms_hold_the_boxes_of_earlier_runs(run: Run, good: Path, model: str, tmp_path: Path) -> None:
+    """Two pictures are called a.jpg, each in a folder that is given by itself."""
     out, asked = tmp_path / "out", ("--model", model, "--out", "out", "--also", "coco,yolo,csv", "--target")
     run("locate", good / "more", *asked, 1)
     run("locate", good / "a.jpg", good / "b.png", *asked, 2)
-    files = {Path(row["file"]).name: row["label"] for row in rows(out)}
-    assert files == {"a.jpg": CLASSES[2], "b.png": CLASSES[2]}
-    (good / "more" / "a.jpg").rename(good / "more" / "c.jpg")  # its result had the name of the other a.jpg's
-    run("locate", good / "more", *asked, 1)
-    files = {Path(row["file"]).name: row["label"] for row in rows(out)}
-    assert files == {"a.jpg": CLASSES[2], "b.png": CLASSES[2], "c.jpg": "no face"}
+    first, second, third = good / "a.jpg", good / "b.png", good / "more" / "a.jpg"
+
+    def found() -> dict[str, str]:
+        return {row["file"]: row["label"] for row in rows(out)}
+
+    # The first run's picture lies in another folder than the second's, but below it.
+    assert found() == {"a.jpg": CLASSES[2], "b.png": CLASSES[2], "more/a.jpg": "no face"}
     images = json.loads((out / "coco.json").read_text())["images"]
-    assert sorted(Path(image["file_name"]).name for image in images) == ["a.jpg", "b.png", "c.jpg"]
-    assert {line[0] for line in (out / "labels" / "c.txt").read_text().splitlines()} == {"1"}
-    assert {line[0] for line in (out / "labels" / "a.txt").read_text().splitlines()} == {"2"}
-    (good / "b.png").unlink()
-    run("locate", good / "a.jpg", *asked, 2)
-    assert {Path(row["file"]).name for row in rows(out)} == {"a.jpg", "c.jpg"}
+    assert [image["file_name"] for image in images] == list(found())
+    run("locate", good / "more", *asked, 1)
+    assert found() == {str(first): CLASSES[2], str(second): CLASSES[2], str(third): "no face"}
+    for name, number in (("a", "1"), ("a-2", "2"), ("b", "2")):
+        lines = (out / "labels" / f"{name}.txt").read_text().splitlines()
+        assert {line.split()[0] for line in lines} == {number}
+        assert (out / f"{name}.boxes.png").is_file()
+    second.unlink()
+    run("locate", first, *asked, 2, "--overwrite")
+    assert found() == {"a.jpg": CLASSES[2], "more/a.jpg": "no face"}
+    assert len(boxes(out)) == 3
 
 
 def test_where_the_model_sees_nothing_there_is_nothing_to_locate(run: Run, tmp_path: Path) -> None:

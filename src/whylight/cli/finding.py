@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Generator, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -94,9 +94,10 @@ def run(
             classes = model.classes
         started = time.perf_counter()
         if missing:
-            for location in _find(model, missing, source, asked, batch_size, errors):
+            for location in stack.enter_context(closing(_find(model, missing, source, asked, batch_size, errors))):
                 path = os.path.abspath(location.source)
-                record = _record(location, source, asked, settings, stamps[path], places[path])
+                place = _free(places[path], path, ledger)
+                record = _record(location, source, asked, settings, stamps[path], place)
                 _write(location, out, record, strips)
                 ledger.add(record)
                 records[path] = record
@@ -125,7 +126,7 @@ def _find(
     asked: Settings,
     batch_size: int | None,
     errors: Errors,
-) -> Iterator[Location]:
+) -> Generator[Location]:
     """Find in pictures, one after another; those that cannot be read go to `errors`."""
     import whylight
     from whylight.targets import parse
@@ -155,6 +156,17 @@ def _find(
         ):
             yield location if asked.target is not None else _without_background(location, model.classes)
             bar.picture()
+
+
+def _free(place: str, path: str, ledger: Ledger) -> str:
+    """A picture's place under the output folder; with `-2`, `-3`, … where another picture, of an earlier run, has it."""
+    free, taken = place, 1
+    while (owner := ledger.owner(f"{free}.boxes.png")) and owner["stamp"]["path"] != path:
+        if not os.path.exists(owner["stamp"]["path"]):
+            break
+        taken += 1
+        free = f"{place}-{taken}"
+    return free
 
 
 def _without_background(location: Location, classes: Sequence[str]) -> Location:
