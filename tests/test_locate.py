@@ -176,3 +176,21 @@ def test_a_stored_threshold_counts_for_its_own_method_without_options() -> None:
     assert Locator("gradcam").threshold_for(model) != 0.25
     model.localization = {"threshold": 0.25, "method": "locate", "around": {"flip": True}}
     assert default_locator(model).threshold_for(model) != 0.25
+
+
+def test_a_background_class_is_not_located_unless_asked_for() -> None:
+    network = gap_net(classes=2)
+    model = whylight.wrap(network, size=32, classes=["no face", "face"])
+    with torch.no_grad():
+        network[-1].bias.copy_(torch.tensor([100.0, 0.0]))
+    pixels = np.random.default_rng(0).integers(0, 255, (32, 32, 3), dtype=np.uint8)
+    for sequential in (False, True):
+        found = whylight.locate(model, pixels, sequential=sequential)
+        assert (found.label, found.boxes) == ("no face", [])
+        assert found.stopped == "nothing to locate; --target face asks all the same"
+    assert whylight.locate(model, pixels, "no face", method="layercam").boxes
+
+
+def test_an_unknown_eraser_is_refused_even_where_nothing_is_erased(model: whylight.Model, picture: Image.Image) -> None:
+    with pytest.raises(WhylightError, match="eraser 'burn': choose one of blur, mean, inpaint"):
+        whylight.locate(model, picture, "light", method="cam", eraser="burn")  # type: ignore[call-overload]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sized
 from contextlib import nullcontext
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 from whylight._ahead import OnError, Source
 from whylight._api import explain_each, is_one
@@ -12,9 +12,8 @@ from whylight._locator import Locator, default_locator
 from whylight._sequential import Search, one_by_one, spot_locator
 from whylight.engine import Precision
 from whylight.errors import WhylightError
-from whylight.localize import boxes_of
 from whylight.localize.erase import DEFAULT, Eraser
-from whylight.location import Location, Look
+from whylight.location import NOTHING, Location, Look, is_background, opposite
 from whylight.methods import Method
 from whylight.models.base import Classifier
 from whylight.progress import Bars, bars
@@ -127,6 +126,8 @@ def locate_each(
     """
     if max_objects < 1:
         raise WhylightError(f"max_objects: expected at least 1, got {max_objects}")
+    if eraser not in get_args(Eraser):
+        raise WhylightError(f"eraser {eraser!r}: choose one of {', '.join(get_args(Eraser))}")
     if method == BOX_HEAD:
         if sequential:
             raise WhylightError(
@@ -156,7 +157,12 @@ def locate_each(
         progress=progress,
         on_error=on_error,
     ):
-        if sequential:
+        if target is None and is_background(ex.label, model.classes):
+            stopped = f"{NOTHING}; --target {opposite(ex.label, model.classes) or 'CLASS'} asks all the same"
+            yield Location(
+                [], [Look(ex, [], ex.probability)], ex.label, ex.target, ex.picture, ex.source, share, stopped
+            )
+        elif sequential:
             if ex.target is None:
                 raise WhylightError(
                     "sequential: needs a class as target, which the model can stop saying; not a function"
@@ -164,7 +170,7 @@ def locate_each(
             search = Search(model, locator.method, ex.target, share, precision)
             yield one_by_one(search, ex, max_objects, eraser)
         else:
-            boxes = boxes_of(ex.heatmap(), share, largest, iou)[:max_objects]
+            boxes = ex.boxes(share, largest, iou)[:max_objects]
             stopped = "one look" if boxes else "no positive evidence"
             look = Look(ex, boxes, ex.probability)
             yield Location(boxes, [look], ex.label, ex.target, ex.picture, ex.source, share, stopped)

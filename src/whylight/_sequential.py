@@ -31,7 +31,7 @@ STAGES = 2  # the last one says what is there, the one before where it ends
 ALONE = 0.6  # where all evidence above this share of the maximum is in one place, there is one object
 SPOT = 0.8  # else, the share of the maximum that belongs to the hottest spot; where objects touch, less would join them
 VIEW = 2.5  # sides of a closer view, as a multiple of the box's longer side
-CLOSER = 3  # closer views of one spot, each cut out around the box that was found in the one before
+CLOSER = 4  # closer views of one spot, each cut out around what was found in the one before
 SMALLER = 0.75  # a view is closer if its sides are at most so much of those of the last one
 LEAST = 24  # pixels of a view's sides: less shows nothing
 TRIES = 6  # spots of one map that are looked at before there is nothing new
@@ -89,14 +89,17 @@ class Search:
 
     def start(self, heat: Tensor, first: bool) -> Box:
         """Where to look closer: all of what looks like one object at first, else the hottest spot of what may be several."""
-        alone = first and len(boxes_of(heat / heat.max(), max(ALONE, self.share))) == 1
-        return _hottest(heat, self.share if alone else max(SPOT, self.share))
+        return _hottest(heat, self.share if first and self.alone(heat) else max(SPOT, self.share))
+
+    def alone(self, heat: Tensor) -> bool:
+        """Whether the evidence has one peak."""
+        return len(boxes_of(heat / heat.max(), max(ALONE, self.share))) == 1
 
     def closer(self, picture: Image.Image, box: Box, found: Sequence[Box]) -> Box | None:
         """Look closer and closer at a spot, and draw the box anew in each view; None where the model does not say the class."""
         width, height = picture.size
         view = (0, 0, width, height)
-        for _ in range(CLOSER):
+        for step in range(1, CLOSER + 1):
             around = _around(box, picture.size)
             if _area(around) > SMALLER**2 * _area(view):
                 break
@@ -106,7 +109,8 @@ class Search:
             heat = _without(ex.heatmap(), [_moved(old, -view[0], -view[1]) for old in found])
             if ex.target != self.target or float(heat.max()) < self.share:
                 return None
-            box = _moved(_hottest(heat, self.share), view[0], view[1])
+            whole = step == CLOSER or self.alone(heat)
+            box = _moved(_hottest(heat, self.share if whole else max(SPOT, self.share)), view[0], view[1])
         return box
 
 
@@ -151,7 +155,7 @@ def _without(heat: Tensor, boxes: Sequence[Box]) -> Tensor:
 
 def _hottest(heat: Tensor, share: float) -> Box:
     """The box of the part of a heat map (H, W) around its maximum, which is above 0."""
-    return boxes_of(heat / heat.max(), share)[0]
+    return boxes_of(heat / heat.max(), share, least=0)[0]
 
 
 def _around(box: Box, size: tuple[int, int]) -> tuple[int, int, int, int]:

@@ -21,6 +21,7 @@ from whylight.supervised import Regressed
 _KINDS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 _FRAME_MS = 1200  # how long each look is shown in the animation
 _ANIMATED = 640  # pixels of the animation's longer side
+NOTHING = "nothing to locate"  # how the end of a look begins where the class says that there is nothing
 
 
 def is_background(label: str, classes: Sequence[str]) -> bool:

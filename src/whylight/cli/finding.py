@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Generator, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from whylight.models.base import Classifier
 
 NAME = "boxes.jsonl"
-NOTHING = "nothing to locate"
 
 
 @dataclass(frozen=True)
@@ -154,7 +153,7 @@ def _find(
             batch_size=batch_size,
             on_error=failed,
         ):
-            yield location if asked.target is not None else _without_background(location, model.classes)
+            yield location
             bar.picture()
 
 
@@ -167,17 +166,6 @@ def _free(place: str, path: str, ledger: Ledger) -> str:
         taken += 1
         free = f"{place}-{taken}"
     return free
-
-
-def _without_background(location: Location, classes: Sequence[str]) -> Location:
-    """The same without boxes where the class is that of pictures which show nothing: what speaks for it is no object."""
-    from whylight.location import is_background, opposite
-
-    if not is_background(location.label, classes):
-        return location
-    first = replace(location.steps[0], boxes=[], after=None)
-    stopped = f"{NOTHING}; --target {opposite(location.label, classes) or 'CLASS'} asks all the same"
-    return replace(location, boxes=[], steps=[first], stopped=stopped)
 
 
 def _record(
@@ -208,6 +196,8 @@ def _write(location: Location, out: Path, record: Record, strips: bool) -> None:
 
 
 def _sentence(record: Record, out: Path) -> str:
+    from whylight.location import NOTHING
+
     boxes = record["boxes"]
     if record["stopped"].startswith(NOTHING):
         what = f"{record['label']}: {record['stopped']}"
@@ -228,6 +218,8 @@ def _sentence(record: Record, out: Path) -> str:
 
 def _background(records: Sequence[Record]) -> str:
     """How many pictures show a background class, in words."""
+    from whylight.location import NOTHING
+
     labels = [record["label"] for record in records if record["stopped"].startswith(NOTHING)]
     if not labels:
         return ""
