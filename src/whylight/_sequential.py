@@ -1,7 +1,7 @@
 """Find one, erase it, look again: how objects that are close together, or outshone by a stronger one, are told apart.
 
 A map of the whole picture is coarse: its cells are larger than small objects, and the evidence of neighbours runs together. So
-each round takes only the hottest spot of it, unless all there is is one spot, and looks at that closer: the picture around it is
+each round takes only the hottest spot of it, and looks at that closer: the picture around it is
 cut out, enlarged to the network's input and explained again, until the object fills much of the view. There its box is cut out.
 The closer view is a question, too: where the model, shown only this, no longer says the class, there is none.
 """
@@ -28,10 +28,9 @@ from whylight.models.layers import stages
 from whylight.models.model import Model
 
 STAGES = 2  # the last one says what is there, the one before where it ends
-ALONE = 0.6  # where all evidence above this share of the maximum is in one place, there is one object
-SPOT = 0.8  # else, the share of the maximum that belongs to the hottest spot; where objects touch, less would join them
+SPOT = 0.8  # share of the maximum that belongs to the hottest spot; where objects touch, less would join them
 VIEW = 2.5  # sides of a closer view, as a multiple of the box's longer side
-CLOSER = 4  # closer views of one spot, each cut out around what was found in the one before
+CLOSER = 3  # closer views of one spot, each cut out around the box that was found in the one before
 SMALLER = 0.75  # a view is closer if its sides are at most so much of those of the last one
 LEAST = 24  # pixels of a view's sides: less shows nothing
 TRIES = 6  # spots of one map that are looked at before there is nothing new
@@ -77,7 +76,7 @@ class Search:
             # As with one pass, evidence counts from a share of the map's maximum on, wherever that lies.
             if float(heat.max()) < self.share:
                 break
-            spot = self.start(heat, first=not found)
+            spot = _hottest(heat, max(SPOT, self.share))
             box = self.closer(ex.picture, spot, found)
             if box is not None and all(overlap(box, old) <= SEEN_BEFORE for old in found):
                 return box
@@ -87,19 +86,11 @@ class Search:
         # What the whole picture shows, if no part of it says the class alone.
         return boxes_of(ex.heatmap(), self.share)[0]
 
-    def start(self, heat: Tensor, first: bool) -> Box:
-        """Where to look closer: all of what looks like one object at first, else the hottest spot of what may be several."""
-        return _hottest(heat, self.share if first and self.alone(heat) else max(SPOT, self.share))
-
-    def alone(self, heat: Tensor) -> bool:
-        """Whether the evidence has one peak."""
-        return len(boxes_of(heat / heat.max(), max(ALONE, self.share))) == 1
-
     def closer(self, picture: Image.Image, box: Box, found: Sequence[Box]) -> Box | None:
         """Look closer and closer at a spot, and draw the box anew in each view; None where the model does not say the class."""
         width, height = picture.size
         view = (0, 0, width, height)
-        for step in range(1, CLOSER + 1):
+        for _ in range(CLOSER):
             around = _around(box, picture.size)
             if _area(around) > SMALLER**2 * _area(view):
                 break
@@ -109,8 +100,7 @@ class Search:
             heat = _without(ex.heatmap(), [_moved(old, -view[0], -view[1]) for old in found])
             if ex.target != self.target or float(heat.max()) < self.share:
                 return None
-            whole = step == CLOSER or self.alone(heat)
-            box = _moved(_hottest(heat, self.share if whole else max(SPOT, self.share)), view[0], view[1])
+            box = _moved(_hottest(heat, self.share), view[0], view[1])
         return box
 
 
