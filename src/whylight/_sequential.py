@@ -28,12 +28,12 @@ from whylight.models.layers import stages
 from whylight.models.model import Model
 
 STAGES = 2  # the last one says what is there, the one before where it ends
-SPOT = 0.85  # share of the maximum that belongs to the hottest spot; where objects touch, less would join them
+SPOT = 0.8  # share of the maximum that belongs to the hottest spot; where objects touch, less would join them
 VIEW = 2.5  # sides of a closer view, as a multiple of the box's longer side
 CLOSER = 3  # closer views of one spot, each cut out around the box that was found in the one before
 SMALLER = 0.75  # a view is closer if its sides are at most so much of those of the last one
 LEAST = 24  # pixels of a view's sides: less shows nothing
-TRIES = 8  # spots of one map that are looked at before there is nothing new
+TRIES = 10  # spots of one map that are looked at before there is nothing new
 SEEN_BEFORE = 0.3  # overlap with an earlier box from which on a box is not new
 
 
