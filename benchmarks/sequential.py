@@ -6,8 +6,9 @@ The bundled `face` model on the pictures of `faces_multi` with two faces or more
 or more, no box for two faces; every other box is a false one. Both ways use `locate`'s own maps: one pass those of its default,
 averaged over copies of the picture, of which it keeps every connected part; sequential location its own, of a single pass, look
 after look. At most 100 boxes a picture for both. The threshold is one for all pictures: of one pass that with which it finds most
-faces, and that of sequential location, the default one. What was chosen was chosen on one half of the pictures, by a hash of
-their names. The classifier was trained on many of these pictures, but knows no box.
+faces, and that of sequential location, the default one.
+Options were chosen on one half of the pictures, by a hash of their names, but not without knowing earlier figures of the other
+half. The classifier was trained on many of these pictures, but knows no box.
 
 `--choose` prints what can be chosen: thresholds of both ways, on the half for it. `--every` takes a part of the pictures.
 """
