@@ -11,24 +11,14 @@ picture) and scenes lie in subfolders of `face`, which the recipe's paste augmen
 from __future__ import annotations
 
 import argparse
-import csv
-import hashlib
-import os
-from collections import Counter
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 HERE = Path(__file__).resolve().parent
-DATA = Path(os.environ.get("WHYLIGHT_DATA", HERE.parents[1] / ".." / "shared" / "data")).resolve()
+sys.path.insert(0, str(HERE.parent))
 
-
-class Picture(NamedTuple):
-    path: Path
-    source: str
-    label: str  # folder below the split: "face/closeup", "face/scene", "no face"
-    group: str  # pictures of one group (a person, near-duplicates) stay on one side of the split
-
+from layout import DATA, Picture, lay_out, listing, near_duplicates, parent, remarks, rows, stem  # noqa: E402
 
 # Share of each source that goes to (train, val); the rest is test. Close-ups are plentiful and easy: few are trained on.
 SHARES: dict[str, tuple[float, float]] = {
@@ -45,39 +35,10 @@ SHARES: dict[str, tuple[float, float]] = {
 }
 
 
-def position(key: str) -> float:
-    """A number in [0, 1) that depends on `key` alone."""
-    return int.from_bytes(hashlib.sha256(key.encode()).digest()[:8]) / 2**64
-
-
-def split_of(picture: Picture) -> str:
-    train, val = SHARES[picture.source]
-    where = position(f"{picture.source}/{picture.group}")
-    return "train" if where < train else "val" if where < train + val else "test"
-
-
-def rows(path: Path) -> Iterator[dict[str, str]]:
-    with path.open(newline="") as file:
-        yield from csv.DictReader(file)
-
-
-def listing(folder: str, pattern: str, source: str, label: str, group: Callable[[Path], str]) -> Iterator[Picture]:
-    for path in sorted((DATA / folder).glob(pattern)):
-        yield Picture(path, source, label, group(path))
-
-
-def stem(path: Path) -> str:
-    return path.stem
-
-
-def parent(path: Path) -> str:
-    return path.parent.name
-
-
 def pictures() -> Iterator[Picture]:
     """Every picture that may be used, before the exclusions."""
     identity = {row["file"]: row["identity"] for row in rows(DATA / "celeba" / "identities.csv")}
-    near = {name: lines[0] for lines in near_duplicates() for name in lines}
+    near = near_duplicates()
     with_person = {row["file"] for row in rows(DATA / "coco128" / "boxes.csv") if row["label"] == "person"}
 
     yield from listing("celeba/images", "*.jpg", "celeba", "face/closeup", lambda path: identity[path.name])
@@ -94,43 +55,15 @@ def pictures() -> Iterator[Picture]:
             yield picture
 
 
-def near_duplicates() -> list[list[str]]:
-    """Groups of faces_multi pictures that show the same photograph, found by difference hash and checked by eye."""
-    path = HERE / "near_duplicates.txt"
-    return [line.split() for line in path.read_text().splitlines() if line.strip() and not line.startswith("#")]
-
-
-def exclusions() -> dict[str, str]:
-    """Pictures left out, with the reason: "source/name<TAB>reason" a line."""
-    lines = (HERE / "excluded.txt").read_text().splitlines()
-    pairs = [line.split("\t", 1) for line in lines if line.strip() and not line.startswith("#")]
-    return {pair[0]: pair[1] for pair in pairs}
-
-
-def name_of(picture: Picture) -> str:
-    path = picture.path
-    name = f"{path.parent.name}-{path.name}" if picture.source in ("orl", "celeb5") else path.name
-    return f"{picture.source}-{name}"
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path)
     parser.add_argument("--check", action="store_true", help="scan the negatives with YuNet and print doubtful ones")
     options = parser.parse_args()
 
-    left_out = exclusions()
+    left_out = remarks(HERE / "excluded.txt")  # with the reason
     kept = [picture for picture in pictures() if f"{picture.source}/{picture.path.name}" not in left_out]
-    counts: Counter[str] = Counter()
-    for picture in kept:
-        split = split_of(picture)
-        link = options.out / split / picture.label / name_of(picture)
-        link.parent.mkdir(parents=True, exist_ok=True)
-        link.unlink(missing_ok=True)
-        link.symlink_to(picture.path)
-        counts[f"{split:6}{picture.label:14}{picture.source}"] += 1
-    for line, count in sorted(counts.items()):
-        print(f"{line:36}{count:6}")
+    lay_out(kept, SHARES, options.out)
     if options.check:
         import yunet
 
