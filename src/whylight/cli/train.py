@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -46,6 +47,12 @@ def train(
     unfreeze: Annotated[
         str, _option("--unfreeze", panel=Net, about="Last blocks to train besides the classifier: a number, or all.")
     ] = "all",
+    head: Annotated[
+        Literal["gap", "own"],
+        _option(
+            "--head", panel=Net, about="gap: pooling and one linear layer, as class maps need; own: the network's."
+        ),
+    ] = "gap",
     dropout: Annotated[
         float | None, _option("--dropout", panel=Net, about="Dropout right before the classifier.")
     ] = None,
@@ -64,13 +71,63 @@ def train(
         float, _option("--warmup", panel=Learn, about="Share of the run in which the rate climbs.")
     ] = 0.1,
     schedule: Annotated[
-        Literal["cosine", "constant"], _option("--schedule", panel=Learn, about="What the rate does after that.")
+        Literal["cosine", "constant", "one-cycle"],
+        _option("--schedule", panel=Learn, about="What the rate does after that."),
     ] = "cosine",
-    balance: Annotated[bool, _option("--balance", panel=Learn, about="Weigh rare classes up in the loss.")] = False,
+    layer_decay: Annotated[
+        float | None,
+        _option("--layer-decay", panel=Learn, about="Factor on the rate from each layer group to the one before."),
+    ] = None,
+    accumulate: Annotated[
+        int, _option("--accumulate", panel=Learn, about="Batches whose gradients make one step.")
+    ] = 1,
+    ema: Annotated[
+        float | None, _option("--ema", panel=Learn, about="Store the weights' moving average, with this decay.")
+    ] = None,
+    patience: Annotated[
+        int | None, _option("--patience", panel=Learn, about="Stop after so many epochs without a better one.")
+    ] = None,
+    keep: Annotated[
+        Literal["best", "last"],
+        _option("--keep", panel=Learn, about="The epoch that is stored: best by validation, or last."),
+    ] = "best",
+    label_smoothing: Annotated[
+        float, _option("--label-smoothing", panel=Learn, about="Share of the target spread over all classes.")
+    ] = 0.0,
+    label_noise: Annotated[
+        float,
+        _option(
+            "--label-noise", panel=Learn, about="Wrong labels on purpose, in each class: a share below 1, or a number."
+        ),
+    ] = 0.0,
+    balance: Annotated[
+        Literal["weight", "drop", "oversample"] | None,
+        _option(
+            "--balance",
+            panel=Learn,
+            about="Classes of uneven size: weigh the loss, drop the excess, or repeat the rare.",
+        ),
+    ] = None,
+    teacher: Annotated[
+        str | None, _option("--teacher", panel=Learn, about="A model of the same classes to imitate (distillation).")
+    ] = None,
+    teacher_weight: Annotated[
+        float, _option("--teacher-weight", panel=Learn, about="Share of the loss that imitates the teacher.")
+    ] = 0.5,
+    temperature: Annotated[
+        float, _option("--temperature", panel=Learn, about="What scores are divided by when the teacher is imitated.")
+    ] = 2.0,
     repeat: Annotated[
         list[str] | None,
         _option("--repeat", panel=Learn, about="PATTERN=N: files CLASS/… that come N times an epoch."),
     ] = None,
+    augment: Annotated[bool, _option("--augment/--no-augment", panel=Change, about="Change pictures at all.")] = True,
+    cache: Annotated[
+        bool,
+        _option(
+            "--cache/--no-cache", panel=Change, about="Without changes, run frozen layers once and keep what they give."
+        ),
+    ] = True,
     shift: Annotated[float, _option("--shift", panel=Change, about="Most shift, share of the side.")] = 0.1,
     shear: Annotated[float, _option("--shear", panel=Change, about="Most shear, degrees.")] = 5.0,
     rotate: Annotated[float, _option("--rotate", panel=Change, about="Most turn, degrees.")] = 10.0,
@@ -110,6 +167,9 @@ def train(
         Literal["auto", "fp32", "bf16"], _option("--precision", panel=Run, about="auto: bf16 where a GPU has it.")
     ] = "auto",
     half: Annotated[bool, _option("--half", panel=Run, about="Store the model as fp16: half the size.")] = False,
+    tensorboard: Annotated[
+        bool, _option("--tensorboard", panel=Run, about="Write the curves for TensorBoard, too.")
+    ] = False,
     checkpoint_minutes: Annotated[
         float, _option("--checkpoint-minutes", panel=Run, about="How often to save inside an epoch; 0: each step.")
     ] = 5.0,
@@ -146,6 +206,8 @@ def train(
     except KeyboardInterrupt:  # the second one, or while nothing was trained yet
         typer.echo(f"whylight: stopped at once. {_kept(where)}", err=True)
         raise typer.Exit(INTERRUPTED) from None
+    if os.environ.get("RANK", "0") != "0":  # of several processes one speaks
+        return
     for part, scores in result.scores.items():
         typer.echo(
             f"{part}: accuracy {scores.accuracy:.2%}, balanced {scores.balanced_accuracy:.2%}, "

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from whylight.errors import ModelError
 from whylight.models.adapt import classifier_of, fold_batch_norm, set_output_stride
+from whylight.models.gap import give_gap_head
 from whylight.models.mobilenet import FoldedMobileNetV2
 
 TORCHVISION = "torchvision/"
@@ -48,7 +49,8 @@ def build(
             the weights have, the last layer is new.
         output_stride: pixels of the input for each cell of the last grid; None leaves the network's own (usually 32).
         pretrained: fetch the weights with timm's or torchvision's own loader.
-        options: more arguments for the network's constructor; `fold_batch_norm=True` folds batch norm into convolutions.
+        options: more arguments for the network's constructor; `fold_batch_norm=True` folds batch norm into convolutions, and
+            `gap_head=True` ends it in global average pooling and one linear layer.
 
     Raises:
         ModelError: unknown name, options the architecture does not take, or weights that cannot be had.
@@ -58,6 +60,7 @@ def build(
     """
     arguments = dict(options or {})
     fold = bool(arguments.pop("fold_batch_norm", False))
+    gap = bool(arguments.pop("gap_head", False))
     if fold and arch == f"{TORCHVISION}mobilenet_v2" and not pretrained and not arguments:
         light = FoldedMobileNetV2(1000 if classes is None else classes).eval()
         if output_stride is not None:
@@ -65,6 +68,8 @@ def build(
         return light
     make = _from_torchvision if arch.startswith(TORCHVISION) else _from_timm
     module = make(arch, classes, output_stride, pretrained, arguments).eval()
+    if gap:
+        give_gap_head(module)
     if fold:
         fold_batch_norm(module)
     return module

@@ -23,7 +23,7 @@ from whylight.preprocess import Preprocess
 KEY = "whylight"  # our entry in the file's metadata
 FILE = "model.safetensors"  # its name in a run folder
 FORMAT = 2  # 1: without a box head; such files are still written as 1, for older versions
-OPTIONS = {"fold_batch_norm": bool}  # all that a file may hand to the constructor
+OPTIONS = {"fold_batch_norm": bool, "gap_head": bool}  # all that a file may hand to the constructor
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import torch
@@ -23,6 +22,8 @@ from whylight.train.data import Data, Pictures, batches, mix
 from whylight.train.evaluate import Scores
 from whylight.train.loop import Loop
 from whylight.train.network import WithBoxes
+from whylight.train.progress import Progress
+from whylight.train.team import Team
 
 
 class BoxLoop(Loop):
@@ -34,15 +35,15 @@ class BoxLoop(Loop):
         spec: ModelSpec,
         module: nn.Module,
         data: Data,
-        device: torch.device,
-        tell: Callable[[int, int, int, float, float], None],
+        team: Team,
+        show: Progress,
     ) -> None:
         for part, items in data.splits.items():
             if not any(item.boxes for item in items):
                 raise DataError(f"{data.root}: no picture in {part} has a box: there is nothing to learn or measure")
         numbers = tuple(k for k, name in enumerate(data.classes) if name != config.background)
         both = WithBoxes(module, config.size, lambda grid: _head(config, data, numbers, grid))
-        super().__init__(config, replace(spec, boxes=both.box_head.spec), both, data, device, tell)
+        super().__init__(config, replace(spec, boxes=both.box_head.spec), both, data, team, show)
         self.both, self.network, self.box_head = both, module, both.box_head
         augment = BoxAugment(config, self.items, data.classes, spec.preprocess.interpolation)
         self.pictures = BoxPictures(self.items, spec.preprocess, augment, Learned(numbers, both.grid))

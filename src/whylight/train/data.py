@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
 import hashlib
 import os
 from collections.abc import Iterator
@@ -35,14 +34,23 @@ class Item(NamedTuple):
     boxes: tuple[tuple[float, ...], ...] = ()
 
 
+class Flip(NamedTuple):
+    """A training picture whose label was changed: its name, its class number before and after."""
+
+    name: str
+    was: int
+    now: int
+
+
 @dataclass(frozen=True)
 class Data:
-    """Pictures by split. `given` says whether the tree came with its own split."""
+    """Pictures by split. `given` says whether the tree came with its own split, `flips` whose training labels were changed."""
 
     root: Path
     classes: tuple[str, ...]
     splits: dict[str, list[Item]]
     given: bool
+    flips: tuple[Flip, ...] = ()
 
     def counts(self, split: str) -> list[int]:
         """How many pictures each class has in a split."""
@@ -135,17 +143,6 @@ def split(data: Data, groups: dict[Path, str], val_share: float, test_share: flo
     return Data(data.root, data.classes, parts, given=False)
 
 
-def repeated(items: list[Item], repeat: tuple[tuple[str, int], ...]) -> list[Item]:
-    """Each picture as often as the patterns say; a pattern that matches nothing is an error."""
-    result = list(items)
-    for pattern, times in repeat:
-        matching = [item for item in items if fnmatch.fnmatch(item.name, pattern)]
-        if not matching:
-            raise DataError(f"repeat: no training picture is called {pattern!r} (names look like {items[0].name!r})")
-        result += matching * (times - 1)
-    return result
-
-
 class Sample(NamedTuple):
     """A batch: inputs (N,3,H,W), labels (N,), and where the label may hold (N,H,W), 1 = may."""
 
@@ -180,13 +177,18 @@ def mix(*numbers: int) -> int:
 
 
 def batches(
-    dataset: Pictures, batch: int, *, order: list[int] | None = None, workers: int = 0, pin: bool = False
+    dataset: Dataset[tuple[Tensor, int, Tensor]],
+    batch: int,
+    *,
+    order: list[int] | None = None,
+    workers: int = 0,
+    pin: bool = False,
 ) -> DataLoader[tuple[Tensor, int, Tensor]]:
     """Read batches in the given order (default: the list's)."""
     return DataLoader(
         dataset,
         batch_size=batch,
-        sampler=order if order is not None else range(len(dataset)),
+        sampler=order if order is not None else range(len(dataset)),  # type: ignore[arg-type]
         num_workers=workers,
         worker_init_fn=_quiet if workers else None,
         prefetch_factor=4 if workers else None,

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from whylight.preprocess import Preprocess
 from whylight.train.box_scores import BoxScores
-from whylight.train.data import Item, Pictures, batches
+from whylight.train.data import Pictures, batches
+
+if TYPE_CHECKING:
+    from whylight.train.cache import Features
 
 
 @dataclass(frozen=True)
@@ -75,13 +78,24 @@ def best_scale(logits: Tensor, label: Tensor) -> float:
 
 @torch.no_grad()
 def logits_of(
-    module: nn.Module, items: list[Item], preprocess: Preprocess, batch: int, workers: int, device: torch.device
+    module: nn.Module,
+    front: Callable[[Tensor], Tensor],
+    source: Pictures | Features,
+    batch: int,
+    workers: int,
+    device: torch.device,
 ) -> tuple[Tensor, Tensor]:
-    """Run a network in evaluation mode: logits (N, C) and labels (N,), in the order of the items."""
+    """Run a network in evaluation mode: logits (N, C) and labels (N,), in the order of the source.
+
+    Args:
+        module: the network.
+        front: what runs it on the source's batches: itself, or its part behind what the source keeps.
+        source: pictures, or what frozen layers made of them.
+    """
     module.eval()
     results, labels = [], []
-    for x, label, _ in batches(Pictures(items, preprocess), batch, workers=workers):
-        x = x.to(device, memory_format=torch.channels_last)
-        results.append(module(x).float().cpu())
+    for x, label, _ in batches(source, batch, workers=workers):
+        x = x.to(device, memory_format=torch.channels_last) if x.ndim == 4 else x.to(device)
+        results.append(front(x).float().cpu())
         labels.append(label)
     return torch.cat(results), torch.cat(labels)

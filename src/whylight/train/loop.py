@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -18,20 +17,22 @@ from torch.nn import functional as F
 from whylight.errors import TrainError
 from whylight.models.boxes import BoxHead
 from whylight.models.files import ModelSpec
-from whylight.train import checkpoint, report
+from whylight.train import checkpoint, optim, report
 from whylight.train.augment import Augment
+from whylight.train.cache import Cache, Features, cache_for
 from whylight.train.config import TrainConfig
-from whylight.train.data import Data, Pictures, batches, mix, repeated
+from whylight.train.data import Data, Pictures, batches, mix
 from whylight.train.evaluate import Scores, logits_of
+from whylight.train.guard import Interrupted, ctrl_c, memory
 from whylight.train.losses import class_weights, local_loss
 from whylight.train.network import Reader, train_mode
+from whylight.train.progress import Progress
 from whylight.train.report import Row
+from whylight.train.sampling import balanced, repeated
+from whylight.train.teacher import Teacher, imitation_loss
+from whylight.train.team import Team
 
 CLIP = 5.0  # longest gradient
-
-
-class Interrupted(Exception):
-    """Training was stopped by Ctrl-C, after its state was saved."""
 
 
 class Loop:
@@ -42,106 +43,169 @@ class Loop:
         spec: the model's spec.
         module: the network, as training starts.
         data: the pictures.
-        device: where to train.
-        tell: called after each step with (epoch, step, steps an epoch, running loss, running accuracy).
+        team: the processes that train together, and where.
+        show: shows how far it is.
     """
 
     def __init__(
-        self,
-        config: TrainConfig,
-        spec: ModelSpec,
-        module: nn.Module,
-        data: Data,
-        device: torch.device,
-        tell: Callable[[int, int, int, float, float], None],
+        self, config: TrainConfig, spec: ModelSpec, module: nn.Module, data: Data, team: Team, show: Progress
     ) -> None:
-        self.config, self.spec, self.data, self.device, self.tell = config, spec, data, device, tell
+        self.config, self.spec, self.data, self.team, self.show = config, spec, data, team, show
+        self.device = team.device
         self.out = Path(config.out)
-        self.items = repeated(data.splits["train"], config.repeat)
-        self.pictures = Pictures(
-            self.items, spec.preprocess, Augment(config, self.items, data.classes, spec.preprocess.interpolation)
-        )
+        self.items = balanced(repeated(data.splits["train"], config.repeat), config.balance, config.seed)
+        self.pictures = Pictures(self.items, spec.preprocess, self._augment())
         self.background = data.classes.index(config.background) if config.background is not None else 0
-        self.steps = max(1, len(self.items) // config.batch)  # a last, smaller batch is left out
+        # Pictures beyond the last whole batch are left out of an epoch, others in each.
+        self.steps = max(1, len(self.items) // (config.batch * config.accumulate))
+        if team.size > 1:
+            self._check_team()
         self.box_head: BoxHead | None = None
         self.network = module  # the classifier
-        self.module = module.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.module = module.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.reader = Reader(self.module, config.size) if config.local else None
-        self.weights = class_weights(data.counts("train")).to(device) if config.balance else None
-        self.optimizer = _optimizer(config, self.module)
-        self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, self._rate)
-        self.half = _half(config, device)
+        self.weights = class_weights(data.counts("train")).to(self.device) if config.balance == "weight" else None
+        self.teacher = Teacher(config.teacher, data.classes, spec.preprocess, self.device) if config.teacher else None
+        self.optimizer = optim.optimizer(config, self.module)
+        self.schedule = optim.schedule(config, self.optimizer, self.steps)
+        self.average = optim.moving_average(config, self.module)
+        self.half = _half(config, self.device)
+        self.cache: Cache | None = None
+        self.kept: dict[str, Features] = {}
         self.epoch, self.step = 0, 0
-        self.sums = {"loss": 0.0, "right": 0.0, "seconds": 0.0}
+        self.sums = {"loss": 0.0, "right": 0.0, "seconds": 0.0, "loading": 0.0}
         self.rows: list[Row] = []
 
-    def _rate(self, step: int) -> float:
-        """Share of the learning rate at a step: up in a line, then (cosine) down to zero."""
-        total = self.steps * self.config.epochs
-        warmup = max(1.0, total * self.config.warmup)
-        if step < warmup:
-            return (step + 1) / (warmup + 1)
-        if self.config.schedule == "constant":
-            return 1.0
-        return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1.0, total - warmup)))
+    def _check_team(self) -> None:
+        config = self.config
+        if config.local or config.boxes is not None:
+            raise TrainError("local and boxes train in one process: start it without torchrun")
+        if len(self.items) < config.batch * config.accumulate:
+            raise TrainError(f"{len(self.items)} training pictures fill no batch of {config.batch}: too few to share")
+
+    def _augment(self) -> Augment | None:
+        if not self.config.augment:
+            return None
+        return Augment(self.config, self.items, self.data.classes, self.spec.preprocess.interpolation)
+
+    @property
+    def judged(self) -> nn.Module:
+        """The network that is measured and stored: with the weights' moving average, where one is kept."""
+        return self.module if self.average is None else self.average.module
 
     def run(self) -> None:
         """Train from where the state is to the last epoch."""
-        with _ctrl_c() as stopped:
-            while self.epoch < self.config.epochs:
+        self._prepare()
+        with ctrl_c() as stopped:
+            while self.epoch < self.config.epochs and not self._tired():
                 self._epoch(stopped)
-                self._finish_epoch(self.measure("val"))
+                scores = self.team.told(self.measure("val") if self.team.first else None)
+                assert scores is not None
+                self._finish_epoch(scores)
+
+    def _prepare(self) -> None:
+        """Cut the network behind its frozen layers and run these once, where that is all they are needed for."""
+        total = len(self.items) + len(self.data.splits["val"])
+        plain = self.teacher is None and self.average is None and self.team.size == 1
+        self.cache = cache_for(self.config, self.module, total, self.show.say) if plain else None
+        self.front = self.cache.decode if self.cache else self.team.wrap(self.module)
+        if self.cache is None or self.epoch == self.config.epochs:
+            return
+        config, preprocess = self.config, self.spec.preprocess
+        with (
+            self.show.task("running the frozen layers, once", -(-total // config.batch)) as step,
+            self._memory("there"),
+        ):
+            for split, items in (("train", self.items), ("val", self.data.splits["val"])):
+                self.kept[split] = self.cache.fill(items, preprocess, config, step)
+
+    def _tired(self) -> bool:
+        """Whether validation has not improved for as many epochs as there is patience for."""
+        if self.config.patience is None or not self.rows:
+            return False
+        best = min(range(len(self.rows)), key=lambda k: _merit(self.rows[k]))
+        return len(self.rows) - 1 - best >= self.config.patience
 
     def _epoch(self, stopped: threading.Event) -> None:
-        config = self.config
+        config, team = self.config, self.team
         order = torch.randperm(
             len(self.items), generator=torch.Generator().manual_seed(mix(config.seed, self.epoch))
-        ).tolist()[self.step * config.batch :]
-        self.pictures.epoch = self.epoch
+        ).tolist()[self.step * config.batch * config.accumulate :]
+        source = self.kept.get("train", self.pictures)
+        source.epoch = self.epoch
         train_mode(self.module, freeze_bn=config.freeze_bn)
+        reading = iter(
+            batches(
+                source,
+                config.batch // team.size,
+                order=team.share(order, config.batch),
+                workers=0 if self.kept else config.workers,
+            )
+        )
         saved = time.monotonic()
-        for x, label, where in batches(self.pictures, config.batch, order=order, workers=config.workers):
-            if self.step == self.steps:
-                break
+        while self.step < self.steps:
             began = time.monotonic()
+            parts = list(islice(reading, config.accumulate))
+            read = time.monotonic()
             with self._memory(f"in epoch {self.epoch + 1}, step {self.step + 1}"):
-                loss, logits = self._learn(x, label, where)
+                loss, right = self._learn(parts)
             self.step += 1
             self.sums["loss"] += loss
-            self.sums["right"] += (logits.argmax(1).cpu() == label).float().mean().item()
+            self.sums["right"] += right
             self.sums["seconds"] += time.monotonic() - began
-            self.tell(self.epoch, self.step, self.steps, self.sums["loss"] / self.step, self.sums["right"] / self.step)
-            if stopped.is_set():
+            self.sums["loading"] += read - began
+            self.show.epoch(
+                self.epoch, self.step, self.steps, self.sums["loss"] / self.step, self.sums["right"] / self.step
+            )
+            if team.mean(float(stopped.is_set())) > 0:
                 self.save()
                 raise Interrupted
-            if self.step < self.steps and time.monotonic() - saved >= 60 * config.checkpoint_minutes:
+            late = time.monotonic() - saved >= 60 * config.checkpoint_minutes
+            if self.step < self.steps and late:
                 self.save()
                 saved = time.monotonic()
 
-    def _learn(self, x: Tensor, label: Tensor, where: Tensor) -> tuple[float, Tensor]:
-        """One step: forward, losses, backward, update."""
-        torch.manual_seed(mix(self.config.seed, self.epoch, self.step, -1))  # dropout depends on the step alone
-        x = x.to(self.device, memory_format=torch.channels_last)
-        target, where = label.to(self.device), where.to(self.device)
-        loss, logits = self._loss(x, target, where)
-        value = float(loss.detach())
-        if not math.isfinite(value):
-            raise TrainError(f"the loss is {value} in epoch {self.epoch + 1}, step {self.step + 1}: try a lower --lr")
+    def _learn(self, parts: list[list[Tensor]]) -> tuple[float, float]:
+        """One step: forward, losses and backward for each batch, then the update. Returns loss and share of right answers."""
+        torch.manual_seed(mix(self.config.seed, self.epoch, self.step, -1 - self.team.rank))  # dropout
         self.optimizer.zero_grad()
-        loss.backward()
+        sums = [0.0, 0.0]
+        for x, label, where in parts:
+            x = x.to(self.device, memory_format=torch.channels_last) if x.ndim == 4 else x.to(self.device)
+            loss, logits = self._loss(x, label.to(self.device), where.to(self.device))
+            value = self.team.mean(float(loss.detach()))
+            if not math.isfinite(value):
+                kept = self.out / checkpoint.LAST
+                raise TrainError(
+                    f"the loss is {value} in epoch {self.epoch + 1}, step {self.step + 1}: try a lower --lr. "
+                    + (f"The last good state is kept: {kept}" if kept.exists() else "Nothing was saved yet")
+                )
+            self.team.backward(loss / len(parts))
+            sums[0] += value / len(parts)
+            sums[1] += self.team.mean((logits.detach().argmax(1).cpu() == label).float().mean().item()) / len(parts)
         nn.utils.clip_grad_norm_(self.module.parameters(), CLIP)
         self.optimizer.step()
         self.schedule.step()
-        return value, logits.detach()
+        if self.average is not None:
+            self.average.update_parameters(self.module)
+        return sums[0], sums[1]
 
     def _loss(self, x: Tensor, target: Tensor, where: Tensor) -> tuple[Tensor, Tensor]:
         """What is made small, and the logits (N, C)."""
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.half):
-            logits, cells = self.reader(x) if self.reader else (self.module(x), None)
-        loss = F.cross_entropy(logits.float(), target, self.weights)
+            logits, cells = self.reader(x) if self.reader else (self.front(x), None)
+        loss = F.cross_entropy(logits.float(), target, self.weights, label_smoothing=self.config.label_smoothing)
+        if self.teacher is not None:
+            share = self.config.teacher_weight
+            loss = (1 - share) * loss + share * imitation_loss(logits.float(), self.teacher(x), self.config.temperature)
         if cells is not None:
             loss = loss + self.config.local * local_loss(cells.float(), target, where, self.background)
         return loss, logits
+
+    def take(self, state: dict[str, Tensor]) -> None:
+        """Put these weights in place of those of training, for good."""
+        self.average, self.cache, self.kept = None, None, {}
+        self.module.load_state_dict(state)
 
     def measure(self, split: str) -> Scores:
         """How good the network is on a split, with the weights as they are."""
@@ -154,21 +218,14 @@ class Loop:
         """Logits (N, C) and labels (N,) of a split, with the weights as they are."""
         c, items = self.config, self.data.splits[split]
         with self._memory(f"while measuring on {split}"):
-            return logits_of(self.module, items, self.spec.preprocess, c.batch, c.workers, self.device)
+            if self.cache is not None and split in self.kept:
+                return logits_of(self.judged.eval(), self.cache.decode, self.kept[split], c.batch, 0, self.device)
+            pictures = Pictures(items, self.spec.preprocess)
+            return logits_of(self.judged.eval(), self.judged, pictures, c.batch, c.workers, self.device)
 
-    @contextmanager
-    def _memory(self, when: str) -> Iterator[None]:
-        """A shortage of memory ends the run, clearly: halving the batch in silence would make it another run."""
-        try:
-            yield
-        except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
-            if not out_of_memory(error):
-                raise
-            raise TrainError(
-                f"out of memory {when}, on {self.device} with --batch {self.config.batch} at --size {self.config.size}. "
-                f"Once more memory is free, go on from the last save: whylight train --resume {self.out}. Or begin "
-                "another run with a smaller --batch"
-            ) from error
+    def _memory(self, when: str) -> AbstractContextManager[None]:
+        c = self.config
+        return memory(f"{when}, on {self.device} with --batch {c.batch} at --size {c.size}", self.out)
 
     def _finish_epoch(self, scores: Scores) -> None:
         row = {
@@ -181,27 +238,35 @@ class Loop:
             "val_balanced_accuracy": scores.balanced_accuracy,
             **({} if scores.boxes is None else {"val_average_precision": scores.boxes.average_precision}),
             "seconds": round(self.sums["seconds"], 1),
+            "loading_share": round(self.sums["loading"] / max(self.sums["seconds"], 1e-9), 3),
         }
         best = min((_merit(r) for r in self.rows), default=None)
         self.rows.append(row)
         self.epoch, self.step = self.epoch + 1, 0
         self.sums = dict.fromkeys(self.sums, 0.0)
-        if best is None or _merit(row) < best:
-            checkpoint.save(self.out / checkpoint.BEST, {"module": self.module.state_dict(), "row": row})
+        if not self.team.first:
+            return
+        if self.config.keep == "last" or best is None or _merit(row) < best:
+            checkpoint.save(self.out / checkpoint.BEST, {"module": self.judged.state_dict(), "row": row})
         self.save()
         report.write_metrics(self.out / "metrics.csv", self.rows)
         report.write_curves(self.out / "curves.png", self.rows, local=self.config.local > 0)
+        if self.config.tensorboard:
+            report.write_tensorboard(self.out / "tensorboard", row)
 
     def save(self) -> None:
         """Write the last state."""
+        if not self.team.first:
+            return
         state: dict[str, Any] = {
             "module": self.module.state_dict(),
             "optimizer": self.optimizer.state_dict(),
-            "schedule": {k: v for k, v in self.schedule.state_dict().items() if k != "lr_lambdas"},
+            "schedule": optim.state_of(self.schedule),
             "epoch": self.epoch,
             "step": self.step,
             "sums": self.sums,
             "rows": self.rows,
+            **({} if self.average is None else {"average": self.average.state_dict()}),
         }
         checkpoint.save(self.out / checkpoint.LAST, state)
 
@@ -211,18 +276,18 @@ class Loop:
         if not path.exists():
             return
         state = checkpoint.load(path)
-        self.module.load_state_dict(state["module"])
+        try:
+            self.module.load_state_dict(state["module"])
+        except RuntimeError as error:
+            raise TrainError(
+                f"{path}: made with another architecture than {self.config.arch}: {str(error).splitlines()[0]}"
+            ) from error
         self.optimizer.load_state_dict(state["optimizer"])
-        self.schedule.load_state_dict({**state["schedule"], "lr_lambdas": [None] * len(self.optimizer.param_groups)})
+        optim.restore(self.schedule, state["schedule"])
+        if self.average is not None:
+            self.average.load_state_dict(state["average"])
         self.epoch, self.step = state["epoch"], state["step"]
         self.sums, self.rows = state["sums"], state["rows"]
-
-
-def out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that memory ran out; the processor's and Apple's are plain RuntimeErrors."""
-    text = str(error).lower()
-    told = ("out of memory", "can't allocate memory", "not enough memory")
-    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or any(words in text for words in told)
 
 
 def _merit(row: Row) -> tuple[float, float]:
@@ -230,37 +295,7 @@ def _merit(row: Row) -> tuple[float, float]:
     return -row["val_balanced_accuracy"] - row.get("val_average_precision", 0.0), row["val_loss"]
 
 
-def _optimizer(config: TrainConfig, module: nn.Module) -> torch.optim.Optimizer:
-    trained = [p for p in module.parameters() if p.requires_grad]
-    groups = [
-        {"params": [p for p in trained if p.ndim > 1], "weight_decay": config.weight_decay},
-        {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},  # biases and norms
-    ]
-    make = torch.optim.AdamW if config.optimizer == "adamw" else torch.optim.Adam
-    return make([group for group in groups if group["params"]], lr=config.lr)
-
-
 def _half(config: TrainConfig, device: torch.device) -> bool:
     if config.precision == "auto":
         return device.type == "cuda" and torch.cuda.is_bf16_supported()
     return config.precision == "bf16"
-
-
-@contextmanager
-def _ctrl_c() -> Iterator[threading.Event]:
-    """The first Ctrl-C asks the loop to save and stop; the second one stops at once."""
-    stopped = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield stopped
-        return
-    before = signal.getsignal(signal.SIGINT)
-
-    def ask(number: int, frame: object) -> None:
-        stopped.set()
-        signal.signal(signal.SIGINT, before)
-
-    signal.signal(signal.SIGINT, ask)
-    try:
-        yield stopped
-    finally:
-        signal.signal(signal.SIGINT, before)

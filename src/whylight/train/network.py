@@ -47,6 +47,16 @@ def freeze(module: nn.Module, last: int) -> None:
         part.requires_grad_(True)
 
 
+def last_frozen(module: nn.Module) -> str | None:
+    """The block behind which everything that is trained lies, by its name; None where the first block is trained already."""
+    frozen: str | None = None
+    for name, part in blocks(module):
+        if any(p.requires_grad for p in part.parameters()):
+            return frozen
+        frozen = name
+    return frozen
+
+
 def train_mode(module: nn.Module, *, freeze_bn: bool) -> None:
     """Training mode, but for batch norms that are frozen: on request, or because their block is."""
     module.train()

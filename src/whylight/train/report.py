@@ -10,6 +10,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from whylight.errors import TrainError
 from whylight.models.files import ModelSpec
 from whylight.train.checkpoint import write
 from whylight.train.config import TrainConfig
@@ -51,6 +52,26 @@ def write_curves(path: Path, rows: list[Row], *, local: bool = False) -> None:
     picture = io.BytesIO()
     figure.savefig(picture, format="png")
     write(path, picture.getvalue())
+
+
+def write_tensorboard(folder: Path, row: Row) -> None:
+    """An epoch's figures as TensorBoard reads them; what a later epoch wrote before the run was stopped is hidden.
+
+    Raises:
+        TrainError: if TensorBoard is not installed.
+    """
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ModuleNotFoundError as error:
+        raise TrainError("tensorboard: it is not installed. pip install 'whylight[train]'") from error
+    epoch = int(row["epoch"])
+    with SummaryWriter(str(folder), purge_step=epoch) as writer:
+        for name, value in row.items():
+            if name != "epoch":
+                split, _, figure = (
+                    name.rpartition("_") if not name.startswith(("train_", "val_")) else name.partition("_")
+                )
+                writer.add_scalar(f"{figure}/{split}" if split else name, value, epoch)
 
 
 def write_card(

@@ -25,9 +25,12 @@ from whylight.train.evaluate import Scores, best_scale
 from whylight.train.loop import Loop
 from whylight.train.progress import Progress
 from whylight.train.report import Row
+from whylight.train.sampling import flipped, flips_csv
 from whylight.train.start import start
+from whylight.train.team import Team
 
 CONFIG = "config.json"
+FLIPS = "flips.csv"
 
 
 @dataclass(frozen=True)
@@ -57,24 +60,30 @@ def train(config: TrainConfig, *, progress: bool = False) -> Result:
     """
     config = config.absolute()
     out = Path(config.out)
-    _check_out(out)
-    with Progress(progress) as show:
+    team = Team(resolve_device(config.device))
+    if team.first:
+        _check_out(out)
+    with Progress(progress and team.first) as show:
         data, marks = _data(config, show)
         resolved = {
             "settings": config.to_dict(),
             "classes": list(data.classes),
             "pictures": {part: data.counts(part) for part in data.splits},
             "data": data.fingerprint(marks),
-            "device": str(resolve_device(config.device)),
+            "device": str(team.device),
             "threads": torch.get_num_threads(),
+            "processes": team.size,
             "torch": torch.__version__,
         }
-        loop = _loop(config, data, show)  # wrong settings show here, before the folder is marked as a run
-        with checkpoint.named_errors(out):
-            out.mkdir(parents=True, exist_ok=True)
-        checkpoint.write(out / CONFIG, (json.dumps(resolved, indent=2) + "\n").encode())
-        loop.run()
-        return _finish(loop, show)
+        flips = data.flips
+        loop = _loop(config, data, team, show)  # wrong settings show here, before the folder is marked as a run
+        if team.first:
+            with checkpoint.named_errors(out):
+                out.mkdir(parents=True, exist_ok=True)
+            if flips:
+                checkpoint.write(out / FLIPS, flips_csv(flips, data.classes))
+            checkpoint.write(out / CONFIG, (json.dumps(resolved, indent=2) + "\n").encode())
+        return _trained(loop, show)
 
 
 def resume(run: str | Path, *, progress: bool = False) -> Result:
@@ -91,17 +100,34 @@ def resume(run: str | Path, *, progress: bool = False) -> Result:
     except (OSError, ValueError) as error:
         raise TrainError(f"{run}: no run to resume ({error})") from error
     config = TrainConfig.from_dict({**resolved["settings"], "out": str(run.resolve())})
-    with Progress(progress) as show:
+    team = Team(resolve_device(config.device))
+    if team.size != (before := resolved.get("processes", 1)):
+        raise TrainError(
+            f"{run}: began with {before} processes, and can only go on with as many; these are {team.size}"
+        )
+    with Progress(progress and team.first) as show:
         data, marks = _data(config, show)
         if data.fingerprint(marks) != resolved["data"]:
             what = "pictures (or their boxes)" if config.boxes else "pictures"
             raise TrainError(
                 f"{config.data}: the {what} changed since {run} began: it can only go on with the same ones"
             )
-        loop = _loop(config, data, show)
+        if list(data.classes) != resolved["classes"]:
+            raise TrainError(
+                f"{config.data}: the classes were {', '.join(resolved['classes'])} when {run} began, and are "
+                f"{', '.join(data.classes)} now: name the folders as they were"
+            )
+        loop = _loop(config, data, team, show)
         loop.restore()
-        loop.run()
-        return _finish(loop, show)
+        return _trained(loop, show)
+
+
+def _trained(loop: Loop, show: Progress) -> Result:
+    """Train, and let the first process finish; all of them return what it found."""
+    loop.run()
+    result = loop.team.told(_finish(loop, show) if loop.team.first else None)
+    assert result is not None
+    return result
 
 
 def _check_out(out: Path) -> None:
@@ -130,6 +156,8 @@ def _data(config: TrainConfig, show: Progress) -> tuple[Data, dict[Path, str]]:
         marks = check(data, step=step)
     if not data.given:
         data = split(data, marks, config.val_share, config.test_share, config.seed)
+    items, flips = flipped(data.splits["train"], data.classes, config.label_noise, config.seed)
+    data = replace(data, splits={**data.splits, "train": items}, flips=flips)
     if remark := imbalance(data):
         show.say(remark)
     return data, marks
@@ -154,11 +182,9 @@ def _data_with_boxes(config: TrainConfig, boxes: str, show: Progress) -> tuple[D
     return data, marks
 
 
-def _loop(config: TrainConfig, data: Data, show: Progress) -> Loop:
+def _loop(config: TrainConfig, data: Data, team: Team, show: Progress) -> Loop:
     module, spec = start(config, data.classes, show.say)
-    return (Loop if config.boxes is None else BoxLoop)(
-        config, spec, module, data, resolve_device(config.device), show.epoch
-    )
+    return (Loop if config.boxes is None else BoxLoop)(config, spec, module, data, team, show)
 
 
 def _finish(loop: Loop, show: Progress) -> Result:
@@ -166,7 +192,7 @@ def _finish(loop: Loop, show: Progress) -> Result:
     config, data, out = loop.config, loop.data, loop.out
     state = checkpoint.load(out / checkpoint.BEST)
     best: Row = state["row"]
-    loop.module.load_state_dict(state["module"])
+    loop.take(state["module"])
     if config.centre_head:
         centre_head(loop.network)
     if config.calibrate:

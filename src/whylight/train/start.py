@@ -7,17 +7,20 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from whylight.errors import TrainError
 from whylight.models.adapt import classifier_of, fold_batch_norm
 from whylight.models.architectures import TORCHVISION, build, load_foreign
 from whylight.models.boxes import PREFIX
 from whylight.models.files import FILE, ModelSpec, own_spec
+from whylight.models.gap import give_gap_head
+from whylight.models.linear import find_linear_head
 from whylight.models.load import _timm_preprocessing, _torchvision_preprocessing
+from whylight.models.split import repeat
 from whylight.preprocess import Preprocess
 from whylight.train.config import TrainConfig
-from whylight.train.network import freeze
+from whylight.train.network import cut, freeze
 
 
 def start(
@@ -40,28 +43,37 @@ def start(
     own = None if config.weights is None else own_spec(config.weights)
     if own is not None and own.arch != config.arch:
         raise TrainError(f"weights: {config.weights} is a {own.arch}, not a {config.arch}: say --arch {own.arch}")
-    folded = own is not None and own.options.get("fold_batch_norm") is True
+    kept = {} if own is None else {name: True for name in own.options if own.options[name] is True}
     stride = own.output_stride if own is not None and config.output_stride is None else config.output_stride
 
     torch.manual_seed(config.seed)  # a new classifier, and a network from scratch, depend on the seed alone
-    options: dict[str, object] = {"fold_batch_norm": True} if folded else {}
+    options: dict[str, object] = dict(kept)
     if config.dropout is not None and not config.arch.startswith(TORCHVISION):
         options["drop_rate"] = config.dropout  # not in the spec: it means nothing once training is over
     module = build(
         config.arch, classes=len(classes), output_stride=stride, pretrained=config.pretrained, options=options
     )
+    fresh = _fill(module, config, own, classes)
+    if config.head == "gap" and "gap_head" not in kept and not _linear(module, config.size):
+        changed = give_gap_head(module, config.size)
+        kept |= {"gap_head": True} if changed else {}
+        say(
+            f"{config.arch}: its head is replaced by global average pooling and one linear layer (--head own leaves it)"
+            if changed
+            else f"{config.arch}: keeps its head, which is not global average pooling and one linear layer: no `cam` for it"
+        )
     if config.dropout is not None and config.arch.startswith(TORCHVISION):
         set_dropout(module, config.dropout)
-    fresh = _fill(module, config, own, classes)
-    if config.fold_bn and not folded:
+    if config.fold_bn and "fold_batch_norm" not in kept:
         fold_batch_norm(module)
+        kept["fold_batch_norm"] = True
     if config.unfreeze is not None:
         freeze(module, config.unfreeze)
     if own is not None:
         say(
             f"{config.weights}: a model of whylight's; taken over from it: preprocessing"
             + (f", output stride {stride}" if config.output_stride is None and stride is not None else "")
-            + (", folded batch norm" if folded and not config.fold_bn else "")
+            + (", folded batch norm" if "fold_batch_norm" in own.options and not config.fold_bn else "")
             + ("; its classifier is replaced, for other classes" if fresh else ", classifier")
         )
     return module, ModelSpec(
@@ -69,7 +81,7 @@ def start(
         classes=classes,
         preprocess=_preprocess(config, module, own),
         output_stride=stride,
-        options={"fold_batch_norm": True} if folded or config.fold_bn else {},
+        options=kept,
     )
 
 
@@ -86,6 +98,20 @@ def _fill(module: nn.Module, config: TrainConfig, own: ModelSpec | None, classes
         head.load_state_dict(new)
         return True
     return bool(left)
+
+
+def _linear(module: nn.Module, size: int) -> bool:
+    """Whether the head is global average pooling and one linear layer."""
+    found = cut(module, size)
+    with torch.no_grad():
+        probe = torch.zeros((1, 3, size, size), device=found.grid.device)
+        raw, context = found.split.encode(probe)
+
+        def head(grid: Tensor) -> Tensor:
+            some, rest = repeat(raw, context, len(grid))
+            return found.split.decode(found.layout.from_grid(grid, some).clone(), rest)
+
+        return find_linear_head(module, head, found.grid) is not None
 
 
 def _preprocess(config: TrainConfig, module: nn.Module, own: ModelSpec | None) -> Preprocess:

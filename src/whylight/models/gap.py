@@ -1,0 +1,71 @@
+"""End a network in global average pooling and one linear layer, so that its class activation maps have a closed form."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+
+def give_gap_head(module: nn.Module, size: int = 224) -> bool:
+    """Replace a head of hidden layers, or of another pooling, in place: VGG, AlexNet, SqueezeNet, MobileNetV3, vision transformers.
+
+    The new linear layer is drawn from torch's default generator; what lies before it stays.
+
+    Args:
+        module: a torchvision or timm classifier.
+        size: side of an input that it runs on.
+
+    Returns:
+        Whether the head was replaced: False where this is not known how to do for the architecture. Whether a network ends so
+        already is `find_linear_head`'s to tell.
+
+    Source: Zhou, Khosla, Lapedriza, Oliva and Torralba, Learning deep features for discriminative localization, CVPR 2016.
+
+    >>> import torchvision
+    >>> network = torchvision.models.vgg11(num_classes=3)
+    >>> give_gap_head(network), network.classifier[-1].in_features
+    (True, 512)
+    """
+    if hasattr(module, "reset_classifier"):
+        return _timm(module)
+    features, classifier = getattr(module, "features", None), getattr(module, "classifier", None)
+    if not isinstance(features, nn.Module) or not isinstance(classifier, nn.Sequential):
+        return False
+    classes = [layer for layer in classifier if isinstance(layer, (nn.Linear, nn.Conv2d))][-1].weight.shape[0]
+    training, pooling = module.training, getattr(module, "avgpool", None)
+    drop = [layer for layer in classifier if isinstance(layer, nn.Dropout)][-1:]
+    parameter = next(module.parameters())
+    probe = parameter.new_zeros(1, 3, size, size)
+    with torch.no_grad():
+        channels = module.eval().features(probe).shape[1]  # type: ignore[operator]
+        # Some of these networks pool and flatten before their classifier; the others leave both to it, and flatten once more.
+        pool = [] if pooling is not None else [nn.AdaptiveAvgPool2d(1)]
+        if pooling is not None:
+            module.avgpool = nn.AdaptiveAvgPool2d(1)
+        module.classifier = nn.Sequential(*pool, nn.Flatten(), *drop, nn.Linear(channels, classes)).to(parameter)
+        try:
+            changed = module(probe).shape == (1, classes)
+        except RuntimeError:
+            changed = False
+    if not changed:  # something else lies between its features and its classifier
+        module.classifier = classifier
+        if pooling is not None:
+            module.avgpool = pooling
+    module.train(training)
+    return changed
+
+
+def _timm(module: nn.Module) -> bool:
+    classes = int(module.num_classes)  # type: ignore[arg-type]
+    hidden = getattr(module, "pre_logits", None)
+    if hidden is not None and not isinstance(hidden, nn.Identity) and isinstance(module.features, nn.Module):  # VGG
+        from timm.layers import ClassifierHead
+
+        module.pre_logits = nn.Identity()
+        module.head = ClassifierHead(int(module.num_features), classes, "avg")  # type: ignore[arg-type]
+        module.head_hidden_size = module.num_features
+        return True
+    if isinstance(pool := getattr(module, "global_pool", None), str) and pool != "avg":  # a transformer's class token
+        module.reset_classifier(classes, "avg")  # type: ignore[operator]
+        return True
+    return False
