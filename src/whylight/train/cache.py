@@ -29,9 +29,9 @@ class Features(Dataset[tuple[Tensor, int, Tensor]]):
     def __init__(self, items: list[Item], shape: tuple[int, ...], folder: Path) -> None:
         self.labels = [item.label for item in items]
         self.epoch = 0
-        # The file has no name any more once it is open, so nothing is left of it however the run ends.
-        file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 (the map keeps it open)
-        self.values = np.memmap(file, np.float32, "w+", shape=(len(items), *shape))
+        # The file has no name any more once it is open, so nothing is left of it however the run ends; the map keeps it alive.
+        with tempfile.TemporaryFile(dir=folder) as file:
+            self.values = np.memmap(file, np.float32, "w+", shape=(len(items), *shape))
 
     def __len__(self) -> int:
         return len(self.labels)
