@@ -33,6 +33,7 @@ ORDER = (
     "startup",
     "memory",
     "face",
+    "person",
 )
 PACKAGES = ("whylight", "torch", "torchvision", "timm", "grad-cam", "torchcam", "captum", "pillow", "numpy")
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from whylight.cli.around import Around
-from whylight.cli.lock import only_run
+from whylight.lock import only_run
 from whylight.cli.plan import check_folder, options_by_method, parts
 from whylight.cli.report import JsonOut, calm_warnings, show_errors
 from whylight.cli.run import ERRORS, Errors

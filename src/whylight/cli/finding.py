@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 from whylight.atomic import named_errors
 from whylight.cli.exporting import NUMBERED, export
 from whylight.cli.ledger import Ledger, Record, stamp
-from whylight.cli.lock import only_run
+from whylight.lock import only_run
 from whylight.cli.naming import root_of, stems
 from whylight.cli.plan import check_folder, without_results
 from whylight.cli.report import JsonOut, calm_warnings, percent, show_errors

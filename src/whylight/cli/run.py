@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from whylight.atomic import named_errors
 from whylight.cli.ledger import Ledger, Record
-from whylight.cli.lock import only_run
+from whylight.lock import only_run
 from whylight.cli.plan import Plan, Question
 from whylight.cli.report import JsonOut, calm_warnings, sentence, show_errors
 from whylight.cli.write import Writer

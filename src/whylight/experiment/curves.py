@@ -1,0 +1,55 @@
+"""Curves over thresholds, each class against the rest; torchmetrics has the definitions."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torchmetrics.functional.classification import multiclass_precision_recall_curve, multiclass_roc
+
+SHARES = torch.linspace(0, 1, 201, dtype=torch.float64)  # places along the axis at which curves are averaged
+BINS = 10
+
+
+def macro_roc(probability: Tensor, label: Tensor) -> Tensor:
+    """The true positive rate at each of `SHARES` of false positives, (201,): the mean over classes that have pictures.
+
+    Args:
+        probability: (N, C).
+        label: (N,).
+    """
+    classes = probability.shape[1]
+    false, true, _ = multiclass_roc(probability, label, num_classes=classes)
+    present = label.unique().tolist()
+    return torch.stack([_along(false[c].double(), true[c].double()) for c in present]).mean(0)
+
+
+def macro_precision(probability: Tensor, label: Tensor) -> Tensor:
+    """The precision at each of `SHARES` of recall, (201,): the mean over classes that have pictures.
+
+    At each recall it is the best precision at that recall or more, as average precision has it.
+    """
+    classes = probability.shape[1]
+    precision, recall, _ = multiclass_precision_recall_curve(probability, label, num_classes=classes)
+    found = []
+    for c in label.unique().tolist():
+        r, p = recall[c].double(), precision[c].double()  # recall falls
+        best = p.cummax(0).values
+        reach = (r[None] >= SHARES[:, None] - 1e-9).sum(1) - 1
+        found.append(best[reach.clamp(min=0)])
+    return torch.stack(found).mean(0)
+
+
+def _along(x: Tensor, y: Tensor) -> Tensor:
+    """A rising step curve's height at each of `SHARES`."""
+    last = (x[None] <= SHARES[:, None] + 1e-9).sum(1) - 1
+    return y[last]
+
+
+def reliability(sure: Tensor, right: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean confidence and share of right answers in each of ten bins that has any, (B,) each."""
+    index = (sure * BINS).long().clamp(max=BINS - 1)
+    counts = torch.bincount(index, minlength=BINS)
+    there = counts > 0
+    mean = torch.bincount(index, sure.double(), minlength=BINS)[there] / counts[there]
+    share = torch.bincount(index, right.double(), minlength=BINS)[there] / counts[there]
+    return mean, share

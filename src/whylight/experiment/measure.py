@@ -1,0 +1,197 @@
+"""What is measured on a run's stored model: scores of every picture, the maps' place, their mean, the worst mistakes."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from whylight._api import explain_each
+from whylight._locator import method_named
+from whylight.atomic import named_errors, replacing
+from whylight.errors import DataError, TrainError
+from whylight.evaluate.data import read
+from whylight.evaluate.localization import Setup, localization
+from whylight.evaluate.store import Store
+from whylight.experiment.recipe import Measure
+from whylight.images import decode
+from whylight.models.load import load
+from whylight.models.model import Model
+from whylight.render.overlay import overlay
+from whylight.train.checkpoint import LAST
+from whylight.train.checkpoint import load as load_state
+from whylight.train.data import Data, Item, find, split
+from whylight.train.check import check
+from whylight.train.config import TrainConfig
+from whylight.train.run import CONFIG
+
+MEASURED, ARRAYS, MISTAKES = "measured.json", "measured.npz", "mistakes"
+GRID = 48  # side of the mean maps
+EACH = 60  # pictures of a class that the mean map is taken over, at most
+THUMB = 200  # side of a mistake's picture, pixels
+FIGURES = {  # what is taken from the localisation report, in percent
+    "boxes": "MaxBoxAcc (IoU 0.5)",
+    "boxes_v2": "MaxBoxAccV2 (largest part)",
+    "pointing": "Pointing game (15 px)",
+}
+
+
+def measure(run: Path, asked: Measure) -> None:
+    """Measure a finished run and leave `measured.json`, `measured.npz` and pictures of mistakes in its folder.
+
+    Raises:
+        TrainError, DataError: if the split or the boxes asked for are not there.
+    """
+    if (run / MEASURED).exists():
+        return
+    resolved = json.loads((run / CONFIG).read_text())
+    config = TrainConfig.from_dict(resolved["settings"])
+    model = load(str(run), device=config.device)
+    if not isinstance(model, Model):
+        raise TrainError(f"{run}: no network of PyTorch's")
+    data = _data(config)
+    part = ("test" if "test" in data.splits else "val") if asked.split == "auto" else asked.split
+    if part not in data.splits:
+        raise TrainError(f"measure: split = {asked.split!r}, and {config.data} has no {asked.split}/")
+    items = data.splits[part]
+    logits = _logits(model, items, config.batch)
+    label = torch.tensor([item.label for item in items])
+    probability = logits.double().softmax(1)
+    where = _localization(model, asked, data, part, run) if asked.boxes is not None else None
+    maps, counts = _mean_maps(model, items, asked.method, len(data.classes))
+    shown = _mistakes(model, items, probability, asked, run / MISTAKES)
+    rows = load_state(run / LAST)["rows"]
+    found = {
+        "split": part,
+        "classes": list(data.classes),
+        "pictures": len(items),
+        "trained_on": data.counts("train"),
+        "accuracy": float((probability.argmax(1) == label).double().mean()),
+        "localization": where,
+        "method": asked.method,
+        "mapped": counts,
+        "mistakes": shown,
+        "rows": rows,
+        "seconds": sum(row["seconds"] for row in rows),
+        "flipped": _lines(run / "flips.csv"),
+    }
+    with io.BytesIO() as file:
+        np.savez_compressed(
+            file, logits=logits.numpy(), label=label.numpy(), names=np.array([i.name for i in items]), maps=maps
+        )
+        _write(run / ARRAYS, file.getvalue())
+    _write(run / MEASURED, (json.dumps(found, indent=1) + "\n").encode())
+
+
+def _data(config: TrainConfig) -> Data:
+    """The run's pictures by split, as it had them; labels as they are on disk."""
+    data = find(config.data)
+    if not data.given:
+        data = split(data, check(data), config.val_share, config.test_share, config.seed)
+    return data
+
+
+def _logits(model: Model, items: list[Item], batch: int) -> Tensor:
+    """(N, C), in the order of the items."""
+    found = []
+    for start in range(0, len(items), batch):
+        some = [model.preprocess(decode(item.path)) for item in items[start : start + batch]]
+        found.append(model.logits(torch.stack(some)).float().cpu())
+    return torch.cat(found)
+
+
+def _localization(model: Model, asked: Measure, data: Data, part: str, run: Path) -> dict[str, float]:
+    """Where the maps of each picture's own class lie, against boxes."""
+    folder = data.root / part if data.given else data.root
+    boxes = data.root / str(asked.boxes)
+    inside = {item.path for item in data.splits[part]}
+    pictures = [one for one in read(folder, boxes, classes=model.classes) if one.path in inside]
+    setup = Setup({asked.method: method_named(model, asked.method)})
+    with Store(run / "localization", "localization", {"method": asked.method}) as store:
+        result = localization(model, pictures, setup, store)
+    cells = {key: result.cell(asked.method, name) for key, name in FIGURES.items()}
+    if missing := [FIGURES[key] for key, cell in cells.items() if cell is None]:
+        raise DataError(f"measure: {boxes} gives no {', '.join(missing)}")
+    return {key: cell.value.mean for key, cell in cells.items() if cell is not None}
+
+
+def _mean_maps(
+    model: Model, items: list[Item], method: str, classes: int
+) -> tuple[NDArray[np.float32], list[int]]:
+    """For each class the mean of its pictures' maps, (C, GRID, GRID) in [0, 1], and of how many."""
+    chosen = [item for c in range(classes) for item in [i for i in items if i.label == c][:EACH]]
+    sums, counts = np.zeros((classes, GRID, GRID), np.float32), [0] * classes
+    for item, (ex,) in zip(
+        chosen,
+        explain_each(
+            model,
+            [item.path for item in chosen],
+            method=method_named(model, method),
+            target=[item.label for item in chosen],
+        ),
+        strict=True,
+    ):
+        sums[item.label] += ex.heatmap((GRID, GRID)).numpy()
+        counts[item.label] += 1
+    return sums / np.maximum(counts, 1)[:, None, None].astype(np.float32), counts
+
+
+def _mistakes(
+    model: Model, items: list[Item], probability: Tensor, asked: Measure, folder: Path
+) -> list[dict[str, Any]]:
+    """The most confident wrong answers: what the network saw in the picture of the class it named, as files, and the facts."""
+    sure, named = probability.max(1)
+    wrong = [k for k in sure.argsort(descending=True).tolist() if named[k] != items[k].label][: asked.mistakes]
+    found = []
+    for place, (k, (ex,)) in enumerate(
+        zip(
+            wrong,
+            explain_each(
+                model,
+                [items[k].path for k in wrong],
+                method=method_named(model, asked.method),
+                target=[int(named[k]) for k in wrong],
+            ),
+            strict=True,
+        )
+        if wrong
+        else ()
+    ):
+        file = f"{place:02}.jpg"
+        picture = ex.picture.copy()
+        picture.thumbnail((THUMB, THUMB), Image.Resampling.LANCZOS)
+        drawn = overlay(picture, ex.heatmap((picture.height, picture.width)).numpy())
+        both = Image.new("RGB", (2 * picture.width + 4, picture.height), "white")
+        both.paste(picture, (0, 0))
+        both.paste(drawn, (picture.width + 4, 0))
+        with io.BytesIO() as stream:
+            both.save(stream, "JPEG", quality=88)
+            _write(folder / file, stream.getvalue())
+        found.append(
+            {
+                "file": file,
+                "picture": items[k].name,
+                "is": model.classes[items[k].label],
+                "named": model.classes[int(named[k])],
+                "probability": float(sure[k]),
+                "own": float(probability[k, items[k].label]),
+            }
+        )
+    return found
+
+
+def _lines(path: Path) -> int:
+    return len(path.read_text().splitlines()) - 1 if path.exists() else 0
+
+
+def _write(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with named_errors(path), replacing(path, durable=True) as file:
+        file.write(data)

@@ -1,0 +1,219 @@
+"""The plots of an experiment's report."""
+
+from __future__ import annotations
+
+import io
+import itertools
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure as Canvas
+from matplotlib.ticker import MaxNLocator
+
+from whylight.evaluate.plots import PALETTE
+from whylight.experiment.curves import SHARES, macro_precision, macro_roc, reliability
+from whylight.experiment.findings import Figure, Measured, value
+from whylight.experiment.recipe import Factor
+from whylight.render.colormap import DEFAULT
+
+INK, LINE = "#1b1b1f", "#d9d9e0"
+MOST_CLASSES = 12  # beyond these, names no longer fit along an axis
+
+
+def png(canvas: Canvas) -> bytes:
+    """The drawn plot as a PNG file."""
+    with io.BytesIO() as file:
+        canvas.savefig(file, format="png")
+        return file.getvalue()
+
+
+def _canvas(width: float, height: float) -> Canvas:
+    canvas = Canvas(figsize=(width, height), layout="constrained", dpi=130)
+    FigureCanvasAgg(canvas)
+    return canvas
+
+
+def _clean(axes: Axes) -> None:
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["left", "bottom"]].set_color(LINE)
+    axes.tick_params(colors=INK, labelsize=8)
+    axes.grid(alpha=0.25, lw=0.6)
+    axes.set_axisbelow(True)
+
+
+def _legend(canvas: Canvas, axes: Axes, count: int) -> None:
+    """Below the plots, where there is more than one line to tell apart."""
+    if count > 1:
+        canvas.legend(
+            *axes.get_legend_handles_labels(), loc="outside lower center", ncols=min(count, 4), frameon=False, fontsize=8
+        )
+
+
+def colours(arms: Sequence[Measured]) -> dict[str, str]:
+    """A colour for each arm."""
+    return {arm.name: PALETTE[place % len(PALETTE)] for place, arm in enumerate(arms)}
+
+
+def against(figures: Sequence[Figure], factors: Sequence[Factor], arms: Sequence[Measured]) -> Canvas:
+    """Figures side by side: along the first factor's numbers, a line for each choice of the others; or a row for each arm."""
+    numbers = factors[0].numbers
+    if numbers is None or len(set(numbers)) < 2:
+        return _rows(figures, arms)
+    canvas = _canvas(3.6 * len(figures) + 0.4, 3.4)
+    others: dict[tuple[str, ...], list[Measured]] = {}
+    for arm in arms:
+        others.setdefault(arm.arm.levels[1:], []).append(arm)
+    at = dict(zip((level.name for level in factors[0].levels), numbers, strict=True))
+    percent = " (%)" if any("%" in level.name for level in factors[0].levels) else ""
+    panels = np.atleast_1d(canvas.subplots(1, len(figures)))
+    for axes, figure in zip(panels, figures, strict=True):
+        for colour, (rest, own) in zip(itertools.cycle(PALETTE), others.items()):
+            found = [(at[arm.arm.levels[0]], v) for arm in own if (v := value(figure, arm)) is not None]
+            x, mean = [place for place, _ in found], [v.mean for _, v in found]
+            axes.plot(x, mean, "o-", ms=4.5, lw=1.6, color=colour, label=", ".join(rest))
+            low = [v.low if v.low is not None else v.mean for _, v in found]
+            high = [v.high if v.high is not None else v.mean for _, v in found]
+            axes.fill_between(x, low, high, color=colour, alpha=0.16, lw=0)
+        axes.set_title(figure.name, fontsize=10, color=INK)
+        axes.set_xlabel(factors[0].name + percent, fontsize=9)
+        axes.set_ylabel(figure.unit, fontsize=9)
+        _clean(axes)
+    _legend(canvas, panels[0], len(others))
+    return canvas
+
+
+def _rows(figures: Sequence[Figure], arms: Sequence[Measured]) -> Canvas:
+    canvas = _canvas(3.6 * len(figures) + 1.2, 0.9 + 0.36 * len(arms))
+    panels = np.atleast_1d(canvas.subplots(1, len(figures), sharey=True))
+    colour = colours(arms)
+    for axes, figure in zip(panels, figures, strict=True):
+        for place, arm in enumerate(arms):
+            if (v := value(figure, arm)) is None:
+                continue
+            if v.low is not None and v.high is not None:
+                axes.plot([v.low, v.high], [place, place], color=colour[arm.name], lw=2.2, alpha=0.5)
+            axes.plot(v.mean, place, "o", ms=6, color=colour[arm.name])
+        axes.set_yticks(range(len(arms)), [arm.name for arm in arms])
+        axes.set_ylim(len(arms) - 0.5, -0.5)
+        axes.set_title(figure.name, fontsize=10, color=INK)
+        axes.set_xlabel(figure.unit, fontsize=9)
+        _clean(axes)
+    return canvas
+
+
+def learning(arms: Sequence[Measured]) -> Canvas:
+    """Training loss, validation loss and accuracy by epoch: the mean over seeds, in a band from the least to the most."""
+    canvas = _canvas(11, 3.5)
+    panels = canvas.subplots(1, 3)
+    kinds = (("train_loss", "Training loss", 1.0), ("val_loss", "Validation loss", 1.0))
+    colour = colours(arms)
+    for axes, (key, title, times) in zip(panels, (*kinds, ("val_accuracy", "Validation accuracy (%)", 100.0)), strict=True):
+        for arm in arms:
+            lines = [[times * row[key] for row in run.facts["rows"]] for run in arm.runs]
+            epochs = range(1, min(map(len, lines)) + 1)
+            values = np.array([line[: len(epochs)] for line in lines])
+            style = "o-" if len(epochs) == 1 else "-"
+            axes.plot(epochs, values.mean(0), style, ms=4, lw=1.6, color=colour[arm.name], label=arm.name)
+            if len(lines) > 1:
+                axes.fill_between(epochs, values.min(0), values.max(0), color=colour[arm.name], alpha=0.15, lw=0)
+        axes.set_title(title, fontsize=10, color=INK)
+        axes.set_xlabel("epoch", fontsize=9)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        _clean(axes)
+    _legend(canvas, panels[0], len(arms))
+    return canvas
+
+
+def ranking(arms: Sequence[Measured]) -> Canvas:
+    """ROC and precision-recall curves, the mean over classes (each against the rest) and seeds."""
+    canvas = _canvas(8.2, 4.2)
+    left, right = canvas.subplots(1, 2)
+    colour = colours(arms)
+    for arm in arms:
+        roc = torch.stack([macro_roc(run.probability, run.label) for run in arm.runs]).mean(0)
+        precision = torch.stack([macro_precision(run.probability, run.label) for run in arm.runs]).mean(0)
+        left.plot(SHARES, roc, lw=1.6, color=colour[arm.name], label=arm.name)
+        right.plot(SHARES, precision, lw=1.6, color=colour[arm.name], label=arm.name)
+    left.plot([0, 1], [0, 1], "--", color=LINE, lw=1)
+    left.set(xlabel="false positive rate", ylabel="true positive rate")
+    right.set(xlabel="recall", ylabel="precision")
+    for axes, title in ((left, "ROC"), (right, "Precision and recall")):
+        axes.set_title(title, fontsize=10, color=INK)
+        axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.02), aspect="equal")
+        _clean(axes)
+    _legend(canvas, left, len(arms))
+    return canvas
+
+
+def calibration(arms: Sequence[Measured]) -> Canvas:
+    """How often answers are right by how sure the network is, all seeds together."""
+    canvas = _canvas(4.8, 4.6)
+    axes = canvas.subplots()
+    colour = colours(arms)
+    axes.plot([0, 1], [0, 1], "--", color="#a0a0aa", lw=1)
+    for arm in arms:
+        sure = torch.cat([run.probability.max(1).values for run in arm.runs])
+        right = torch.cat([run.right for run in arm.runs])
+        x, y = reliability(sure, right)
+        axes.plot(x, y, "o-", ms=4, lw=1.6, color=colour[arm.name], label=arm.name)
+    axes.set(xlabel="probability of the class named", ylabel="share that is right", xlim=(0, 1.02), ylim=(0, 1.02))
+    axes.set_title("Calibration: on the dashed line, 80 % sure is 80 % right", fontsize=10, color=INK)
+    axes.set_aspect("equal")
+    _clean(axes)
+    _legend(canvas, axes, len(arms))
+    return canvas
+
+
+def confusion(arms: Sequence[Measured], classes: Sequence[str]) -> Iterator[tuple[str, Canvas]]:
+    """Of each arm, what share of each class's pictures was named what, in percent, all seeds together."""
+    for arm in arms:
+        counts = np.zeros((len(classes), len(classes)))
+        for run in arm.runs:
+            np.add.at(counts, (run.label.numpy(), run.logits.argmax(1).numpy()), 1)
+        share = 100 * counts / np.maximum(counts.sum(1, keepdims=True), 1)
+        side = max(2.8, min(7.0, 0.42 * len(classes) + 1.8))
+        canvas = _canvas(side, side)
+        axes = canvas.subplots()
+        axes.imshow(share, cmap="Blues", vmin=0, vmax=100)
+        if len(classes) <= MOST_CLASSES:
+            for row, column in np.ndindex(*share.shape):
+                if share[row, column] >= 0.5:
+                    dark = share[row, column] > 55
+                    axes.text(
+                        column, row, f"{share[row, column]:.0f}", ha="center", va="center", fontsize=7,
+                        color="white" if dark else INK,
+                    )  # fmt: skip
+            names = [_short(name) for name in classes]
+            axes.set_xticks(range(len(names)), names, rotation=45, ha="right", fontsize=7)
+            axes.set_yticks(range(len(names)), names, fontsize=7)
+        axes.set_xlabel("named", fontsize=9)
+        axes.set_ylabel("is", fontsize=9)
+        axes.set_title(f"{arm.name}: of each class, % named", fontsize=9, color=INK)
+        axes.spines[:].set_visible(False)
+        yield arm.name, canvas
+
+
+def mean_maps(arms: Sequence[Measured], classes: Sequence[str]) -> Canvas:
+    """Where the maps of each class's pictures lie on average, of each arm's first run."""
+    shown = list(range(min(len(classes), MOST_CLASSES)))
+    canvas = _canvas(1.0 * len(shown) + 1.4, 1.05 * len(arms) + 0.5)
+    grid = canvas.subplots(len(arms), len(shown), squeeze=False)
+    most = max(float(arm.runs[0].maps[shown].max()) for arm in arms) or 1.0
+    for row, arm in enumerate(arms):
+        for column, label in enumerate(shown):
+            axes = grid[row][column]
+            axes.imshow(arm.runs[0].maps[label], cmap=DEFAULT, vmin=0, vmax=most)
+            axes.set(xticks=[], yticks=[])
+            axes.spines[:].set_visible(False)
+            if row == 0:
+                axes.set_title(_short(classes[label]), fontsize=8, color=INK)
+            if column == 0:
+                axes.set_ylabel(_short(arm.name, 16), fontsize=8, rotation=0, ha="right", va="center")
+    return canvas
+
+
+def _short(name: str, most: int = 14) -> str:
+    return name if len(name) <= most else name[: most - 1] + "…"

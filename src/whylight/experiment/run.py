@@ -1,0 +1,182 @@
+"""Carry an experiment out: run after run, or several at once; what is done is kept, and a stopped one goes on."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from whylight.atomic import named_errors, replacing
+from whylight.errors import TrainError, WhylightError, WriteError
+from whylight.experiment.measure import MEASURED, measure
+from whylight.experiment.recipe import Arm, Recipe
+from whylight.lock import only_run
+from whylight.models.files import FILE
+from whylight.train import Interrupted, TrainConfig, resume, train
+from whylight.train.run import CONFIG
+
+EXPERIMENT = "experiment.json"
+RUNS = "runs"
+
+
+@dataclass(frozen=True)
+class Planned:
+    """One run: of which arm, with which seed, in which folder."""
+
+    arm: Arm
+    seed: int
+    config: TrainConfig
+
+    @property
+    def folder(self) -> Path:
+        """The run's folder."""
+        return Path(self.config.out)
+
+
+@dataclass(frozen=True)
+class Failed:
+    """A run that could not be carried out, and why."""
+
+    run: str
+    why: str
+
+
+def plan(recipe: Recipe, data: str | os.PathLike[str], out: str | os.PathLike[str], device: str = "auto") -> list[Planned]:
+    """Every run of an experiment, in order: seed by seed, so that a stopped one has something of every arm."""
+    data, root = str(Path(data).resolve()), Path(out).resolve() / RUNS
+    return [
+        Planned(arm, seed, recipe.config(arm, seed, data, str(root / arm.folder / f"seed-{seed}"), device))
+        for seed in recipe.seeds
+        for arm in recipe.arms
+    ]
+
+
+def carry_out(
+    recipe: Recipe,
+    data: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    *,
+    device: str = "auto",
+    jobs: int = 1,
+    say: Callable[[str], None] = lambda line: None,
+    progress: bool = False,
+) -> list[Failed]:
+    """Train and measure every run that is not done yet.
+
+    Args:
+        recipe: what to do.
+        data: an image-folder tree, as `whylight train` takes it.
+        out: the experiment's folder. One that was begun goes on where it stopped.
+        device: where to train.
+        jobs: runs at a time, each with its share of the processor's threads.
+        say: takes a line about each run.
+        progress: show the bars of training; with several jobs there are none.
+
+    Returns:
+        The runs that failed. The others are done.
+
+    Raises:
+        TrainError: the folder holds another experiment.
+        WriteError: the disk is full; the same call goes on.
+        Interrupted: Ctrl-C; the same call goes on.
+    """
+    with opened(recipe, data, out):
+        todo = plan(recipe, data, out, device)
+        left = [one for one in todo if not (one.folder / MEASURED).exists()]
+        if len(left) < len(todo):
+            say(f"{len(todo) - len(left)} of {len(todo)} runs are done already")
+        failed = []
+        for count, (one, error) in enumerate(_results(left, recipe, jobs, progress), len(todo) - len(left) + 1):
+            name = f"{one.arm.name}, seed {one.seed}"
+            if error is not None:
+                failed.append(Failed(name, str(error)))
+            told = f"failed: {error}" if error is not None else _told(one.folder)
+            say(f"run {count} of {len(todo)}: {name}: {told}")
+        return failed
+
+
+@contextmanager
+def opened(recipe: Recipe, data: str | os.PathLike[str], out: str | os.PathLike[str]) -> Iterator[None]:
+    """Keep others out of the experiment's folder, and see that it holds this experiment."""
+    out = Path(out)
+    facts = {**recipe.to_dict(), "data": str(Path(data).resolve())}
+    if not Path(data).is_dir():
+        raise TrainError(f"data: {data}: no such folder")
+    with only_run(out):
+        path = out / EXPERIMENT
+        if path.exists():
+            try:
+                before = json.loads(path.read_text())
+            except ValueError as error:
+                raise TrainError(f"{path}: damaged ({error}); choose another --out") from error
+            # How often it is repeated may grow; what a run is may not change under those that are there.
+            keep = ("data", "settings", "factors")
+            if changed := [key for key in keep if _without_names(before.get(key)) != _without_names(facts[key])]:
+                raise TrainError(
+                    f"{out}: holds an experiment with other {' and '.join(changed)}: choose another --out, or go on with the "
+                    "recipe as it was"
+                )
+        with named_errors(path), replacing(path, durable=True) as file:
+            file.write((json.dumps(facts, indent=2) + "\n").encode())
+        yield
+
+
+def _without_names(value: Any) -> str:
+    return json.dumps(value, sort_keys=True)
+
+
+def _results(
+    left: list[Planned], recipe: Recipe, jobs: int, progress: bool
+) -> Iterator[tuple[Planned, WhylightError | None]]:
+    if jobs == 1:
+        for one in left:
+            yield one, _run(one, recipe, progress)
+        return
+    threads = max(1, torch.get_num_threads() // jobs)
+    with ProcessPoolExecutor(
+        jobs, mp_context=multiprocessing.get_context("spawn"), initializer=_worker, initargs=(threads,)
+    ) as pool:
+        asked = {pool.submit(_run, one, recipe, False): one for one in left}
+        try:
+            for done in as_completed(asked):
+                yield asked[done], done.result()
+        except (Interrupted, KeyboardInterrupt, WriteError):
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def _worker(threads: int) -> None:
+    from whylight.allocator import tune_allocator
+
+    torch.set_num_threads(threads)
+    tune_allocator()
+
+
+def _run(one: Planned, recipe: Recipe, progress: bool) -> WhylightError | None:
+    """Train and measure one run; an error of its own ends it alone, a full disk ends them all."""
+    try:
+        if not (one.folder / FILE).exists():
+            if (one.folder / CONFIG).exists():
+                resume(one.folder, progress=progress)
+            else:
+                train(one.config, progress=progress)
+        measure(one.folder, recipe.measure)
+    except WriteError:
+        raise
+    except WhylightError as error:
+        return error
+    return None
+
+
+def _told(folder: Path) -> str:
+    found = json.loads((folder / MEASURED).read_text())
+    where = f", boxes right {found['localization']['boxes']:.1f} %" if found.get("localization") else ""
+    return f"accuracy {found['accuracy']:.2%}{where}, {found['seconds']:.0f} s of training"
