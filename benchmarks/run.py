@@ -38,7 +38,9 @@ def bundled(name: str) -> None:
         Row("expected calibration error", figures["calibration_error"]),
         Row(f"the map's maximum lies on a {what}", 100 * figures["pointing"]["share"], "%", 85.0, "higher"),
     ]
-    about = f"The bundled {name} model on the held-out part of its data; accuracy over all pictures, pointing over scenes."
+    about = (
+        f"The bundled {name} model on the held-out part of its data; accuracy over all pictures, pointing over scenes."
+    )
     record(name, f"The {name} model", rows, about=about)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -34,3 +35,14 @@ def data_dir() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no research data at {folder}; set WHYLIGHT_DATA to its folder")
     return folder
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """No threads but the main one, for tests that fork: a forked process has none but its own, and would wait for the others."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from train.conftest import draw
+from discs import draw
 from whylight.errors import DataError
 from whylight.train.check import check, imbalance
 from whylight.train.data import find, split

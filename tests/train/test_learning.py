@@ -147,6 +147,7 @@ def test_a_run_that_gets_no_better_ends(settings: Make) -> None:
     assert len(load(Path(config.out) / "last.pt")["rows"]) == 3  # the first is the best, two more are not
 
 
+@pytest.mark.usefixtures("one_thread")
 @pytest.mark.parametrize(
     "changes",
     [
@@ -160,7 +161,6 @@ def test_killed_ten_times_it_ends_where_it_would_have(
     settings: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changes: dict[str, object]
 ) -> None:
     """kill -9 at random steps: each time in a forked process, which dies in the middle of one."""
-    torch.set_num_threads(1)
     changes = {"epochs": 4, "checkpoint_minutes": 0, **changes}
     straight = settings(out=str(tmp_path / "straight"), **changes)
     train(straight)

@@ -10,6 +10,7 @@ from typer.core import TyperGroup
 
 from whylight.cli.calibrate import calibrate
 from whylight.cli.evaluate import app as evaluate
+from whylight.cli.experiment import experiment
 from whylight.cli.explain import explain
 from whylight.cli.locate import locate
 from whylight.cli.models import models
@@ -77,6 +78,7 @@ app.command("explain", no_args_is_help=True)(explain)
 app.command("locate", no_args_is_help=True)(locate)
 app.command("models")(models)
 app.command("train", no_args_is_help=True)(train)
+app.command("experiment", no_args_is_help=True)(experiment)
 app.command("calibrate", no_args_is_help=True)(calibrate)
 app.add_typer(evaluate, name="evaluate")
 

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from whylight.cli.around import Around
-from whylight.lock import only_run
 from whylight.cli.plan import check_folder, options_by_method, parts
 from whylight.cli.report import JsonOut, calm_warnings, show_errors
 from whylight.cli.run import ERRORS, Errors
 from whylight.cli.source import Source
 from whylight.errors import MethodError
+from whylight.lock import only_run
 from whylight.progress import bars
 
 if TYPE_CHECKING:

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any, cast
 from whylight.atomic import named_errors
 from whylight.cli.exporting import NUMBERED, export
 from whylight.cli.ledger import Ledger, Record, stamp
-from whylight.lock import only_run
 from whylight.cli.naming import root_of, stems
 from whylight.cli.plan import check_folder, without_results
 from whylight.cli.report import JsonOut, calm_warnings, percent, show_errors
 from whylight.cli.run import ERRORS, Errors
 from whylight.cli.source import Source
 from whylight.errors import WhylightError
+from whylight.lock import only_run
 from whylight.progress import bars
 
 if TYPE_CHECKING:

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, cast
 
 from whylight.atomic import named_errors
 from whylight.cli.ledger import Ledger, Record
-from whylight.lock import only_run
 from whylight.cli.plan import Plan, Question
 from whylight.cli.report import JsonOut, calm_warnings, sentence, show_errors
 from whylight.cli.write import Writer
 from whylight.errors import ImageError, TargetError, WhylightError
+from whylight.lock import only_run
 from whylight.progress import Bars, bars
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ from torchmetrics.functional.classification import multiclass_precision_recall_c
 
 SHARES = torch.linspace(0, 1, 201, dtype=torch.float64)  # places along the axis at which curves are averaged
 BINS = 10
+FEWEST = 20  # pictures in a group of the calibration plot
 
 
 def macro_roc(probability: Tensor, label: Tensor) -> Tensor:
@@ -46,10 +47,14 @@ def _along(x: Tensor, y: Tensor) -> Tensor:
 
 
 def reliability(sure: Tensor, right: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean confidence and share of right answers in each of ten bins that has any, (B,) each."""
-    index = (sure * BINS).long().clamp(max=BINS - 1)
-    counts = torch.bincount(index, minlength=BINS)
-    there = counts > 0
-    mean = torch.bincount(index, sure.double(), minlength=BINS)[there] / counts[there]
-    share = torch.bincount(index, right.double(), minlength=BINS)[there] / counts[there]
-    return mean, share
+    """Mean confidence and share of right answers, (B,) each, of up to ten groups of equally many pictures, by confidence.
+
+    Equally many, and not bins of equal width: a bin with two pictures in it says nothing, and draws the eye.
+    """
+    order = sure.argsort(stable=True)
+    count = max(1, min(BINS, len(order) // FEWEST))
+    groups = order.tensor_split(count)
+    return (
+        torch.stack([sure[group].double().mean() for group in groups]),
+        torch.stack([right[group].double().mean() for group in groups]),
+    )

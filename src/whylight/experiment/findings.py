@@ -167,5 +167,7 @@ def gather(planned: Sequence[Planned]) -> list[Measured]:
             by_arm.setdefault(one.arm.levels, []).append(Run.read(one))
     order = list(dict.fromkeys(one.arm.levels for one in planned))
     return [
-        Measured(arms[levels], tuple(sorted(by_arm[levels], key=lambda run: run.seed))) for levels in order if levels in arms
+        Measured(arms[levels], tuple(sorted(by_arm[levels], key=lambda run: run.seed)))
+        for levels in order
+        if levels in arms
     ]

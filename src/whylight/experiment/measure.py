@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,30 +18,28 @@ from whylight._api import explain_each
 from whylight._locator import method_named
 from whylight.atomic import named_errors, replacing
 from whylight.errors import DataError, TrainError
+from whylight.evaluate.boxes import IOUS
 from whylight.evaluate.data import read
-from whylight.evaluate.localization import Setup, localization
+from whylight.evaluate.localization import Setup
+from whylight.evaluate.localization import measure as measure_maps
+from whylight.evaluate.localization_figures import Boxes, Findings
 from whylight.evaluate.store import Store
 from whylight.experiment.recipe import Measure
 from whylight.images import decode
 from whylight.models.load import load
 from whylight.models.model import Model
 from whylight.render.overlay import overlay
+from whylight.train.check import check
 from whylight.train.checkpoint import LAST
 from whylight.train.checkpoint import load as load_state
-from whylight.train.data import Data, Item, find, split
-from whylight.train.check import check
 from whylight.train.config import TrainConfig
+from whylight.train.data import Data, Item, find, split
 from whylight.train.run import CONFIG
 
 MEASURED, ARRAYS, MISTAKES = "measured.json", "measured.npz", "mistakes"
 GRID = 48  # side of the mean maps
 EACH = 60  # pictures of a class that the mean map is taken over, at most
 THUMB = 200  # side of a mistake's picture, pixels
-FIGURES = {  # what is taken from the localisation report, in percent
-    "boxes": "MaxBoxAcc (IoU 0.5)",
-    "boxes_v2": "MaxBoxAccV2 (largest part)",
-    "pointing": "Pointing game (15 px)",
-}
 
 
 def measure(run: Path, asked: Measure) -> None:
@@ -56,6 +55,8 @@ def measure(run: Path, asked: Measure) -> None:
     model = load(str(run), device=config.device)
     if not isinstance(model, Model):
         raise TrainError(f"{run}: no network of PyTorch's")
+    if asked.method == "auto":
+        asked = replace(asked, method="gradcam" if model.linear is None else "cam")
     data = _data(config)
     part = ("test" if "test" in data.splits else "val") if asked.split == "auto" else asked.split
     if part not in data.splits:
@@ -108,23 +109,28 @@ def _logits(model: Model, items: list[Item], batch: int) -> Tensor:
 
 
 def _localization(model: Model, asked: Measure, data: Data, part: str, run: Path) -> dict[str, float]:
-    """Where the maps of each picture's own class lie, against boxes."""
+    """Where the maps of each picture's own class lie, against boxes, in percent: each overlap at its own best threshold."""
     folder = data.root / part if data.given else data.root
     boxes = data.root / str(asked.boxes)
     inside = {item.path for item in data.splits[part]}
     pictures = [one for one in read(folder, boxes, classes=model.classes) if one.path in inside]
+    pictures = [one for one in pictures if one.boxes]
     setup = Setup({asked.method: method_named(model, asked.method)})
     with Store(run / "localization", "localization", {"method": asked.method}) as store:
-        result = localization(model, pictures, setup, store)
-    cells = {key: result.cell(asked.method, name) for key, name in FIGURES.items()}
-    if missing := [FIGURES[key] for key, cell in cells.items() if cell is None]:
-        raise DataError(f"measure: {boxes} gives no {', '.join(missing)}")
-    return {key: cell.value.mean for key, cell in cells.items() if cell is not None}
+        keys = measure_maps(model, pictures, setup, store)
+        records = [(one, store.get((*key, asked.method, "true"))) for one, key in zip(pictures, keys, strict=True)]
+    found = Findings.of([(one, record) for one, record in records if record is not None])
+    if found.largest is None:
+        raise DataError(f"measure: {boxes} has no box on a picture of {folder}")
+    rates = Boxes(found.largest, found.boxed_pictures).rates()  # by IoU and threshold
+    return {
+        "boxes": 100 * float(rates[IOUS.index(0.5)].max()),
+        "boxes_v2": 100 * float(rates.max(1).mean()),
+        "pointing": 100 * float(found.near.mean()),
+    }
 
 
-def _mean_maps(
-    model: Model, items: list[Item], method: str, classes: int
-) -> tuple[NDArray[np.float32], list[int]]:
+def _mean_maps(model: Model, items: list[Item], method: str, classes: int) -> tuple[NDArray[np.float32], list[int]]:
     """For each class the mean of its pictures' maps, (C, GRID, GRID) in [0, 1], and of how many."""
     chosen = [item for c in range(classes) for item in [i for i in items if i.label == c][:EACH]]
     sums, counts = np.zeros((classes, GRID, GRID), np.float32), [0] * classes

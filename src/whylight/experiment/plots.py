@@ -48,7 +48,11 @@ def _legend(canvas: Canvas, axes: Axes, count: int) -> None:
     """Below the plots, where there is more than one line to tell apart."""
     if count > 1:
         canvas.legend(
-            *axes.get_legend_handles_labels(), loc="outside lower center", ncols=min(count, 4), frameon=False, fontsize=8
+            *axes.get_legend_handles_labels(),
+            loc="outside lower center",
+            ncols=min(count, 6),
+            frameon=False,
+            fontsize=8,
         )
 
 
@@ -110,7 +114,9 @@ def learning(arms: Sequence[Measured]) -> Canvas:
     panels = canvas.subplots(1, 3)
     kinds = (("train_loss", "Training loss", 1.0), ("val_loss", "Validation loss", 1.0))
     colour = colours(arms)
-    for axes, (key, title, times) in zip(panels, (*kinds, ("val_accuracy", "Validation accuracy (%)", 100.0)), strict=True):
+    for axes, (key, title, times) in zip(
+        panels, (*kinds, ("val_accuracy", "Validation accuracy (%)", 100.0)), strict=True
+    ):
         for arm in arms:
             lines = [[times * row[key] for row in run.facts["rows"]] for run in arm.runs]
             epochs = range(1, min(map(len, lines)) + 1)

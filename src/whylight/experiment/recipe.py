@@ -69,13 +69,13 @@ class Measure:
     Attributes:
         split: `val`, `test`, or `auto`: `test` where there is one.
         boxes: a CSV file of boxes, for localisation; relative to the data's folder.
-        method: whose maps are looked at.
+        method: whose maps are looked at; `auto`: `cam` where the network's head allows it, else `gradcam`.
         mistakes: how many of the most confident mistakes are shown of each arm.
     """
 
     split: str = "auto"
     boxes: str | None = None
-    method: str = "cam"
+    method: str = "auto"
     mistakes: int = 8
 
 
@@ -205,7 +205,9 @@ def _recipe(values: Mapping[str, Any]) -> Recipe:
         raise TrainError(f"measure: split is auto, val or test, not {recipe.measure.split!r}")
     folders = [arm.folder for arm in recipe.arms]
     if twice := {folder for folder in folders if folders.count(folder) > 1}:
-        raise TrainError(f"two runs would go into one folder ({', '.join(sorted(twice))}): give their levels other names")
+        raise TrainError(
+            f"two runs would go into one folder ({', '.join(sorted(twice))}): give their levels other names"
+        )
     for arm in recipe.arms:  # wrong values show now, not after hours
         if not {"arch"} <= arm.settings.keys():
             raise TrainError("settings: arch is missing")

@@ -49,7 +49,9 @@ class Failed:
     why: str
 
 
-def plan(recipe: Recipe, data: str | os.PathLike[str], out: str | os.PathLike[str], device: str = "auto") -> list[Planned]:
+def plan(
+    recipe: Recipe, data: str | os.PathLike[str], out: str | os.PathLike[str], device: str = "auto"
+) -> list[Planned]:
     """Every run of an experiment, in order: seed by seed, so that a stopped one has something of every arm."""
     data, root = str(Path(data).resolve()), Path(out).resolve() / RUNS
     return [

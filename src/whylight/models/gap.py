@@ -44,7 +44,7 @@ def give_gap_head(module: nn.Module, size: int = 224) -> bool:
             module.avgpool = nn.AdaptiveAvgPool2d(1)
         module.classifier = nn.Sequential(*pool, nn.Flatten(), *drop, nn.Linear(channels, classes)).to(parameter)
         try:
-            changed = module(probe).shape == (1, classes)
+            changed = tuple(module(probe).shape) == (1, classes)
         except RuntimeError:
             changed = False
     if not changed:  # something else lies between its features and its classifier
@@ -65,7 +65,8 @@ def _timm(module: nn.Module) -> bool:
         module.head = ClassifierHead(int(module.num_features), classes, "avg")  # type: ignore[arg-type]
         module.head_hidden_size = module.num_features
         return True
-    if isinstance(pool := getattr(module, "global_pool", None), str) and pool != "avg":  # a transformer's class token
+    pool = getattr(module, "global_pool", None)  # a transformer's is a word, a convolutional network's a layer
+    if getattr(pool, "pool_type", pool) not in (None, "", "avg", "fast") and not isinstance(pool, nn.Identity):
         module.reset_classifier(classes, "avg")  # type: ignore[operator]
         return True
     return False

@@ -1,0 +1,73 @@
+"""`whylight experiment`: runs that differ in named factors, and one report."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+FAILED, INTERRUPTED = 1, 130
+
+
+def experiment(
+    recipe: Annotated[str, typer.Argument(help="A recipe: NAME.toml, or one that ships (--list).")] = "",
+    data: Annotated[
+        Path | None, typer.Option("--data", help="Labelled pictures, as `whylight train` takes them.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="The experiment's folder; one that was begun goes on.")
+    ] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="KEY=VALUE: a setting of `whylight train` for every run.")
+    ] = None,
+    weights: Annotated[
+        Path | None, typer.Option("--weights", help="A file of weights, wherever the recipe says pretrained.")
+    ] = None,
+    boxes: Annotated[
+        Path | None, typer.Option("--boxes", help="CSV: file,label,x0,y0,x1,y1. Measures where the maps lie, too.")
+    ] = None,
+    seeds: Annotated[
+        int | None, typer.Option("--seeds", min=1, help="How many seeds, instead of the recipe's.")
+    ] = None,
+    jobs: Annotated[int, typer.Option("--jobs", min=1, help="Runs at a time, sharing the processor.")] = 1,
+    device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda, mps.")] = "auto",
+    report_only: Annotated[
+        bool, typer.Option("--report-only", help="Write the report of what is done, and stop.")
+    ] = False,
+    listed: Annotated[bool, typer.Option("--list", help="List the recipes that ship.")] = False,
+) -> None:
+    """Train a grid of runs that differ in named factors, and write one report: curves, figures with intervals, maps, mistakes."""
+    from whylight.allocator import tune_allocator
+    from whylight.experiment import carry_out, plan, read, shipped, write
+    from whylight.experiment.recipe import setting
+    from whylight.train import Interrupted
+
+    if listed:
+        for name in shipped():
+            one = read(name)
+            typer.echo(f"{name:14} {one.title}: {one.question}")
+        return
+    if not recipe or (data is None and not (recipe and read(recipe).data)) or out is None:
+        raise typer.BadParameter("give a RECIPE, --data and --out (--list shows the recipes that ship)")
+    chosen = read(recipe)
+    if weights is not None:
+        chosen = chosen.with_weights(str(weights))
+    chosen = replace(chosen, settings={**chosen.settings, **dict(map(setting, settings or ()))})
+    if boxes is not None:
+        chosen = replace(chosen, measure=replace(chosen.measure, boxes=str(boxes.resolve())))
+    if seeds is not None:
+        chosen = replace(chosen, seeds=tuple(range(seeds)))
+    pictures = data if data is not None else Path(str(chosen.data))
+    tune_allocator()
+    try:
+        failed = [] if report_only else carry_out(
+            chosen, pictures, out, device=device, jobs=jobs, say=lambda line: typer.echo(line, err=True), progress=True
+        )  # fmt: skip
+    except (Interrupted, KeyboardInterrupt):
+        typer.echo("whylight: stopped; what is done is kept, the same command goes on from there", err=True)
+        raise typer.Exit(INTERRUPTED) from None
+    typer.echo(str(write(chosen, plan(chosen, pictures, out, device), out, failed)))
+    if failed:
+        raise typer.Exit(FAILED)
