@@ -32,6 +32,7 @@ ORDER = (
     "folder",
     "startup",
     "memory",
+    "training",
     "face",
     "person",
 )
