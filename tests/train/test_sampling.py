@@ -125,3 +125,17 @@ def test_every_class_counts_the_same(how: str) -> None:
 def test_settings_that_make_no_sense(settings: Make, changes: dict[str, object], said: str) -> None:
     with pytest.raises(TrainError, match=said):
         settings(**changes)
+
+
+def test_a_run_goes_on_with_its_own_classes_and_architecture_only(settings: Make, tree: Path) -> None:
+    config = settings(epochs=1)
+    train(config)
+    (Path(config.out) / "model.safetensors").unlink()
+    kept = Path(config.out) / "config.json"
+    kept.write_text(kept.read_text().replace("test_resnet.r160_in1k", "test_efficientnet.r160_in1k"))
+    with pytest.raises(TrainError, match=r"last.pt: made with another architecture than test_efficientnet"):
+        resume(config.out)
+    for split in ("train", "val"):
+        (tree / split / "disc").rename(tree / split / "circle")
+    with pytest.raises(TrainError, match=r"the classes were disc, empty when .* began, and are circle, empty now"):
+        resume(config.out)

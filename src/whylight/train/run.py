@@ -107,15 +107,15 @@ def resume(run: str | Path, *, progress: bool = False) -> Result:
         )
     with Progress(progress and team.first) as show:
         data, marks = _data(config, show)
-        if data.fingerprint(marks) != resolved["data"]:
-            what = "pictures (or their boxes)" if config.boxes else "pictures"
-            raise TrainError(
-                f"{config.data}: the {what} changed since {run} began: it can only go on with the same ones"
-            )
         if list(data.classes) != resolved["classes"]:
             raise TrainError(
                 f"{config.data}: the classes were {', '.join(resolved['classes'])} when {run} began, and are "
                 f"{', '.join(data.classes)} now: name the folders as they were"
+            )
+        if data.fingerprint(marks) != resolved["data"]:
+            what = "pictures (or their boxes)" if config.boxes else "pictures"
+            raise TrainError(
+                f"{config.data}: the {what} changed since {run} began: it can only go on with the same ones"
             )
         loop = _loop(config, data, team, show)
         loop.restore()
