@@ -27,15 +27,16 @@ def losses(run: str) -> list[float]:
 def test_the_run_is_the_same_with_and_without(settings: Make, tmp_path: Path, arch: str) -> None:
     size = {"size": 64} if "squeeze" in arch else {}
     configs = [
-        settings(arch=arch, out=str(tmp_path / f"{cache}"), augment=False, cache=cache, unfreeze=1, epochs=3, **size)
+        settings(
+            arch=arch, out=str(tmp_path / f"{cache}"), augment=False, cache=cache, unfreeze=1, epochs=3, batch=5, **size
+        )
         for cache in (True, False)
     ]
     for config in configs:
         train(config)
     kept, plain = (load(Path(config.out) / "last.pt") for config in configs)
-    assert losses(configs[0].out) == pytest.approx(losses(configs[1].out), rel=1e-5)
-    for name, value in plain["module"].items():
-        torch.testing.assert_close(kept["module"][name], value, rtol=1e-4, atol=1e-5, msg=name)
+    assert losses(configs[0].out) == losses(configs[1].out)
+    assert all(torch.equal(kept["module"][name], value) for name, value in plain["module"].items())
 
 
 def test_pictures_are_read_once(settings: Make, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -42,17 +42,46 @@ def test_two_batches_of_four_are_one_of_eight(settings: Make, tmp_path: Path) ->
         torch.testing.assert_close(two[name], value, rtol=1e-3, atol=1e-4, msg=name)
 
 
+def test_weighed_classes_count_the_same_however_a_step_is_cut(settings: Make, tmp_path: Path, tree: Path) -> None:
+    for k in range(10):
+        (tree / "train" / "disc" / f"{k}.png").unlink()  # 6 discs, 16 empty ones
+    runs = [
+        settings(out=str(tmp_path / str(k)), batch=8 // k, accumulate=k, fold_bn=True, balance="weight", lr=1e-3)
+        for k in (1, 2, 4)
+    ]
+    for config in runs:
+        train(config)
+    one, *others = map(module_of, runs)
+    for other in others:
+        for name, value in one.items():
+            torch.testing.assert_close(other[name], value, rtol=1e-3, atol=1e-4, msg=name)
+
+
+@pytest.mark.parametrize(("epochs", "batch"), [(1, 32), (1, 8), (3, 8)])
+def test_one_cycle_of_a_few_steps(settings: Make, epochs: int, batch: int) -> None:
+    train(settings(schedule="one-cycle", warmup=0.0, epochs=epochs, batch=batch))
+
+
+@pytest.mark.parametrize("changes", [{}, {"batch": 32}, {"checkpoint_minutes": 0}])
+def test_a_run_that_blows_up_keeps_no_ruined_state(settings: Make, changes: dict[str, object]) -> None:
+    config = settings(lr=1e30, epochs=3, warmup=0.0, **changes)
+    with pytest.raises(TrainError, match=r"the (loss|gradient|largest score on val) is (nan|inf) in epoch 1"):
+        train(config)
+    assert not (Path(config.out) / "last.pt").exists()
+
+
 def test_the_average_follows_its_equation(settings: Make) -> None:
     config = settings(ema=0.9)
     layer = nn.Linear(2, 1, bias=False)
     average = moving_average(config, layer)
     assert average is not None
     expected = None
-    for value in (1.0, 2.0, 4.0):
+    for step, value in enumerate([1.0, 2.0, 4.0, *[5.0] * 90]):
         with torch.no_grad():
             layer.weight.fill_(value)
         average.update_parameters(layer)
-        expected = value if expected is None else 0.9 * expected + 0.1 * value
+        decay = min(0.9, (1 + step) / (10 + step))  # 0.9 from the 80th step on
+        expected = value if expected is None else decay * expected + (1 - decay) * value
     assert average.module.weight.flatten().tolist() == pytest.approx([expected] * 2)
 
 

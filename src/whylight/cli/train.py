@@ -218,8 +218,9 @@ def train(
                 f"{part}: boxes: average precision {scores.boxes.average_precision:.2%}, found {scores.boxes.found:.2%} of "
                 f"{scores.boxes.drawn}, right {scores.boxes.right:.2%} (scores from {scores.boxes.threshold:.2f} on)"
             )
+    typer.echo(f"waiting for pictures took {result.loading:.0%} of the time of training")
     typer.echo(
-        f"{result.run}: done, best epoch {result.best['epoch']:.0f}. Use it: whylight explain PICTURE --model {where}"
+        f"{result.run}: done, epoch {result.best['epoch']:.0f} is stored. Use it: whylight explain PICTURE --model {where}"
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from torch.utils.data import Dataset
 from whylight.errors import ModelError
 from whylight.models.split import UNTRACEABLE, GraphSplit, HookSplit
 from whylight.preprocess import Preprocess
+from whylight.train import checkpoint
 from whylight.train.config import TrainConfig
 from whylight.train.data import Item, Pictures, batches
 from whylight.train.network import last_frozen, train_mode
@@ -30,7 +32,12 @@ class Features(Dataset[tuple[Tensor, int, Tensor]]):
         self.labels = [item.label for item in items]
         self.epoch = 0
         # The file has no name any more once it is open, so nothing is left of it however the run ends; the map keeps it alive.
-        with tempfile.TemporaryFile(dir=folder) as file:
+        with (
+            checkpoint.named_errors(folder / "what the frozen layers give"),
+            tempfile.TemporaryFile(dir=folder) as file,
+        ):
+            if hasattr(os, "posix_fallocate"):  # a disk that fills up later must not end the process without a word
+                os.posix_fallocate(file.fileno(), 0, 4 * len(items) * math.prod(shape))
             self.values = np.memmap(file, np.float32, "w+", shape=(len(items), *shape))
 
     def __len__(self) -> int:
@@ -105,14 +112,23 @@ class Cache:
         return self._heads[self._module.training].decode(raw, ())
 
     def fill(
-        self, items: list[Item], preprocess: Preprocess, config: TrainConfig, step: Callable[[], None]
+        self, items: list[Item], preprocess: Preprocess, config: TrainConfig, step: Callable[[], None], *, whole: bool
     ) -> Features:
-        """Run the frozen layers on all pictures; `step` is called after each batch."""
+        """Run the frozen layers on all pictures.
+
+        Args:
+            items, preprocess, config: the pictures, and how they are read.
+            step: called after each batch.
+            whole: fill up the last batch. Training takes whole batches only, and another size may round in another way.
+        """
         device = next(self._module.parameters()).device
         kept: Features | None = None
         at = 0
         for x, _, _ in batches(Pictures(items, preprocess), config.batch, workers=config.workers):
-            raw = self.encode(x.to(device, memory_format=torch.channels_last)).float().cpu()
+            count = len(x)
+            if whole and count < config.batch:
+                x = torch.cat([x, x[-1:].expand(config.batch - count, *x.shape[1:])])
+            raw = self.encode(x.to(device, memory_format=torch.channels_last)).float().cpu()[:count]
             if kept is None:
                 kept = Features(items, tuple(raw.shape[1:]), Path(config.out))
             kept.values[at : at + len(raw)] = raw.numpy()
@@ -122,11 +138,23 @@ class Cache:
         return kept
 
 
-def cache_for(config: TrainConfig, module: nn.Module, pictures: int, say: Callable[[str], None]) -> Cache | None:
-    """A cache where it changes nothing but the time: pictures are read as they are, and first layers are frozen."""
+def cache_for(
+    config: TrainConfig, module: nn.Module, pictures: int, plain: bool, say: Callable[[str], None]
+) -> Cache | None:
+    """A cache where it changes nothing but the time: pictures are read as they are, and first layers are frozen.
+
+    Args:
+        config, module: the run.
+        pictures: how many there are to keep.
+        plain: nothing but these pictures, in fp32 and in this process, decides a step.
+        say: takes the reason why there is none.
+    """
     if config.augment or not config.cache or config.unfreeze is None or config.boxes is not None or config.local:
         return None
-    if config.precision == "bf16" or (layer := last_frozen(module)) is None:
+    if (layer := last_frozen(module)) is None:
+        return None
+    if not plain:
+        say("the frozen layers run anew each epoch: a teacher, a moving average, bf16 or several processes need them")
         return None
     parameter = next(module.parameters())
     probe = torch.randn((2, 3, config.size, config.size), generator=torch.Generator().manual_seed(0)).to(parameter)

@@ -60,11 +60,14 @@ class Loop:
         self.steps = max(1, len(self.items) // (config.batch * config.accumulate))
         if team.size > 1:
             self._check_team()
+        if config.tensorboard:
+            report.check_tensorboard()
         self.box_head: BoxHead | None = None
         self.network = module  # the classifier
         self.module = module.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.reader = Reader(self.module, config.size) if config.local else None
-        self.weights = class_weights(data.counts("train")).to(self.device) if config.balance == "weight" else None
+        self.counts = [sum(item.label == c for item in self.items) for c in range(len(data.classes))]
+        self.weights = class_weights(self.counts).to(self.device) if config.balance == "weight" else None
         self.teacher = Teacher(config.teacher, data.classes, spec.preprocess, self.device) if config.teacher else None
         self.optimizer = optim.optimizer(config, self.module)
         self.schedule = optim.schedule(config, self.optimizer, self.steps)
@@ -72,14 +75,16 @@ class Loop:
         self.half = _half(config, self.device)
         self.cache: Cache | None = None
         self.kept: dict[str, Features] = {}
+        self.part = 1.0  # see _weight_of_part
         self.epoch, self.step = 0, 0
-        self.sums = {"loss": 0.0, "right": 0.0, "seconds": 0.0, "loading": 0.0}
+        self.sums = dict.fromkeys(("loss", "right", "seconds", "loading", "frozen", "measuring"), 0.0)
         self.rows: list[Row] = []
 
     def _check_team(self) -> None:
         config = self.config
         if config.local or config.boxes is not None:
             raise TrainError("local and boxes train in one process: start it without torchrun")
+        self.team.share([], config.batch)
         if len(self.items) < config.batch * config.accumulate:
             raise TrainError(f"{len(self.items)} training pictures fill no batch of {config.batch}: too few to share")
 
@@ -99,25 +104,29 @@ class Loop:
         with ctrl_c() as stopped:
             while self.epoch < self.config.epochs and not self._tired():
                 self._epoch(stopped)
+                began = time.monotonic()
                 scores = self.team.told(self.measure("val") if self.team.first else None)
                 assert scores is not None
+                self.sums["measuring"] += time.monotonic() - began
                 self._finish_epoch(scores)
 
     def _prepare(self) -> None:
         """Cut the network behind its frozen layers and run these once, where that is all they are needed for."""
         total = len(self.items) + len(self.data.splits["val"])
-        plain = self.teacher is None and self.average is None and self.team.size == 1
-        self.cache = cache_for(self.config, self.module, total, self.show.say) if plain else None
+        plain = self.teacher is None and self.average is None and self.team.size == 1 and not self.half
+        self.cache = cache_for(self.config, self.module, total, plain, self.show.say)
         self.front = self.cache.decode if self.cache else self.team.wrap(self.module)
         if self.cache is None or self.epoch == self.config.epochs:
             return
         config, preprocess = self.config, self.spec.preprocess
+        began = time.monotonic()
         with (
             self.show.task("running the frozen layers, once", -(-total // config.batch)) as step,
-            self._memory("there"),
+            self._memory("while the frozen layers ran"),
         ):
             for split, items in (("train", self.items), ("val", self.data.splits["val"])):
-                self.kept[split] = self.cache.fill(items, preprocess, config, step)
+                self.kept[split] = self.cache.fill(items, preprocess, config, step, whole=split == "train")
+        self.sums["frozen"] += time.monotonic() - began
 
     def _tired(self) -> bool:
         """Whether validation has not improved for as many epochs as there is patience for."""
@@ -162,6 +171,7 @@ class Loop:
                 raise Interrupted
             late = time.monotonic() - saved >= 60 * config.checkpoint_minutes
             if self.step < self.steps and late:
+                self._check_good(parts)
                 self.save()
                 saved = time.monotonic()
 
@@ -169,32 +179,59 @@ class Loop:
         """One step: forward, losses and backward for each batch, then the update. Returns loss and share of right answers."""
         torch.manual_seed(mix(self.config.seed, self.epoch, self.step, -1 - self.team.rank))  # dropout
         self.optimizer.zero_grad()
+        self.part = self._weight_of_part(parts)
         sums = [0.0, 0.0]
         for x, label, where in parts:
             x = x.to(self.device, memory_format=torch.channels_last) if x.ndim == 4 else x.to(self.device)
             loss, logits = self._loss(x, label.to(self.device), where.to(self.device))
             value = self.team.mean(float(loss.detach()))
-            if not math.isfinite(value):
-                kept = self.out / checkpoint.LAST
-                raise TrainError(
-                    f"the loss is {value} in epoch {self.epoch + 1}, step {self.step + 1}: try a lower --lr. "
-                    + (f"The last good state is kept: {kept}" if kept.exists() else "Nothing was saved yet")
-                )
+            self._check_finite(value, "loss")
             self.team.backward(loss / len(parts))
             sums[0] += value / len(parts)
             sums[1] += self.team.mean((logits.detach().argmax(1).cpu() == label).float().mean().item()) / len(parts)
-        nn.utils.clip_grad_norm_(self.module.parameters(), CLIP)
+        norm = nn.utils.clip_grad_norm_(self.module.parameters(), CLIP)
+        self._check_finite(float(norm), "gradient")
         self.optimizer.step()
         self.schedule.step()
         if self.average is not None:
             self.average.update_parameters(self.module)
         return sums[0], sums[1]
 
+    def _weight_of_part(self, parts: list[list[Tensor]]) -> float:
+        """What a part's summed loss is divided by, so that every picture of the step counts by its class's weight alone.
+
+        Shared out to processes, or over batches that are added up, the step is that of one large batch.
+        """
+        label = torch.cat([part[1] for part in parts])
+        weight = float(len(label) if self.weights is None else self.weights[label.to(self.device)].sum())
+        return self.team.mean(weight) / len(parts)
+
+    def _check_finite(self, value: float, what: str) -> None:
+        if math.isfinite(value):
+            return
+        kept = self.out / checkpoint.LAST
+        raise TrainError(
+            f"the {what} is {value} in epoch {self.epoch + 1}, step {self.step + 1}: try a lower --lr. "
+            + (f"The last good state is kept: {kept}" if kept.exists() else "Nothing was saved yet")
+        )
+
+    @torch.no_grad()
+    def _check_good(self, parts: list[list[Tensor]]) -> None:
+        """See that the weights still give a loss before they take the place of those that do."""
+        self.module.eval()
+        x, label, where = parts[-1]
+        x = x.to(self.device, memory_format=torch.channels_last) if x.ndim == 4 else x.to(self.device)
+        loss, _ = self._loss(x, label.to(self.device), where.to(self.device))
+        train_mode(self.module, freeze_bn=self.config.freeze_bn)
+        self._check_finite(self.team.mean(float(loss)), "loss")
+
     def _loss(self, x: Tensor, target: Tensor, where: Tensor) -> tuple[Tensor, Tensor]:
         """What is made small, and the logits (N, C)."""
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.half):
             logits, cells = self.reader(x) if self.reader else (self.front(x), None)
-        loss = F.cross_entropy(logits.float(), target, self.weights, label_smoothing=self.config.label_smoothing)
+        smoothing = self.config.label_smoothing
+        loss = F.cross_entropy(logits.float(), target, self.weights, reduction="sum", label_smoothing=smoothing)
+        loss = loss / self.part
         if self.teacher is not None:
             share = self.config.teacher_weight
             loss = (1 - share) * loss + share * imitation_loss(logits.float(), self.teacher(x), self.config.temperature)
@@ -219,9 +256,12 @@ class Loop:
         c, items = self.config, self.data.splits[split]
         with self._memory(f"while measuring on {split}"):
             if self.cache is not None and split in self.kept:
-                return logits_of(self.judged.eval(), self.cache.decode, self.kept[split], c.batch, 0, self.device)
-            pictures = Pictures(items, self.spec.preprocess)
-            return logits_of(self.judged.eval(), self.judged, pictures, c.batch, c.workers, self.device)
+                found = logits_of(self.module, self.cache.decode, self.kept[split], c.batch, 0, self.device)
+            else:
+                pictures = Pictures(items, self.spec.preprocess)
+                found = logits_of(self.judged, self.judged, pictures, c.batch, c.workers, self.device)
+        self._check_finite(float(found[0].abs().max()), f"largest score on {split}")
+        return found
 
     def _memory(self, when: str) -> AbstractContextManager[None]:
         c = self.config
@@ -230,7 +270,7 @@ class Loop:
     def _finish_epoch(self, scores: Scores) -> None:
         row = {
             "epoch": self.epoch + 1,
-            "lr": float(self.schedule.get_last_lr()[0]),
+            "lr": float(max(self.schedule.get_last_lr())),
             "train_loss": self.sums["loss"] / self.steps,
             "train_accuracy": self.sums["right"] / self.steps,
             "val_loss": scores.loss,
@@ -238,6 +278,8 @@ class Loop:
             "val_balanced_accuracy": scores.balanced_accuracy,
             **({} if scores.boxes is None else {"val_average_precision": scores.boxes.average_precision}),
             "seconds": round(self.sums["seconds"], 1),
+            "frozen_seconds": round(self.sums["frozen"], 1),
+            "val_seconds": round(self.sums["measuring"], 1),
             "loading_share": round(self.sums["loading"] / max(self.sums["seconds"], 1e-9), 3),
         }
         best = min((_merit(r) for r in self.rows), default=None)

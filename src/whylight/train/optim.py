@@ -6,9 +6,9 @@ import math
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 
 from whylight.errors import TrainError
 from whylight.train.config import TrainConfig
@@ -50,7 +50,7 @@ def schedule(config: TrainConfig, moved: torch.optim.Optimizer, steps: int) -> L
     total = steps * config.epochs
     if config.schedule == "one-cycle":
         highest = [group["lr"] for group in moved.param_groups]
-        share = min(max(config.warmup, 1 / (total + 1)), 0.99)
+        share = min(max(config.warmup, 2 / (total + 1)), 0.99)
         return OneCycleLR(moved, highest, total_steps=total + 1, pct_start=share)
 
     def rate(step: int) -> float:
@@ -77,7 +77,16 @@ def restore(moves: LRScheduler, state: dict[str, Any]) -> None:
 
 
 def moving_average(config: TrainConfig, module: nn.Module) -> AveragedModel | None:
-    """The network whose weights are the moving average of the trained one's; None where none is kept."""
+    """The network whose weights are the moving average of the trained one's; None where none is kept.
+
+    After n steps the decay is (1 + n) / (10 + n), and at most the one asked for: a short run is not held to its first weights.
+    """
     if config.ema is None:
         return None
-    return AveragedModel(module, multi_avg_fn=get_ema_multi_avg_fn(config.ema), use_buffers=True)
+    most = config.ema
+
+    def mean(average: Tensor, value: Tensor, count: Tensor | int) -> Tensor:
+        decay = min(most, (1 + int(count)) / (10 + int(count)))
+        return average + (1 - decay) * (value - average)
+
+    return AveragedModel(module, avg_fn=mean, use_buffers=True)

@@ -54,16 +54,22 @@ def write_curves(path: Path, rows: list[Row], *, local: bool = False) -> None:
     write(path, picture.getvalue())
 
 
-def write_tensorboard(folder: Path, row: Row) -> None:
-    """An epoch's figures as TensorBoard reads them; what a later epoch wrote before the run was stopped is hidden.
+def check_tensorboard() -> None:
+    """See that TensorBoard's files can be written.
 
     Raises:
         TrainError: if TensorBoard is not installed.
     """
     try:
-        from torch.utils.tensorboard import SummaryWriter
+        import torch.utils.tensorboard  # noqa: F401
     except ModuleNotFoundError as error:
         raise TrainError("tensorboard: it is not installed. pip install 'whylight[train]'") from error
+
+
+def write_tensorboard(folder: Path, row: Row) -> None:
+    """An epoch's figures as TensorBoard reads them; what a later epoch wrote before the run was stopped is hidden."""
+    from torch.utils.tensorboard import SummaryWriter
+
     epoch = int(row["epoch"])
     with SummaryWriter(str(folder), purge_step=epoch) as writer:
         for name, value in row.items():
@@ -86,6 +92,7 @@ def write_card(
         else Path(str(config.weights)).name
     )
     trained = "all layers" if config.unfreeze is None else f"the classifier and the last {config.unfreeze} blocks"
+    stored = "the last" if config.keep == "last" else "the best by validation"
     counts = {part: data.counts(part) for part in data.splits}
     lines = [
         f"# {Path(config.out).name}",
@@ -94,7 +101,8 @@ def write_card(
         "",
         f"- Architecture: `{spec.arch}`, input {config.size} × {config.size} (the whole picture, stretched)"
         + (f", one cell of the last grid for {spec.output_stride} pixels." if spec.output_stride else "."),
-        f"- Started from {start}; {trained} trained; {config.epochs} epochs, the best by validation is epoch {best['epoch']:.0f}.",
+        f"- Started from {start}; {trained} trained. Of at most {config.epochs} epochs {stored} is stored: {best['epoch']:.0f}.",
+        *_specials(config, data),
         "- Settings: `config.json`. Figures by epoch: `metrics.csv`, `curves.png`.",
         "",
         "| pictures | " + " | ".join(data.classes) + " |",
@@ -116,6 +124,23 @@ def write_card(
         "",
     ]
     write(path, "\n".join(lines).encode())
+
+
+def _specials(config: TrainConfig, data: Data) -> list[str]:
+    """Lines of the card about what is not usual."""
+    told = []
+    if data.flips:
+        told.append(
+            f"- **{len(data.flips)} training labels were flipped on purpose** (`flips.csv`): for experiments only."
+        )
+    if config.balance is not None:
+        words = {"weight": "the loss weighed", "drop": "the excess dropped", "oversample": "the rare ones repeated"}
+        told.append(f"- Classes of uneven size: {words[config.balance]}.")
+    if config.teacher is not None:
+        told.append(f"- Imitates `{Path(config.teacher).name}` ({config.teacher_weight:g} of the loss).")
+    if config.ema is not None:
+        told.append(f"- The weights are a moving average (decay {config.ema:g}).")
+    return told
 
 
 def _about_boxes(config: TrainConfig, scores: dict[str, Scores]) -> list[str]:

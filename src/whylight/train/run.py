@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import torch
 from torch import nn
 
 from whylight.errors import TrainError
+from whylight.lock import only_run
 from whylight.models.adapt import centre_head, scale_head
 from whylight.models.device import resolve_device
 from whylight.models.files import FILE, save_weights
@@ -35,11 +37,12 @@ FLIPS = "flips.csv"
 
 @dataclass(frozen=True)
 class Result:
-    """Where a run lies, its best epoch's figures, and the stored model's scores by split."""
+    """Where a run lies, the stored epoch's figures, the stored model's scores by split, and the share of time spent on reading."""
 
     run: Path
     best: Row
     scores: dict[str, Scores]
+    loading: float = 0.0
 
 
 def train(config: TrainConfig, *, progress: bool = False) -> Result:
@@ -63,7 +66,7 @@ def train(config: TrainConfig, *, progress: bool = False) -> Result:
     team = Team(resolve_device(config.device))
     if team.first:
         _check_out(out)
-    with Progress(progress and team.first) as show:
+    with _alone(out, team), Progress(progress and team.first) as show:
         data, marks = _data(config, show)
         resolved = {
             "settings": config.to_dict(),
@@ -75,13 +78,15 @@ def train(config: TrainConfig, *, progress: bool = False) -> Result:
             "processes": team.size,
             "torch": torch.__version__,
         }
-        flips = data.flips
         loop = _loop(config, data, team, show)  # wrong settings show here, before the folder is marked as a run
+        resolved["an epoch"] = loop.counts  # of each class, after repeats and balance
         if team.first:
             with checkpoint.named_errors(out):
                 out.mkdir(parents=True, exist_ok=True)
-            if flips:
-                checkpoint.write(out / FLIPS, flips_csv(flips, data.classes))
+            if data.flips:
+                checkpoint.write(out / FLIPS, flips_csv(data.flips, data.classes))
+            else:  # of a run that was stopped before it was one
+                (out / FLIPS).unlink(missing_ok=True)
             checkpoint.write(out / CONFIG, (json.dumps(resolved, indent=2) + "\n").encode())
         return _trained(loop, show)
 
@@ -128,6 +133,11 @@ def _trained(loop: Loop, show: Progress) -> Result:
     result = loop.team.told(_finish(loop, show) if loop.team.first else None)
     assert result is not None
     return result
+
+
+def _alone(out: Path, team: Team) -> AbstractContextManager[None]:
+    """Keep other runs out of the folder."""
+    return only_run(out) if team.first else nullcontext()
 
 
 def _check_out(out: Path) -> None:
@@ -211,7 +221,9 @@ def _finish(loop: Loop, show: Progress) -> Result:
         dtype = torch.float16 if config.half else None
         save_weights(out / FILE, loop.network, spec, dtype=dtype, box_head=loop.box_head)
     report.write_card(out / "card.md", config, spec, data, best, scores)
-    return Result(out, best, scores)
+    seconds = sum(row["seconds"] for row in loop.rows)
+    waited = sum(row["seconds"] * row["loading_share"] for row in loop.rows)
+    return Result(out, best, scores, waited / max(seconds, 1e-9))
 
 
 @torch.no_grad()

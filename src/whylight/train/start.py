@@ -54,6 +54,7 @@ def start(
         config.arch, classes=len(classes), output_stride=stride, pretrained=config.pretrained, options=options
     )
     fresh = _fill(module, config, own, classes)
+    changed = False
     if config.head == "gap" and "gap_head" not in kept and not _linear(module, config.size):
         changed = give_gap_head(module, config.size)
         kept |= {"gap_head": True} if changed else {}
@@ -74,7 +75,11 @@ def start(
             f"{config.weights}: a model of whylight's; taken over from it: preprocessing"
             + (f", output stride {stride}" if config.output_stride is None and stride is not None else "")
             + (", folded batch norm" if "fold_batch_norm" in own.options and not config.fold_bn else "")
-            + ("; its classifier is replaced, for other classes" if fresh else ", classifier")
+            + (
+                "; its classifier is replaced" + (", for other classes" if fresh else "")
+                if fresh or changed
+                else ", classifier"
+            )
         )
     return module, ModelSpec(
         arch=config.arch,
