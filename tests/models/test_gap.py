@@ -21,6 +21,10 @@ HIDDEN = [
     "torchvision/mobilenet_v3_small",
     "vgg11",
     "test_vit.r160_in1k",
+    "mobilenetv3_small_100",
+    "ghostnet_100",
+    "convnext_atto",
+    "efficientvit_b0",
 ]
 
 
@@ -46,7 +50,7 @@ def test_class_activation_maps_have_their_closed_form(arch: str, tmp_path: Path)
         torch.testing.assert_close(again(x), plain.eval()(x))
 
 
-@pytest.mark.parametrize("arch", ["torchvision/mobilenet_v2", "test_resnet.r160_in1k", "torchvision/densenet121"])
+@pytest.mark.parametrize("arch", ["torchvision/mobilenet_v2", "resnet18", "torchvision/densenet121"])
 def test_what_has_such_a_head_or_cannot_get_one_is_left_alone(arch: str) -> None:
     module = build(arch, classes=3)
     before = {name: value.clone() for name, value in module.state_dict().items()}
@@ -55,7 +59,7 @@ def test_what_has_such_a_head_or_cannot_get_one_is_left_alone(arch: str) -> None
     assert module(torch.zeros(1, 3, 96, 96)).shape == (1, 3)
 
 
-def test_training_says_what_it_does_to_a_head(tmp_path: Path) -> None:
+def test_training_says_what_it_does_to_a_head(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def begin(arch: str, head: str = "gap") -> tuple[ModelSpec, list[str]]:
         said: list[str] = []
         config = TrainConfig(str(tmp_path), str(tmp_path), arch, scratch=True, size=96, head=head)  # type: ignore[arg-type]
@@ -66,6 +70,7 @@ def test_training_says_what_it_does_to_a_head(tmp_path: Path) -> None:
     assert "its head is replaced by global average pooling and one linear layer" in said[0]
     assert begin("torchvision/alexnet", "own")[0].options == {}
     assert begin("torchvision/mobilenet_v2") == (begin("torchvision/mobilenet_v2", "own")[0], [])
-    spec, said = begin("convnext_atto")
+    monkeypatch.setattr("whylight.train.start.give_gap_head", lambda *arguments: False)  # as of one that is not known
+    spec, said = begin("torchvision/alexnet")
     assert spec.options == {}
     assert "keeps its head" in said[0]

@@ -42,6 +42,7 @@ def experiment(
     from whylight.allocator import tune_allocator
     from whylight.experiment import carry_out, plan, read, shipped, write
     from whylight.experiment.recipe import setting
+    from whylight.experiment.run import check_same
     from whylight.train import Interrupted
 
     if listed:
@@ -54,13 +55,15 @@ def experiment(
     chosen = read(recipe)
     if weights is not None:
         chosen = chosen.with_weights(str(weights))
-    chosen = replace(chosen, settings={**chosen.settings, **dict(map(setting, settings or ()))})
+    chosen = chosen.with_settings(dict(map(setting, settings or ())))
     if boxes is not None:
         chosen = replace(chosen, measure=replace(chosen.measure, boxes=str(boxes.resolve())))
     if seeds is not None:
-        chosen = replace(chosen, seeds=tuple(range(seeds)))
+        chosen = chosen.with_seeds(seeds)
     pictures = data if data is not None else Path(str(chosen.data))
     tune_allocator()
+    if report_only:
+        check_same(chosen, pictures, out)
     try:
         failed = [] if report_only else carry_out(
             chosen, pictures, out, device=device, jobs=jobs, say=lambda line: typer.echo(line, err=True), progress=True

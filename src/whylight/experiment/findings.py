@@ -15,14 +15,19 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from whylight.errors import TrainError
 from whylight.evaluate.bootstrap import Interval, interval
 from whylight.experiment.measure import ARRAYS, MEASURED
 from whylight.experiment.recipe import Arm
 from whylight.experiment.run import Planned
 from whylight.train.evaluate import Scores, expected_calibration_error
 
-# Student's t at 97.5 %, for 1 to 10 degrees of freedom; beyond them the normal distribution's 1.96 is near enough.
-_T = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)
+# Student's t at 97.5 %, for 1 to 30 degrees of freedom; beyond them 1.96 (1 + 1.25 / degrees), within 0.2 %.
+_T = (
+    *(12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228),
+    *(2.201, 2.179, 2.160, 2.145, 2.131, 2.120, 2.110, 2.101, 2.093, 2.086),
+    *(2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042),
+)
 
 
 @dataclass(frozen=True)
@@ -153,18 +158,25 @@ def half_width(deviation: float, n: int) -> float:
     >>> round(half_width(1.0, 3), 3)
     2.484
     """
-    t = _T[n - 2] if n - 2 < len(_T) else 1.96
+    t = _T[n - 2] if n - 2 < len(_T) else 1.96 * (1 + 1.25 / (n - 1))
     return t * deviation / math.sqrt(n)
 
 
 def gather(planned: Sequence[Planned]) -> list[Measured]:
-    """The runs that are measured, by arm, in the recipe's order; arms without any are left out."""
+    """The runs that are measured, by arm, in the recipe's order; arms without any are left out.
+
+    Raises:
+        TrainError: if runs were measured on other classes.
+    """
     by_arm: dict[tuple[str, ...], list[Run]] = {}
     arms: dict[tuple[str, ...], Arm] = {}
     for one in planned:
         if (one.folder / MEASURED).exists():
             arms[one.arm.levels] = one.arm
             by_arm.setdefault(one.arm.levels, []).append(Run.read(one))
+    known = {tuple(run.facts["classes"]) for runs in by_arm.values() for run in runs}
+    if len(known) > 1:
+        raise TrainError(f"runs of other classes cannot be compared: {'; '.join(', '.join(one) for one in known)}")
     order = list(dict.fromkeys(one.arm.levels for one in planned))
     return [
         Measured(arms[levels], tuple(sorted(by_arm[levels], key=lambda run: run.seed)))

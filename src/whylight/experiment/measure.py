@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -48,10 +49,11 @@ def measure(run: Path, asked: Measure) -> None:
     Raises:
         TrainError, DataError: if the split or the boxes asked for are not there.
     """
-    if (run / MEASURED).exists():
+    if is_measured(run, asked):
         return
     resolved = json.loads((run / CONFIG).read_text())
     config = TrainConfig.from_dict(resolved["settings"])
+    facts = _facts(run, asked)
     model = load(str(run), device=config.device)
     if not isinstance(model, Model):
         raise TrainError(f"{run}: no network of PyTorch's")
@@ -70,17 +72,18 @@ def measure(run: Path, asked: Measure) -> None:
     shown = _mistakes(model, items, probability, asked, run / MISTAKES)
     rows = load_state(run / LAST)["rows"]
     found = {
+        "asked": facts,
         "split": part,
         "classes": list(data.classes),
         "pictures": len(items),
-        "trained_on": data.counts("train"),
+        "trained_on": resolved["an epoch"],
         "accuracy": float((probability.argmax(1) == label).double().mean()),
         "localization": where,
         "method": asked.method,
         "mapped": counts,
         "mistakes": shown,
         "rows": rows,
-        "seconds": sum(row["seconds"] for row in rows),
+        "seconds": sum(row[name] for row in rows for name in ("seconds", "frozen_seconds", "val_seconds")),
         "flipped": _lines(run / "flips.csv"),
     }
     with io.BytesIO() as file:
@@ -89,6 +92,22 @@ def measure(run: Path, asked: Measure) -> None:
         )
         _write(run / ARRAYS, file.getvalue())
     _write(run / MEASURED, (json.dumps(found, indent=1) + "\n").encode())
+
+
+def is_measured(run: Path, asked: Measure) -> bool:
+    """Whether a run is measured already, and so."""
+    try:
+        return bool(json.loads((run / MEASURED).read_text())["asked"] == _facts(run, asked))
+    except (OSError, ValueError, KeyError):
+        return False
+
+
+def _facts(run: Path, asked: Measure) -> dict[str, Any]:
+    """What decides the figures of a run besides its model; boxes by their contents."""
+    if asked.boxes is None:
+        return asdict(asked)
+    data = Path(json.loads((run / CONFIG).read_text())["settings"]["data"])
+    return {**asdict(asked), "boxes": hashlib.sha256((data / asked.boxes).read_bytes()).hexdigest()}
 
 
 def _data(config: TrainConfig) -> Data:
@@ -116,7 +135,7 @@ def _localization(model: Model, asked: Measure, data: Data, part: str, run: Path
     pictures = [one for one in read(folder, boxes, classes=model.classes) if one.path in inside]
     pictures = [one for one in pictures if one.boxes]
     setup = Setup({asked.method: method_named(model, asked.method)})
-    with Store(run / "localization", "localization", {"method": asked.method}) as store:
+    with Store(run / "localization", "localization", {"method": asked.method, "split": part}) as store:
         keys = measure_maps(model, pictures, setup, store)
         records = [(one, store.get((*key, asked.method, "true"))) for one, key in zip(pictures, keys, strict=True)]
     found = Findings.of([(one, record) for one, record in records if record is not None])

@@ -20,6 +20,7 @@ from whylight.experiment.recipe import Factor
 from whylight.render.colormap import DEFAULT
 
 INK, LINE = "#1b1b1f", "#d9d9e0"
+WIDE = 20.0  # an axis whose numbers differ by more is a logarithmic one
 MOST_CLASSES = 12  # beyond these, names no longer fit along an axis
 
 
@@ -83,6 +84,8 @@ def against(figures: Sequence[Figure], factors: Sequence[Factor], arms: Sequence
             axes.fill_between(x, low, high, color=colour, alpha=0.16, lw=0)
         axes.set_title(figure.name, fontsize=10, color=INK)
         axes.set_xlabel(factors[0].name + percent, fontsize=9)
+        if min(numbers) > 0 and max(numbers) / min(numbers) > WIDE:
+            axes.set_xscale("log")
         axes.set_ylabel(figure.unit, fontsize=9)
         _clean(axes)
     _legend(canvas, panels[0], len(others))
@@ -211,13 +214,17 @@ def mean_maps(arms: Sequence[Measured], classes: Sequence[str]) -> Canvas:
     for row, arm in enumerate(arms):
         for column, label in enumerate(shown):
             axes = grid[row][column]
-            axes.imshow(arm.runs[0].maps[label], cmap=DEFAULT, vmin=0, vmax=most)
+            drawn = axes.imshow(arm.runs[0].maps[label], cmap=DEFAULT, vmin=0, vmax=most)
             axes.set(xticks=[], yticks=[])
             axes.spines[:].set_visible(False)
             if row == 0:
                 axes.set_title(_short(classes[label]), fontsize=8, color=INK)
             if column == 0:
                 axes.set_ylabel(_short(arm.name, 16), fontsize=8, rotation=0, ha="right", va="center")
+    bar = canvas.colorbar(drawn, ax=grid, shrink=0.7, pad=0.01)
+    bar.set_label("of a map's maximum, on average", fontsize=8)
+    bar.ax.tick_params(labelsize=7)
+    bar.outline.set_visible(False)
     return canvas
 
 

@@ -11,9 +11,12 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Any, Self
+from types import UnionType
+from typing import Any, Literal, Self, Union, get_args, get_origin, get_type_hints
 
+from whylight._locator import NAMES
 from whylight.errors import TrainError
+from whylight.methods import names as method_names
 from whylight.train import TrainConfig
 
 SHIPPED = Path(__file__).parent / "recipes"
@@ -31,7 +34,7 @@ class Level:
 
 @dataclass(frozen=True)
 class Factor:
-    """What runs differ in. `unit` is written behind the numbers of its levels, where they are numbers."""
+    """What runs differ in."""
 
     name: str
     levels: tuple[Level, ...]
@@ -39,8 +42,10 @@ class Factor:
     @property
     def numbers(self) -> list[float] | None:
         """The levels as numbers, to draw them along an axis; None where one is none."""
-        found = [re.fullmatch(r"(-?[\d.]+)\s*%?", level.name) for level in self.levels]
-        return [float(one[1]) for one in found if one] if all(found) else None
+        try:
+            return [float(level.name.removesuffix("%").strip()) for level in self.levels]
+        except ValueError:
+            return None
 
 
 @dataclass(frozen=True)
@@ -90,6 +95,7 @@ class Recipe:
     seeds: tuple[int, ...] = (0,)
     measure: Measure = Measure()
     data: str | None = None
+    weights: str | None = None  # what stands in for the library's pretrained ones
 
     @property
     def arms(self) -> tuple[Arm, ...]:
@@ -105,24 +111,73 @@ class Recipe:
     def config(self, arm: Arm, seed: int, data: str, out: str, device: str) -> TrainConfig:
         """The settings of one run."""
         settings = {**arm.settings, "data": data, "out": out, "seed": seed, "device": device}
-        if settings.get("weights") is not None:
-            settings |= {"pretrained": False, "scratch": False}
+        if settings.get("pretrained") and self.weights is not None:
+            settings |= {"pretrained": False, "weights": self.weights}
+        if settings.get("unfreeze") == "all":
+            settings["unfreeze"] = None
         return TrainConfig.from_dict(settings)
 
     def with_weights(self, weights: str) -> Self:
-        """Start from a file of weights wherever the recipe starts from the library's pretrained ones."""
-        path = str(Path(weights).resolve())
+        """Start from a file of weights wherever the recipe starts from the library's pretrained ones.
 
-        def changed(settings: Mapping[str, Any]) -> dict[str, Any]:
-            if not settings.get("pretrained"):
-                return dict(settings)
-            return {**{k: v for k, v in settings.items() if k != "pretrained"}, "weights": path}
+        Raises:
+            TrainError: if there is no such file, or no arm that starts from pretrained weights.
+        """
+        if not Path(weights).exists():
+            raise TrainError(f"weights: {weights}: no such file")
+        if not any(arm.settings.get("pretrained") for arm in self.arms):
+            raise TrainError("weights: none of the recipe's arms starts from pretrained weights")
+        return replace(self, weights=str(Path(weights).resolve()))
 
-        factors = tuple(
-            replace(f, levels=tuple(replace(level, settings=changed(level.settings)) for level in f.levels))
-            for f in self.factors
-        )
-        return replace(self, settings=changed(self.settings), factors=factors)
+    def with_settings(self, settings: Mapping[str, Any]) -> Self:
+        """Change settings of every run.
+
+        Raises:
+            TrainError: if the runs differ in one of them, or a value cannot be used.
+        """
+        for factor in self.factors:
+            for key in settings:
+                if any(key in level.settings for level in factor.levels):
+                    raise TrainError(f"--set {key}: the levels of {factor.name!r} set it; change the recipe instead")
+        changed = replace(self, settings={**self.settings, **settings})
+        changed.check()
+        return changed
+
+    def with_seeds(self, count: int) -> Self:
+        """So many seeds: the recipe's own first, then others."""
+        more = (seed for seed in itertools.count() if seed not in self.seeds)
+        return replace(self, seeds=(*self.seeds, *itertools.islice(more, max(0, count - len(self.seeds))))[:count])
+
+    def check(self) -> None:
+        """Find what is wrong before anything is trained, hours before it would show.
+
+        Raises:
+            TrainError: naming the arm, the setting, and what is wrong.
+        """
+        from whylight.models.architectures import is_known
+
+        for arm in self.arms:
+            for key, value in arm.settings.items():
+                if why := wrong_type(key, value):
+                    raise TrainError(f"{arm.name}: {why}")
+            if "arch" not in arm.settings:
+                raise TrainError("settings: arch is missing")
+            if not is_known(arm.settings["arch"]):
+                raise TrainError(
+                    f"{arm.name}: no architecture is called {arm.settings['arch']!r}; see `whylight models`"
+                )
+            if not any(arm.settings.get(key) for key in _START):
+                raise TrainError(
+                    f"{arm.name}: say where the weights start: pretrained = true, scratch = true, or weights"
+                )
+            for key in ("weights", "teacher"):
+                path = arm.settings.get(key)
+                if path is not None and not Path(path).exists() and (key == "weights" or "/" in path):
+                    raise TrainError(f"{arm.name}: {key}: {path}: no such file")
+            try:
+                self.config(arm, self.seeds[0], "data", "out", "auto")
+            except TrainError as error:
+                raise TrainError(f"{arm.name}: {error}") from error
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain JSON values."""
@@ -201,6 +256,14 @@ def _recipe(values: Mapping[str, Any]) -> Recipe:
         measure=Measure(**measure),
         data=values.get("data"),
     )
+    for field in fields(Measure):
+        if not _fits(getattr(recipe.measure, field.name), get_type_hints(Measure)[field.name]):
+            raise TrainError(f"measure: {field.name} = {getattr(recipe.measure, field.name)!r}: expected {field.type}")
+    if recipe.measure.method != "auto" and recipe.measure.method not in (*method_names(), *NAMES):
+        near = difflib.get_close_matches(recipe.measure.method, method_names(), n=1)
+        raise TrainError(
+            f"measure: unknown method {recipe.measure.method!r}" + (f"; did you mean {near[0]}?" if near else "")
+        )
     if recipe.measure.split not in ("auto", "val", "test"):
         raise TrainError(f"measure: split is auto, val or test, not {recipe.measure.split!r}")
     folders = [arm.folder for arm in recipe.arms]
@@ -208,15 +271,15 @@ def _recipe(values: Mapping[str, Any]) -> Recipe:
         raise TrainError(
             f"two runs would go into one folder ({', '.join(sorted(twice))}): give their levels other names"
         )
-    for arm in recipe.arms:  # wrong values show now, not after hours
-        if not {"arch"} <= arm.settings.keys():
-            raise TrainError("settings: arch is missing")
-        if not any(arm.settings.get(key) for key in _START):
-            raise TrainError(f"{arm.name}: say where the weights start: pretrained = true, scratch = true, or weights")
-        try:
-            recipe.config(arm, recipe.seeds[0], "data", "out", "auto")
-        except (TrainError, TypeError) as error:
-            raise TrainError(f"{arm.name}: {error}") from error
+    set_by: dict[str, str] = {}
+    for factor in recipe.factors:
+        for key in {key for level in factor.levels for key in level.settings}:
+            if key in set_by:
+                raise TrainError(
+                    f"{key}: the levels of {set_by[key]!r} and of {factor.name!r} both set it: one of them only"
+                )
+            set_by[key] = factor.name
+    recipe.check()
     return recipe
 
 
@@ -228,6 +291,7 @@ def _factor(values: Mapping[str, Any]) -> Factor:
         raise TrainError("a factor needs levels, two at least: levels = [...]")
     single = values.get("setting")
     if single is not None:
+        single = str(single)
         _known(single, SETTINGS, "setting")
         made = [Level(_text(level), {single: level}) for level in levels]
         return Factor(str(values.get("name", single.replace("_", " "))), tuple(made))
@@ -258,9 +322,37 @@ def _text(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
+def wrong_type(key: str, value: Any) -> str | None:
+    """What is wrong with the kind of a setting's value, or None.
+
+    >>> wrong_type("epochs", 2.5)
+    'epochs = 2.5: expected int'
+    """
+    hint = get_type_hints(TrainConfig)[key]
+    if (key == "unfreeze" and value == "all") or _fits(value, hint):
+        return None
+    name = str(hint).replace("typing.", "").replace("Literal", "one of ") if get_origin(hint) else hint.__name__
+    return f"{key} = {value!r}: expected {name}"
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    if get_origin(hint) in (Union, UnionType):
+        return any(_fits(value, one) for one in get_args(hint))
+    if get_origin(hint) is Literal:
+        return value in get_args(hint)
+    if get_origin(hint) is tuple:
+        kinds = get_args(hint)
+        inner = kinds[:1] * len(value) if kinds[1:] == (Ellipsis,) and isinstance(value, list | tuple) else kinds
+        same = isinstance(value, list | tuple) and len(value) == len(inner)
+        return same and all(_fits(one, kind) for one, kind in zip(value, inner, strict=True))
+    if hint is float:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    return type(value) is hint
+
+
 def _known(key: str, names: Iterable[str], what: str) -> None:
     names = list(names)
     if key not in names:
-        near = difflib.get_close_matches(key, names, n=1, cutoff=0.5)
+        near = ["seeds"] if key == "seed" else difflib.get_close_matches(key, names, n=1, cutoff=0.5)
         hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(names)}"
         raise TrainError(f"unknown {what} {key!r}; {hint}")

@@ -19,7 +19,7 @@ from whylight.evaluate.bootstrap import Interval
 from whylight.evaluate.report import STYLE
 from whylight.experiment import plots
 from whylight.experiment.findings import FIGURES, Figure, Measured, gather, value
-from whylight.experiment.measure import MISTAKES
+from whylight.experiment.measure import EACH, MISTAKES
 from whylight.experiment.recipe import Recipe
 from whylight.experiment.run import Failed, Planned
 
@@ -172,9 +172,7 @@ class _Page:
 
     def _looking(self) -> Iterator[str]:
         yield "<h2>Where they look</h2>"
-        caption = (
-            f"The mean {self.method} map of each class's pictures, every picture stretched to a square; first seed"
-        )
+        caption = f"The mean {self.method} map of each class's pictures (of {EACH} at most), each stretched to a square; first seed"
         yield self._figure("mean-maps", plots.mean_maps(self.arms, self.classes), caption)
 
     def _mistakes(self) -> Iterator[str]:
@@ -190,7 +188,7 @@ class _Page:
             for one in run.facts["mistakes"]:
                 source = _embedded((run.folder / MISTAKES / one["file"]).read_bytes(), "jpeg")
                 words = (
-                    f"{one['picture']}: named <b>{escape(one['named'])}</b> ({100 * one['probability']:.0f} %), is "
+                    f"{escape(one['picture'])}: named <b>{escape(one['named'])}</b> ({100 * one['probability']:.0f} %), is "
                     f"<b>{escape(one['is'])}</b> ({100 * one['own']:.0f} %)"
                 )
                 yield f'<figure><img src="{source}" alt="{escape(one["picture"])}"><figcaption>{words}</figcaption></figure>'
@@ -205,7 +203,7 @@ class _Page:
         yield f"<dt>every run</dt><dd>{escape(_words(self.recipe.settings))}</dd>"
         yield f"<dt>seeds</dt><dd>{escape(', '.join(map(str, self.recipe.seeds)))}</dd>"
         counts = {arm.name: arm.runs[0].facts["trained_on"] for arm in self.arms}
-        yield f"<dt>training pictures</dt><dd>{escape('; '.join(f'{n}: {sum(c)}' for n, c in counts.items()))}</dd>"
+        yield f"<dt>pictures an epoch</dt><dd>{escape('; '.join(f'{n}: {sum(c)}' for n, c in counts.items()))}</dd>"
         if any(arm.runs[0].facts["flipped"] for arm in self.arms):
             flipped = "; ".join(f"{arm.name}: {arm.runs[0].facts['flipped']}" for arm in self.arms)
             yield f"<dt>labels flipped</dt><dd>{escape(flipped)} (flips.csv in each run's folder)</dd>"
@@ -258,7 +256,8 @@ def _csv(recipe: Recipe, arms: list[Measured], figures: list[Figure]) -> str:
     table.writerow([*(factor.name for factor in recipe.factors), "seed", *(f.key for f in figures)])
     for arm in arms:
         for run in arm.runs:
-            numbers = [f"{found:.6g}" for f in figures if (found := f.of(run)) is not None]
+            found = [f.of(run) for f in figures]
+            numbers = ["" if one is None else f"{one:.6g}" for one in found]
             table.writerow([*arm.arm.levels, run.seed, *numbers])
     return text.getvalue()
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,11 +17,12 @@ import torch
 
 from whylight.atomic import named_errors, replacing
 from whylight.errors import TrainError, WhylightError, WriteError
-from whylight.experiment.measure import MEASURED, measure
+from whylight.experiment.measure import MEASURED, is_measured, measure
 from whylight.experiment.recipe import Arm, Recipe
 from whylight.lock import only_run
 from whylight.models.files import FILE
-from whylight.train import Interrupted, TrainConfig, resume, train
+from whylight.train import TrainConfig, resume, train
+from whylight.train.data import find
 from whylight.train.run import CONFIG
 
 EXPERIMENT = "experiment.json"
@@ -90,9 +92,10 @@ def carry_out(
         WriteError: the disk is full; the same call goes on.
         Interrupted: Ctrl-C; the same call goes on.
     """
+    check_measure(recipe, Path(data))
     with opened(recipe, data, out):
         todo = plan(recipe, data, out, device)
-        left = [one for one in todo if not (one.folder / MEASURED).exists()]
+        left = [one for one in todo if not is_measured(one.folder, recipe.measure)]
         if len(left) < len(todo):
             say(f"{len(todo) - len(left)} of {len(todo)} runs are done already")
         failed = []
@@ -105,33 +108,62 @@ def carry_out(
         return failed
 
 
+def check_measure(recipe: Recipe, data: Path) -> None:
+    """See that what is to be measured is there, before anything is trained.
+
+    Raises:
+        TrainError, DataError: if the pictures, the split or the boxes are not there.
+    """
+    if not data.is_dir():
+        raise TrainError(f"data: {data}: no such folder")
+    asked, found = recipe.measure, find(data)
+    if asked.split != "auto" and found.given and asked.split not in found.splits:
+        raise TrainError(f"measure: split = {asked.split!r}, and {data} has no {asked.split}/")
+    if asked.boxes is not None and not (data / asked.boxes).is_file():
+        raise TrainError(f"measure: boxes: {data / asked.boxes}: no such file")
+
+
 @contextmanager
 def opened(recipe: Recipe, data: str | os.PathLike[str], out: str | os.PathLike[str]) -> Iterator[None]:
     """Keep others out of the experiment's folder, and see that it holds this experiment."""
     out = Path(out)
-    facts = {**recipe.to_dict(), "data": str(Path(data).resolve())}
-    if not Path(data).is_dir():
-        raise TrainError(f"data: {data}: no such folder")
     with only_run(out):
+        check_same(recipe, data, out)
         path = out / EXPERIMENT
-        if path.exists():
-            try:
-                before = json.loads(path.read_text())
-            except ValueError as error:
-                raise TrainError(f"{path}: damaged ({error}); choose another --out") from error
-            # How often it is repeated may grow; what a run is may not change under those that are there.
-            keep = ("data", "settings", "factors")
-            if changed := [key for key in keep if _without_names(before.get(key)) != _without_names(facts[key])]:
-                raise TrainError(
-                    f"{out}: holds an experiment with other {' and '.join(changed)}: choose another --out, or go on with the "
-                    "recipe as it was"
-                )
+        facts = {**recipe.to_dict(), "data": str(Path(data).resolve()), "classes": list(find(data).classes)}
         with named_errors(path), replacing(path, durable=True) as file:
             file.write((json.dumps(facts, indent=2) + "\n").encode())
         yield
 
 
-def _without_names(value: Any) -> str:
+def check_same(recipe: Recipe, data: str | os.PathLike[str], out: Path) -> None:
+    """See that a folder holds no other experiment than this one, nor a run.
+
+    How often it is repeated may grow, and other things may be measured. What a run is may not change under those that are there.
+
+    Raises:
+        TrainError: naming what is different.
+    """
+    path = out / EXPERIMENT
+    if not path.exists():
+        if (out / CONFIG).exists():
+            raise TrainError(f"{out}: holds a training run: choose another --out")
+        return
+    try:
+        before = json.loads(path.read_text())
+    except ValueError as error:
+        raise TrainError(f"{path}: damaged ({error}); choose another --out") from error
+    if not any((out / RUNS).glob("*/*")):
+        return  # nothing was begun
+    now = {**recipe.to_dict(), "data": str(Path(data).resolve()), "classes": list(find(data).classes)}
+    keys = ("data", "classes", "settings", "factors", "weights")
+    if changed := [key for key in keys if _plain(before.get(key)) != _plain(now[key])]:
+        raise TrainError(
+            f"{out}: holds an experiment with other {' and '.join(changed)}: choose another --out, or go on with it as it was"
+        )
+
+
+def _plain(value: Any) -> str:
     return json.dumps(value, sort_keys=True)
 
 
@@ -146,13 +178,14 @@ def _results(
     with ProcessPoolExecutor(
         jobs, mp_context=multiprocessing.get_context("spawn"), initializer=_worker, initargs=(threads,)
     ) as pool:
-        asked = {pool.submit(_run, one, recipe, False): one for one in left}
-        try:
-            for done in as_completed(asked):
-                yield asked[done], done.result()
-        except (Interrupted, KeyboardInterrupt, WriteError):
-            pool.shutdown(cancel_futures=True)
-            raise
+        # No more are handed out than are carried out: one that waits in the pool's queue could not be taken back.
+        waiting, asked = deque(left), dict[Future[WhylightError | None], Planned]()
+        while waiting or asked:
+            while waiting and len(asked) < jobs:
+                one = waiting.popleft()
+                asked[pool.submit(_run, one, recipe, False)] = one
+            for done in wait(asked, return_when=FIRST_COMPLETED).done:
+                yield asked.pop(done), done.result()
 
 
 def _worker(threads: int) -> None:

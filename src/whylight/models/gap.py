@@ -27,7 +27,7 @@ def give_gap_head(module: nn.Module, size: int = 224) -> bool:
     (True, 512)
     """
     if hasattr(module, "reset_classifier"):
-        return _timm(module)
+        return _timm(module, size)
     features, classifier = getattr(module, "features", None), getattr(module, "classifier", None)
     if not isinstance(features, nn.Module) or not isinstance(classifier, nn.Sequential):
         return False
@@ -55,18 +55,56 @@ def give_gap_head(module: nn.Module, size: int = 224) -> bool:
     return changed
 
 
-def _timm(module: nn.Module) -> bool:
+def _timm(module: nn.Module, size: int) -> bool:
     classes = int(module.num_classes)  # type: ignore[arg-type]
-    hidden = getattr(module, "pre_logits", None)
-    if hidden is not None and not isinstance(hidden, nn.Identity) and isinstance(module.features, nn.Module):  # VGG
-        from timm.layers import ClassifierHead
-
-        module.pre_logits = nn.Identity()
-        module.head = ClassifierHead(int(module.num_features), classes, "avg")  # type: ignore[arg-type]
-        module.head_hidden_size = module.num_features
-        return True
     pool = getattr(module, "global_pool", None)  # a transformer's is a word, a convolutional network's a layer
     if getattr(pool, "pool_type", pool) not in (None, "", "avg", "fast") and not isinstance(pool, nn.Identity):
         module.reset_classifier(classes, "avg")  # type: ignore[operator]
         return True
+    parameter = next(module.parameters())
+    probe = parameter.new_zeros(1, 3, size, size)
+    training = module.training
+    with torch.no_grad():
+        features = module.eval().forward_features(probe)  # type: ignore[operator]
+        hidden = [name for name in _HIDDEN if isinstance(getattr(module, name, None), nn.Module)]
+        before = {name: getattr(module, name) for name in (*hidden, "head", "classifier") if hasattr(module, name)}
+        channels = features.shape[1] if features.ndim == 4 else 0
+        if channels:
+            for name in hidden:
+                setattr(module, name, nn.Identity())
+            changed = _put_head(module, channels, classes, parameter, bool(hidden))
+            channels = changed and _runs(module, probe, classes)
+        if not channels:
+            for name, part in before.items():
+                setattr(module, name, part)
+    module.train(training)
+    return bool(channels)
+
+
+_HIDDEN = (
+    "pre_logits",
+    "conv_head",
+    "norm_head",
+    "act2",
+)  # layers behind the pooling: of VGG, of MobileNetV3 and its kin
+
+
+def _put_head(module: nn.Module, channels: int, classes: int, like: nn.Parameter, hidden: bool) -> bool:
+    """Put a linear layer in place of the classifier behind hidden layers, or of a head that is a module; False: neither is there."""
+    from timm.layers import ClassifierHead
+
+    if hidden and isinstance(getattr(module, "classifier", None), nn.Linear):
+        module.classifier = nn.Linear(channels, classes).to(like)
+        return True
+    if isinstance(getattr(module, "head", None), nn.Module) and not isinstance(module.head, nn.Linear):
+        module.head = ClassifierHead(channels, classes, "avg").to(like)
+        setattr(module, "head_hidden_size", channels)  # noqa: B010 (its type is not known)
+        return True
     return False
+
+
+def _runs(module: nn.Module, probe: torch.Tensor, classes: int) -> bool:
+    try:
+        return tuple(module(probe).shape) == (1, classes)
+    except (RuntimeError, TypeError, AttributeError):  # what lies between is more than a head
+        return False
