@@ -90,7 +90,7 @@ _HIDDEN = (
 
 
 def _put_head(module: nn.Module, channels: int, classes: int, like: nn.Parameter, hidden: bool) -> bool:
-    """Put a linear layer in place of the classifier behind hidden layers, or of a head that is a module; False: neither is there."""
+    """Put a linear layer in place of the classifier behind hidden layers, or of a head that is a module; False: there is none."""
     from timm.layers import ClassifierHead
 
     if hidden and isinstance(getattr(module, "classifier", None), nn.Linear):
