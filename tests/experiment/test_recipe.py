@@ -8,7 +8,8 @@ import pytest
 
 from whylight.errors import TrainError
 from whylight.experiment import plan, read, shipped
-from whylight.experiment.recipe import Factor, Level, setting
+from whylight.experiment.reading import setting
+from whylight.experiment.recipe import Factor, Level
 
 
 def test_every_combination_and_seed_is_a_run(recipe: Path, tree: Path, tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ def experiment(
     """Train a grid of runs that differ in named factors, and write one report: curves, figures with intervals, maps, mistakes."""
     from whylight.allocator import tune_allocator
     from whylight.experiment import carry_out, plan, read, shipped, write
-    from whylight.experiment.recipe import setting
+    from whylight.experiment.reading import setting
     from whylight.experiment.run import check_same
     from whylight.train import Interrupted
 

@@ -7,7 +7,8 @@ write(recipe, plan(recipe, "pictures", "out/noise"), Path("out/noise"), failed)
 
 from __future__ import annotations
 
-from whylight.experiment.recipe import Recipe, read, shipped
+from whylight.experiment.reading import read, shipped
+from whylight.experiment.recipe import Recipe
 from whylight.experiment.report import write
 from whylight.experiment.run import carry_out, plan
 
