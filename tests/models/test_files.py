@@ -19,7 +19,7 @@ from whylight.models.files import KEY, ModelSpec, load_weights, read_spec, save_
 from whylight.preprocess import Preprocess
 
 ROOT = Path(__file__).resolve().parents[2]
-FACE = ROOT / "src" / "whylight" / "models" / "bundled" / "face.safetensors"
+BUNDLED = {name: ROOT / "src" / "whylight" / "models" / "bundled" / f"{name}.safetensors" for name in ("face", "person")}
 INITIAL = Path(__file__).with_name("face_initial.json")
 
 
@@ -103,14 +103,17 @@ def test_a_file_says_nothing_else_to_the_constructor(
         read_spec(path)
 
 
-def test_the_bundled_face_model() -> None:
-    module, spec = load_weights(FACE)
-    assert FACE.stat().st_size <= 8 * 2**20
-    assert spec.classes == ("face", "no face")
-    with safetensors.safe_open(FACE, framework="pt") as file:
+@pytest.mark.parametrize("name", BUNDLED)
+def test_the_bundled_models(name: str) -> None:
+    path = BUNDLED[name]
+    module, spec = load_weights(path)
+    assert path.stat().st_size <= 8 * 2**20
+    assert sorted(spec.classes) == sorted([name, f"no {name}"])
+    with safetensors.safe_open(path, framework="pt") as file:
         assert {file.get_tensor(name).dtype for name in file.keys()} == {torch.float16}  # noqa: SIM118
     head = module.classifier[1]  # type: ignore[index, union-attr]
     assert torch.allclose(head.weight[0], -head.weight[1], atol=1e-3)
+    assert path.with_suffix(".md").read_text().startswith(f"# {name}\n")
 
 
 def digest(value: torch.Tensor) -> str:
@@ -120,7 +123,7 @@ def digest(value: torch.Tensor) -> str:
 
 
 def initial_digests(path: Path) -> dict[str, str]:
-    """Digests of all weights that the recipe of `face` starts from: as they lie in the file, and folded as it folds them."""
+    """Digests of all weights that the recipes start from: as they lie in the file, and folded as it folds them."""
     module = build("torchvision/mobilenet_v2", output_stride=16)
     load_foreign(module, path)
     found = dict(module.state_dict())
@@ -129,12 +132,13 @@ def initial_digests(path: Path) -> dict[str, str]:
     return {name: digest(value) for name, value in found.items() if value.is_floating_point()}
 
 
-def test_no_tensor_of_the_face_model_ships_as_it_was_found() -> None:
+@pytest.mark.parametrize("name", BUNDLED)
+def test_no_tensor_ships_as_it_was_found(name: str) -> None:
     initial = set(json.loads(INITIAL.read_text()).values())
     assert len(initial) > 100  # 52 convolutions and their biases at least
-    for name, value in safetensors.torch.load_file(FACE).items():
-        assert digest(value) not in initial, name
-        assert value.std() > 0, name
+    for key, value in safetensors.torch.load_file(BUNDLED[name]).items():
+        assert digest(value) not in initial, key
+        assert value.std() > 0, key
 
 
 def test_the_digests_are_those_of_the_initial_weights(data_dir: Path) -> None:

@@ -164,7 +164,7 @@ def _unavailable(arch: str, loader: str, error: BaseException) -> ModelError:
     return ModelError(
         f"the pretrained weights of {arch} could not be had: tried {loader}'s own loader (its cache on this machine, then "
         f"its server), which said: {cause} Without a network there are two ways on: weights from a file you have "
-        f'(--weights FILE, weights="FILE"), or a bundled model ("face")'
+        f'(--weights FILE, weights="FILE"), or a bundled model ("face", "person")'
     )
 
 

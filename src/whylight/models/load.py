@@ -38,7 +38,7 @@ def load(
     """Load a classifier by name.
 
     Args:
-        name: a bundled model ("face"); a run folder or `.safetensors` file that whylight wrote ("runs/7"); any timm name
+        name: a bundled model ("face", "person"); a run folder or `.safetensors` file that whylight wrote ("runs/7"); any timm name
             ("resnet50"), "torchvision/NAME", or "hf-hub:OWNER/NAME"; an ONNX file, which is a black box then: for a size, mean
             and std other than ImageNet's see `whylight.load_onnx`.
         pretrained: for the last three, fetch the weights through their own loader; False builds the network with random ones.

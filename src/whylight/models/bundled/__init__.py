@@ -11,7 +11,7 @@ def names() -> tuple[str, ...]:
     """Names of the models.
 
     >>> names()
-    ('face',)
+    ('face', 'person')
     """
     return tuple(sorted(path.stem for path in _FOLDER.glob("*.safetensors")))
 
