@@ -19,7 +19,9 @@ from whylight.models.files import KEY, ModelSpec, load_weights, read_spec, save_
 from whylight.preprocess import Preprocess
 
 ROOT = Path(__file__).resolve().parents[2]
-BUNDLED = {name: ROOT / "src" / "whylight" / "models" / "bundled" / f"{name}.safetensors" for name in ("face", "person")}
+BUNDLED = {
+    name: ROOT / "src" / "whylight" / "models" / "bundled" / f"{name}.safetensors" for name in ("face", "person")
+}
 INITIAL = Path(__file__).with_name("face_initial.json")
 
 
