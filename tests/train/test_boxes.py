@@ -176,7 +176,14 @@ def test_changed_boxes_cannot_be_resumed(make: Make, squares: Path) -> None:
     config = make(epochs=1)
     train(config)
     file = squares / "boxes.csv"
-    file.write_text(file.read_text().replace("train/0.png,square", "train/0.png,thing"))
+    before = file.read_text()
+    file.write_text(before.replace("train/0.png,square", "train/0.png,thing"))
+    with pytest.raises(
+        TrainError, match=r"the classes were nothing, square when .* and are nothing, square, thing now"
+    ):
+        resume(config.out)
+    lines = before.splitlines()
+    file.write_text("\n".join([*lines[:1], *lines[2:]]) + "\n")  # one box less
     with pytest.raises(TrainError, match=r"pictures \(or their boxes\) changed"):
         resume(config.out)
 

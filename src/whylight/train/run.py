@@ -115,7 +115,7 @@ def resume(run: str | Path, *, progress: bool = False) -> Result:
         if list(data.classes) != resolved["classes"]:
             raise TrainError(
                 f"{config.data}: the classes were {', '.join(resolved['classes'])} when {run} began, and are "
-                f"{', '.join(data.classes)} now: name the folders as they were"
+                f"{', '.join(data.classes)} now: name them as they were"
             )
         if data.fingerprint(marks) != resolved["data"]:
             what = "pictures (or their boxes)" if config.boxes else "pictures"
