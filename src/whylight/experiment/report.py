@@ -27,7 +27,7 @@ HTML, JSON, CSV, PLOTS = "report.html", "results.json", "runs.csv", "plots"
 MORE_STYLE = """
 figure img { width: 100%; height: auto; display: block; border-radius: .3rem; background: #fff; }
 tbody th { white-space: nowrap; max-width: 16rem; overflow: hidden; text-overflow: ellipsis; }
-@media (max-width: 34rem) { .wide { overflow-x: auto; } .wide img { width: auto; min-width: 34rem; }
+@media (max-width: 34rem) { .wide { overflow-x: auto; } .wide img { width: 34rem; }
   .plots .wide img { min-width: 0; width: 100%; } }
 figure + figure, .wide + .wide { margin-top: 1rem; } figcaption { font-weight: 500; font-size: .9rem; }
 .answer { font-size: 1.05rem; } .gallery { display: grid; gap: .8rem;
