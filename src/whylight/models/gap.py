@@ -68,25 +68,21 @@ def _timm(module: nn.Module, size: int) -> bool:
         features = module.eval().forward_features(probe)  # type: ignore[operator]
         hidden = [name for name in _HIDDEN if isinstance(getattr(module, name, None), nn.Module)]
         before = {name: getattr(module, name) for name in (*hidden, "head", "classifier") if hasattr(module, name)}
-        channels = features.shape[1] if features.ndim == 4 else 0
-        if channels:
+        changed = False
+        if features.ndim == 4:
             for name in hidden:
                 setattr(module, name, nn.Identity())
-            changed = _put_head(module, channels, classes, parameter, bool(hidden))
-            channels = changed and _runs(module, probe, classes)
-        if not channels:
+            put = _put_head(module, features.shape[1], classes, parameter, bool(hidden))
+            changed = put and _runs(module, probe, classes)
+        if not changed:
             for name, part in before.items():
                 setattr(module, name, part)
     module.train(training)
-    return bool(channels)
+    return changed
 
 
-_HIDDEN = (
-    "pre_logits",
-    "conv_head",
-    "norm_head",
-    "act2",
-)  # layers behind the pooling: of VGG, of MobileNetV3 and its kin
+# Layers behind the pooling: of VGG, of MobileNetV3 and its kin.
+_HIDDEN = ("pre_logits", "conv_head", "norm_head", "act2")
 
 
 def _put_head(module: nn.Module, channels: int, classes: int, like: nn.Parameter, hidden: bool) -> bool:
@@ -98,7 +94,6 @@ def _put_head(module: nn.Module, channels: int, classes: int, like: nn.Parameter
         return True
     if isinstance(getattr(module, "head", None), nn.Module) and not isinstance(module.head, nn.Linear):
         module.head = ClassifierHead(channels, classes, "avg").to(like)
-        setattr(module, "head_hidden_size", channels)  # noqa: B010 (its type is not known)
         return True
     return False
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from importlib.util import find_spec
 from pathlib import Path
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -60,10 +61,8 @@ def check_tensorboard() -> None:
     Raises:
         TrainError: if TensorBoard is not installed.
     """
-    try:
-        import torch.utils.tensorboard  # noqa: F401
-    except ModuleNotFoundError as error:
-        raise TrainError("tensorboard: it is not installed. pip install 'whylight[train]'") from error
+    if find_spec("tensorboard") is None:
+        raise TrainError("tensorboard: it is not installed. pip install 'whylight[train]'")
 
 
 def write_tensorboard(folder: Path, row: Row) -> None:
