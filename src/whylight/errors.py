@@ -38,5 +38,20 @@ class TrainError(WhylightError):
     """A training run cannot start, go on or be resumed."""
 
 
+class FaceError(WhylightError):
+    """A picture of a face cannot be identified or explained; `code` says at which step, and is the exit code of `whylight face`.
+
+    1: the picture cannot be loaded. 2: the cascades cannot be loaded. 3: no face was found. 4: the forward pass or the explanation
+    failed. 5: the names cannot be read, or the label has none. 6: no significant feature was found.
+    """
+
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+    def __reduce__(self) -> tuple[type[FaceError], tuple[int, str]]:
+        return type(self), (self.code, str(self))  # an exception is unpickled from `args`, which hold the message alone
+
+
 class WhylightWarning(UserWarning):
     """Something was done differently from what was asked, and the result is still right."""

@@ -1,0 +1,109 @@
+"""What the parts of the face path hand to each other: a face, the crop made of it, a part of the crop."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from whylight.localize import Box
+
+
+class Point(NamedTuple):
+    """A place, in (fractional) pixels of a picture or of a crop; the first pixel's centre is (0.5, 0.5)."""
+
+    x: float
+    y: float
+
+
+@dataclass(frozen=True)
+class Face:
+    """A face that a detector found.
+
+    Attributes:
+        box: where, in pixels of the picture, half-open; its score as the detector gives it, higher is surer. It may reach over
+            the picture's border.
+        detector: `"haar"`, `"yunet"` or `"cam"`.
+        found_by: what within the detector found it, such as the cascade's name; else the detector's.
+        points: places in the face, in pixels of the picture, by name: `right_eye`, `left_eye` (the person's own), and where the
+            detector tells them `nose`, `right_mouth`, `left_mouth`. Empty where it tells none.
+        angle: degrees by which the picture had to be turned for the detector to find it, counter-clockwise.
+    """
+
+    box: Box
+    detector: str
+    found_by: str
+    points: Mapping[str, Point] = field(default_factory=dict)
+    angle: float = 0.0
+
+    @property
+    def eyes(self) -> tuple[Point, Point] | None:
+        """The person's right eye (left in the picture of an upright face) and left eye, or None."""
+        return (
+            (self.points["right_eye"], self.points["left_eye"]) if {"right_eye", "left_eye"} <= {*self.points} else None
+        )
+
+
+@dataclass(frozen=True)
+class Template:
+    """Where a network expects the eyes.
+
+    Attributes:
+        size: (height, width) of the crop in pixels.
+        right_eye: centre of the person's right eye in the crop, as shares of its width and height.
+        left_eye: the same of the left eye.
+    """
+
+    size: tuple[int, int]
+    right_eye: Point
+    left_eye: Point
+
+
+@dataclass(frozen=True, eq=False)
+class FaceCrop:
+    """A face cut out of its picture and laid on a template.
+
+    Attributes:
+        picture: the crop, RGB, of the template's size. What lay outside of the picture is filled from its border.
+        matrix: (2, 3) float64, pixels of the whole picture → pixels of the crop: crop = matrix @ (x, y, 1).
+        face: what it was made of.
+        eyes: the person's right and left eye in pixels of the crop; by the template where no eyes were found.
+        aligned: `"eyes"` where found eyes lie on the template's, `"box"` where only the box was laid on it.
+    """
+
+    picture: Image.Image
+    matrix: NDArray[np.float64]
+    face: Face
+    eyes: tuple[Point, Point]
+    aligned: str
+
+
+@dataclass(frozen=True, eq=False)
+class FacePart:
+    """A region of a crop, such as the nose.
+
+    Attributes:
+        name: see `whylight.faces.parts.NAMES`; left and right are the person's own.
+        mask: (H, W) bool over the crop.
+        centre: its centre in pixels of the crop.
+        source: `"landmarks"`, `"haar"` or `"geometry"`: what told where it is.
+    """
+
+    name: str
+    mask: NDArray[np.bool_]
+    centre: Point
+    source: str
+
+
+class Detector(Protocol):
+    """Finds faces."""
+
+    name: str
+
+    def find(self, picture: Image.Image) -> list[Face]:
+        """All faces of an upright RGB picture, the largest first."""
+        ...
