@@ -176,7 +176,7 @@ def load_foreign(module: nn.Module, path: str | os.PathLike[str], *, without: st
 
     Args:
         module: the network to fill, in place.
-        path: the file. A state dict that lies under "state_dict" or "model", or has "module." before its names, is found.
+        path: the file. A state dict that lies under "state_dict", "net_state_dict" or "model", or has "module." before its names, is found.
         without: leave out the tensors whose names begin so: the network has no place for them.
 
     Returns:
@@ -185,13 +185,20 @@ def load_foreign(module: nn.Module, path: str | os.PathLike[str], *, without: st
     Raises:
         ModelError: the file is missing or no state dict, or does not fit: it names the keys and shapes.
     """
-    state = _read_state(Path(path))
+    state = read_state(Path(path))
     if without is not None:
         state = {name: value for name, value in state.items() if not name.startswith(without)}
     return _fill(module, state, str(path))
 
 
-def _read_state(path: Path) -> dict[str, Tensor]:
+def read_state(path: Path) -> dict[str, Tensor]:
+    """Read the state dict of somebody's file (.safetensors, .pth, .pt or .ckpt), without "module." before its names.
+
+    PyTorch files are read with `weights_only=True`, so a file can never run code.
+
+    Raises:
+        ModelError: the file is missing, damaged, or holds no state dict.
+    """
     if not path.is_file():
         raise ModelError(f"{path}: no such file of weights")
     try:
@@ -201,7 +208,7 @@ def _read_state(path: Path) -> dict[str, Tensor]:
     except _DAMAGED as error:
         cause = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise ModelError(f"{path}: not a file of weights that can be read safely ({cause})") from error
-    for key in ("state_dict", "model"):
+    for key in ("state_dict", "net_state_dict", "model"):
         if isinstance(state, dict) and isinstance(state.get(key), dict):
             state = state[key]
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
