@@ -26,7 +26,7 @@ class Face:
 
     Attributes:
         box: where, in pixels of the picture, half-open; its score as the detector gives it, higher is surer. It may reach over
-            the picture's border.
+            the picture's border. Of a turned face it is still upright: the same centre and sides.
         detector: `"haar"`, `"yunet"` or `"cam"`.
         found_by: what within the detector found it, such as the cascade's name; else the detector's.
         points: places in the face, in pixels of the picture, by name: `right_eye`, `left_eye` (the person's own), and where the
@@ -56,11 +56,13 @@ class Template:
         size: (height, width) of the crop in pixels.
         right_eye: centre of the person's right eye in the crop, as shares of its width and height.
         left_eye: the same of the left eye.
+        others: the same of what else a detector may tell: `nose`, `right_mouth`, `left_mouth`. Empty: only the eyes count.
     """
 
     size: tuple[int, int]
     right_eye: Point
     left_eye: Point
+    others: Mapping[str, Point] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +74,8 @@ class FaceCrop:
         matrix: (2, 3) float64, pixels of the whole picture → pixels of the crop: crop = matrix @ (x, y, 1).
         face: what it was made of.
         eyes: the person's right and left eye in pixels of the crop; by the template where no eyes were found.
-        aligned: `"eyes"` where found eyes lie on the template's, `"box"` where only the box was laid on it.
+        aligned: `"points"` where eyes, nose and mouth lie as near to the template's as they can, `"eyes"` where found eyes lie on
+            the template's, `"box"` where only the box was laid on it.
     """
 
     picture: Image.Image
@@ -99,11 +102,34 @@ class FacePart:
     source: str
 
 
+@dataclass(frozen=True)
+class Look:
+    """What a detector made of a picture.
+
+    Attributes:
+        faces: the largest first.
+        tried: what within the detector looked, in that order, and how many faces each found before they were merged, such as
+            `{"frontalface_alt2": 2, "frontalface_alt": 1}`. What was not needed is not named.
+    """
+
+    faces: list[Face]
+    tried: Mapping[str, int]
+
+
 class Detector(Protocol):
     """Finds faces."""
 
     name: str
 
-    def find(self, picture: Image.Image) -> list[Face]:
-        """All faces of an upright RGB picture, the largest first."""
+    def look(self, picture: Image.Image, *, largest: bool = False) -> Look:
+        """All faces of an RGB picture, the largest first, and what each part of the detector found.
+
+        Args:
+            picture: RGB.
+            largest: only the largest face is wanted: the detector may stop early.
+        """
+        ...
+
+    def find(self, picture: Image.Image, *, largest: bool = False) -> list[Face]:
+        """The faces of `look` alone."""
         ...

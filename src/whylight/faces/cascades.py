@@ -1,0 +1,75 @@
+"""Haar cascades: from a folder of the user's, else from the OpenCV wheel."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import cv2
+
+from whylight.errors import FaceError
+
+PREFIX = "haarcascade_"
+
+
+def load(name: str, folder: Path | None = None) -> Any:
+    """Read a cascade, such as `"frontalface_alt2"`.
+
+    Args:
+        name: without `haarcascade_` and `.xml`.
+        folder: a folder with `haarcascade_*.xml` files. Cascades that it does not hold come from OpenCV.
+
+    Returns:
+        A `cv2.CascadeClassifier`. It must not be used by two threads at a time.
+
+    Raises:
+        FaceError: code 2, if the folder is missing or holds no cascades at all, or if the file is missing or broken.
+    """
+    path = _path(name, folder)
+    try:
+        cascade = cv2.CascadeClassifier(os.fspath(path))
+        broken = cascade.empty()
+    except (cv2.error, SystemError) as error:  # XML that is none ends in one, XML without a cascade in the other
+        raise FaceError(2, f"{path}: not a Haar cascade that OpenCV can read; copy it again ({error})") from None
+    if broken:
+        raise FaceError(2, f"{path}: not a Haar cascade that OpenCV can read; copy it again")
+    return cascade
+
+
+def has(name: str, folder: Path | None = None) -> bool:
+    """Whether there is such a cascade, in the folder or in OpenCV.
+
+    Raises:
+        FaceError: code 2, if the folder is missing or holds no cascades at all.
+    """
+    return _path(name, folder).is_file()
+
+
+def _path(name: str, folder: Path | None) -> Path:
+    wheel = Path(getattr(getattr(cv2, "data", None), "haarcascades", ""))
+    file = f"{PREFIX}{name}.xml"
+    if folder is not None:
+        check(folder)
+        if (folder / file).exists():
+            return folder / file
+    if folder is None and not (wheel / f"{PREFIX}frontalface_alt2.xml").is_file():
+        raise FaceError(
+            2,
+            f"OpenCV {cv2.__version__} comes without Haar cascades; install opencv-python-headless 4.x, or name a folder",
+        )
+    return wheel / file
+
+
+def check(folder: Path) -> None:
+    """Refuse a folder that cannot be one of cascades.
+
+    Raises:
+        FaceError: code 2, if it is missing, unreadable, no folder, or holds no `haarcascade_*.xml`.
+    """
+    try:
+        names = os.listdir(folder)
+    except OSError as error:
+        raise FaceError(2, f"{folder}: the cascades cannot be loaded: {error.strerror}; name a folder") from None
+    if not any(name.startswith(PREFIX) and name.endswith(".xml") for name in names):
+        raise FaceError(2, f"{folder}: no cascades in this folder; it should hold {PREFIX}NAME.xml files")
