@@ -7,7 +7,6 @@ looked at as well.
 from __future__ import annotations
 
 import threading
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
