@@ -1,0 +1,121 @@
+"""PyTorch state dicts, such as Oxford's `vgg_face_dag.pth`: read with `weights_only=True`, so that nothing in them runs.
+
+The order of the colours differs by where such a file comes from. `vgg_face_dag.pth` was made from the MatConvNet network, which
+takes red, green, blue (the metadata published with it give the mean as 129.19, 104.76, 93.59); ports of the Torch7 file keep that
+file's blue, green, red.
+"""
+
+from __future__ import annotations
+
+import pickle
+import pickletools
+import struct
+import zipfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import IO
+
+import torch
+from torch import Tensor
+
+from whylight.errors import ModelError
+from whylight.faces.weightfiles.oxford import CONVOLUTIONS, DENSE, LAYERS, Channels, by_name_or_order, oxford
+from whylight.faces.weightfiles.sniff import TORCH_LEGACY
+
+# What the restricted unpickler raises on bytes that it does not take.
+_DAMAGED = (
+    *(OSError, RuntimeError, EOFError, ValueError, LookupError, TypeError, AttributeError, MemoryError, OverflowError),
+    *(struct.error, zipfile.BadZipFile),
+)
+
+# torchvision's numbers of the same layers: conv1_1 is features.0, and so on past rectifiers and poolings.
+_TORCHVISION = dict(
+    zip((f"features.{i}" for i in (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28)), CONVOLUTIONS, strict=True)
+) | dict(zip(("classifier.0", "classifier.3", "classifier.6"), DENSE, strict=True))
+
+
+def read(path: Path, channels: Channels | None = None) -> dict[str, Tensor]:
+    """Read a state dict; the order of the colours by its layers' names, unless given.
+
+    Raises:
+        ModelError: if it holds more than tensors (it is refused then, and nothing in it was run), or is damaged.
+    """
+    try:
+        _check_sizes(path)
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise ModelError(
+            f"{path}: refused: it holds more than tensors, and such a file could run code ({_first_line(error)}). "
+            "Take a plain state dict, such as Oxford's vgg_face_dag.pth"
+        ) from error
+    except _DAMAGED as error:
+        raise ModelError(f"{path}: damaged, or not a PyTorch state dict ({_first_line(error)})") from error
+    while isinstance(state, Mapping) and isinstance(state.get("state_dict"), Mapping):
+        state = state["state_dict"]
+    if not isinstance(state, Mapping) or not all(
+        isinstance(key, str) and isinstance(value, Tensor) for key, value in state.items()
+    ):
+        raise ModelError(f"{path}: holds no state dict (names with tensors)")
+    layers, theirs = layers_of(path, state)
+    return oxford(path, layers, channels or theirs)
+
+
+def layers_of(path: Path, state: Mapping[str, Tensor]) -> tuple[dict[str, tuple[Tensor, Tensor]], Channels]:
+    """Find the sixteen layers in a state dict: by Oxford's names or torchvision's, and with them the order of the colours.
+
+    Raises:
+        ModelError: if they are not there.
+    """
+    pairs = [
+        (key.removesuffix(".weight"), value, state[f"{key.removesuffix('.weight')}.bias"])
+        for key, value in state.items()
+        if key.endswith(".weight") and f"{key.removesuffix('.weight')}.bias" in state
+    ]
+    numbered = {_TORCHVISION.get(name.removeprefix("module.")): (weight, bias) for name, weight, bias in pairs}
+    if len(pairs) == len(LAYERS) and set(numbered) == set(LAYERS):
+        return {name: numbered[name] for name in LAYERS}, "rgb"  # such files were made from vgg_face_dag.pth
+    ported = any("conv_1_1" in name for name, *_ in pairs)  # the name in ports of VGG_FACE.t7
+    return by_name_or_order(path, pairs), "bgr" if ported else "rgb"
+
+
+def _check_sizes(path: Path) -> None:
+    """Refuse a file that speaks of more numbers than it has bytes: PyTorch would make room for them before it reads them.
+
+    The opcodes are listed, not run.
+
+    Raises:
+        ValueError: if it does, or is not made as PyTorch makes such files.
+    """
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        legacy = file.read(len(TORCH_LEGACY)) == TORCH_LEGACY
+        file.seek(0)
+        if legacy:
+            for _ in range(3):  # magic number, protocol, facts about the machine
+                for _ in pickletools.genops(file):
+                    pass
+            _check_numbers(file, size)
+            return
+        with zipfile.ZipFile(file) as archive:
+            for entry in archive.infolist():
+                if entry.compress_type != zipfile.ZIP_STORED or entry.file_size > size:
+                    raise ValueError(f"{entry.filename} unpacks to {entry.file_size} bytes, more than there are")
+                if entry.filename.endswith("data.pkl"):
+                    with archive.open(entry) as pickled:
+                        _check_numbers(pickled, size)
+
+
+def _check_numbers(pickled: IO[bytes], most: int) -> None:
+    for number in _numbers(pickled):
+        if abs(number) > most:
+            raise ValueError(f"it speaks of {number} numbers and has {most} bytes")
+
+
+def _numbers(pickled: IO[bytes]) -> Iterator[int]:
+    for _, argument, _ in pickletools.genops(pickled):
+        if isinstance(argument, int) and not isinstance(argument, bool):
+            yield argument
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
