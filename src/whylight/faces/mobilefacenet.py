@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from whylight.errors import ModelError
+from whylight.faces.align import ARCFACE
 from whylight.faces.types import Point, Template
 from whylight.models.architectures import read_state
 from whylight.models.device import resolve_device
@@ -39,22 +40,26 @@ class MobileFaceNet(nn.Module):
 
     Args:
         grid: (h, w) of the last grid: a sixteenth of the input's height and width.
-        rectifier: `"prelu"`, learnt for each channel, or `"relu"`.
-        mixed: the second layer ends in a 1×1 convolution with a rectifier.
+        rectifier: `"prelu"`, learnt for each channel, or `"relu6"`, which ends at 6.
+        mixed: the second layer ends in a 1×1 convolution, and its rectifiers are plain ones.
         bias: the last convolution has a bias.
     """
 
-    def __init__(self, grid: tuple[int, int], rectifier: Literal["prelu", "relu"], *, mixed: bool, bias: bool) -> None:
+    def __init__(self, grid: tuple[int, int], rectifier: Literal["prelu", "relu6"], *, mixed: bool, bias: bool) -> None:
         super().__init__()
 
         def rectify(channels: int) -> nn.Module:
-            return nn.PReLU(channels) if rectifier == "prelu" else nn.ReLU()
+            return nn.PReLU(channels) if rectifier == "prelu" else nn.ReLU6()
 
         def layer(inside: int, out: int, side: int, stride: int = 1, groups: int = 1) -> list[nn.Module]:
             return [*_convolution(inside, out, side, stride, groups), rectify(out)]
 
         self.stem = nn.Sequential(*layer(3, 64, 3, stride=2))
-        self.depth = nn.Sequential(*layer(64, 64, 3, groups=64), *(layer(64, 64, 1) if mixed else ()))
+        if mixed:
+            both = (*_convolution(64, 64, 3, groups=64), nn.ReLU(), *_convolution(64, 64, 1), nn.ReLU())
+            self.depth = nn.Sequential(*both)
+        else:
+            self.depth = nn.Sequential(*layer(64, 64, 3, groups=64))
         blocks: list[nn.Module] = []
         inside = 64
         for expansion, out, count, first in _BLOCKS:
@@ -113,17 +118,19 @@ class Checkpoint:
         """The network, with random weights."""
         height, width = self.template.size
         foamliu = self.name == "foamliu"
-        rectifier: Literal["prelu", "relu"] = "relu" if foamliu else "prelu"
+        rectifier: Literal["prelu", "relu6"] = "relu6" if foamliu else "prelu"
         return MobileFaceNet((height // 16, width // 16), rectifier, mixed=foamliu, bias=foamliu)
 
 
-def _template(width: int, right_x: float, left_x: float) -> Template:
-    """From the published centres of the eyes, where the first pixel's centre is 0 and not 0.5 as here."""
+def _narrower(template: Template, by: int) -> Template:
+    """The same crop with so many pixels less on the left and on the right."""
+    height, width = template.size
 
-    def at(x: float, y: float) -> Point:
-        return Point((x + 0.5) / width, (y + 0.5) / 112)
+    def at(point: Point) -> Point:
+        return Point((point.x * width - by) / (width - 2 * by), point.y)
 
-    return Template((112, width), at(right_x, 51.6963), at(left_x, 51.5014))
+    others = {name: at(point) for name, point in template.others.items()}
+    return Template((height, width - 2 * by), at(template.right_eye), at(template.left_eye), others)
 
 
 CHECKPOINTS = (
@@ -148,7 +155,7 @@ CHECKPOINTS = (
         },
         mean=(0.5, 0.5, 0.5),  # (pixel − 127.5) / 128
         std=(128 / 255, 128 / 255, 128 / 255),
-        template=_template(96, 30.2946, 65.5318),
+        template=_narrower(ARCFACE, 8),
     ),
     Checkpoint(
         "foamliu",
@@ -172,7 +179,7 @@ CHECKPOINTS = (
         },
         mean=IMAGENET_MEAN,
         std=IMAGENET_STD,
-        template=_template(112, 38.2946, 73.5318),
+        template=ARCFACE,
     ),
 )
 
@@ -212,7 +219,9 @@ def _ours(name: str, checkpoint: Checkpoint) -> str:
 
 def _fill(module: nn.Module, state: dict[str, Tensor], origin: str) -> None:
     wanted = module.state_dict()
-    counters = {key for key in wanted if key.endswith("num_batches_tracked")}  # of training; some exports leave them out
+    counters = {
+        key for key in wanted if key.endswith("num_batches_tracked")
+    }  # of training; some exports leave them out
     faults = [f"missing {key}" for key in wanted if key not in state and key not in counters]
     faults += [f"unexpected {key}" for key in state if key not in wanted]
     faults += [

@@ -1,0 +1,179 @@
+"""From which similarity on a face is taken for somebody who is enrolled: chosen on the gallery's own pictures."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from whylight.errors import WhylightError
+
+CHUNK = 1024  # rows at a time: every picture against every person would take gigabytes
+
+
+class Scores(NamedTuple):
+    """What the gallery's own pictures say, each against templates that it is no part of.
+
+    Attributes:
+        genuine: (G,) similarity of each picture to the rest of its own person; people with one picture have none.
+        impostor: (I,) highest similarity of each picture to anybody else: what it would score if its person were not enrolled.
+    """
+
+    genuine: NDArray[np.float64]
+    impostor: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """A threshold and what it does to the pictures it was chosen on. A face is known where its similarity is at least so high.
+
+    Attributes:
+        threshold: the similarity.
+        aim: what it was chosen for: `"false_rejects"` or `"false_accepts"`, …
+        allowed: … and the largest share of them that was allowed.
+        false_rejects: share of pictures of enrolled people that are called unknown; None where nobody has two pictures.
+        false_accepts: share of pictures that are taken for somebody else if their own person is not enrolled; None where
+            only one person is. It grows with the number of people.
+        genuine: how many pictures the first share is of.
+        impostor: how many the second is of.
+        people: how many people were enrolled.
+        state: what was enrolled, as a digest: the threshold is for that.
+    """
+
+    threshold: float
+    aim: str
+    allowed: float
+    false_rejects: float | None
+    false_accepts: float | None
+    genuine: int
+    impostor: int
+    people: int
+    state: str
+
+    def __str__(self) -> str:
+        rejects = (
+            "how many enrolled people it calls unknown is not known, since nobody has two pictures"
+            if self.false_rejects is None
+            else f"it calls {self.false_rejects:.1%} of {self.genuine} pictures of enrolled people unknown"
+        )
+        accepts = (
+            "how many strangers it takes for somebody is not known, since only one person is enrolled"
+            if self.false_accepts is None
+            else f"it takes {self.false_accepts:.1%} of {self.impostor} pictures for somebody else when their own person is left out"
+        )
+        return f"at a similarity of {self.threshold:.3f}, {rejects}, and {accepts}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields as plain JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, fields: Mapping[str, Any]) -> Self:
+        """Rebuild from `to_dict`'s values.
+
+        Raises:
+            TypeError, ValueError: if they are something else.
+        """
+        made = cls(**fields)
+        numbers = (made.threshold, made.allowed, made.genuine, made.impostor, made.people)
+        shares = [share for share in (made.false_rejects, made.false_accepts) if share is not None]
+        if not all(isinstance(number, int | float) and math.isfinite(number) for number in (*numbers, *shares)):
+            raise ValueError(f"calibration {fields!r}")
+        return made
+
+
+def calibrate(
+    scores: Scores, *, people: int, state: str, false_rejects: float | None = None, false_accepts: float | None = None
+) -> Calibration:
+    """Choose the threshold: the highest that rejects at most such a share of genuine pictures, or the lowest that accepts at most
+    such a share of impostors. With neither given: 5 % false rejects, or 5 % false accepts where nobody has two pictures.
+
+    Raises:
+        WhylightError: both are given, a share is not in [0, 1), or the gallery has no pictures to choose on.
+
+    >>> scores = Scores(np.array([0.5, 0.7, 0.8, 0.9]), np.array([0.1, 0.2, 0.3, 0.6]))
+    >>> calibrate(scores, people=2, state="", false_rejects=0.25).threshold
+    0.7
+    >>> print(calibrate(scores, people=2, state="", false_accepts=0.25))
+    at a similarity of 0.300, it calls 0.0% of 4 pictures of enrolled people unknown, and it takes 25.0% of 4 pictures for …
+    """
+    genuine, impostor = np.sort(scores.genuine), np.sort(scores.impostor)
+    if false_rejects is not None and false_accepts is not None:
+        raise WhylightError(
+            "calibrate: give false_rejects or false_accepts, not both: one threshold cannot promise two"
+        )
+    if false_rejects is None and false_accepts is None:
+        false_rejects, false_accepts = (0.05, None) if len(genuine) else (None, 0.05)
+    aim = "false_rejects" if false_rejects is not None else "false_accepts"
+    allowed = false_rejects if false_rejects is not None else false_accepts
+    assert allowed is not None
+    if not 0 <= allowed < 1:
+        raise WhylightError(f"calibrate: {aim} must be a share in [0, 1), not {allowed}")
+    if aim == "false_rejects":
+        if not len(genuine):
+            raise WhylightError(
+                "calibrate: nobody in the gallery has two pictures, so false rejects cannot be counted: "
+                "enroll more pictures of each person, or give false_accepts"
+            )
+        threshold = float(genuine[math.floor(allowed * len(genuine) + 1e-9)])
+    else:
+        if not len(impostor):
+            raise WhylightError(
+                "calibrate: a gallery of one person has no pictures of others, so false accepts cannot be counted: "
+                "enroll more people, or give false_rejects"
+            )
+        # Just above the highest impostor that must not pass; below all of them would accept everybody.
+        threshold = math.nextafter(float(impostor[len(impostor) - 1 - math.floor(allowed * len(impostor) + 1e-9)]), 2.0)
+    return Calibration(
+        threshold,
+        aim,
+        allowed,
+        float((genuine < threshold).mean()) if len(genuine) else None,
+        float((impostor >= threshold).mean()) if len(impostor) else None,
+        len(genuine),
+        len(impostor),
+        people,
+        state,
+    )
+
+
+def leave_one_out(embeddings: NDArray[np.float32], owners: NDArray[np.int32], people: int) -> Scores:
+    """Every picture against everybody, with itself taken out of its own person's template.
+
+    Args:
+        embeddings: (N, D), rows of length 1.
+        owners: (N,) whose each is, in [0, people).
+        people: P, each with a picture at least.
+    """
+    sums, counts = sums_of(embeddings, owners, people)
+    templates = directions(sums)  # (P, D)
+    genuine, impostor = [np.zeros(0)], [np.zeros(0)]
+    for start in range(0, len(embeddings), CHUNK):
+        z, own = embeddings[start : start + CHUNK].astype(np.float64), owners[start : start + CHUNK]
+        several = counts[own] > 1
+        rest = directions(sums[own[several]] - z[several])  # (n, D)
+        genuine.append((rest * z[several]).sum(1))
+        if people > 1:
+            similarities = z @ templates.T  # (n, P)
+            similarities[np.arange(len(z)), own] = -np.inf
+            impostor.append(similarities.max(1))
+    return Scores(np.concatenate(genuine), np.concatenate(impostor))
+
+
+def sums_of(
+    embeddings: NDArray[np.float32], owners: NDArray[np.int32], people: int
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """The sum of each person's embeddings (P, D), and how many there are (P,)."""
+    sums = np.zeros((people, embeddings.shape[1]))
+    np.add.at(sums, owners, embeddings)
+    return sums, np.bincount(owners, minlength=people)
+
+
+def directions(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Rows brought to length 1; a row without a direction stays zero, and is like nobody."""
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    return np.divide(rows, lengths, out=np.zeros_like(rows), where=lengths > 1e-9)
