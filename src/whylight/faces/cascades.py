@@ -27,6 +27,11 @@ def load(name: str, folder: Path | None = None) -> Any:
         FaceError: code 2, if the folder is missing or holds no cascades at all, or if the file is missing or broken.
     """
     path = _path(name, folder)
+    if not path.is_file():
+        where = "OpenCV comes without it" if folder is None else f"neither OpenCV nor {folder} has it"
+        raise FaceError(
+            2, f"{path.name}: no such cascade: {where}; name a folder that holds it (OpenCV 5 comes without any)"
+        )
     try:
         cascade = cv2.CascadeClassifier(os.fspath(path))
         broken = cascade.empty()
@@ -47,18 +52,12 @@ def has(name: str, folder: Path | None = None) -> bool:
 
 
 def _path(name: str, folder: Path | None) -> Path:
-    wheel = Path(getattr(getattr(cv2, "data", None), "haarcascades", ""))
     file = f"{PREFIX}{name}.xml"
     if folder is not None:
         check(folder)
         if (folder / file).exists():
             return folder / file
-    if folder is None and not (wheel / f"{PREFIX}frontalface_alt2.xml").is_file():
-        raise FaceError(
-            2,
-            f"OpenCV {cv2.__version__} comes without Haar cascades; install opencv-python-headless 4.x, or name a folder",
-        )
-    return wheel / file
+    return Path(getattr(getattr(cv2, "data", None), "haarcascades", "")) / file
 
 
 def check(folder: Path) -> None:
