@@ -108,7 +108,7 @@ def test_files_that_cannot_be_read(folder: Path) -> None:
         read_boxes(folder / "boxes.csv", folder)
     file = write(folder / "boxes.csv", ["images/a.png,cat,1,2,3,4"])
     (folder / "other").mkdir()
-    with pytest.raises(DataError, match=r"its 1 boxes are of files outside .*other"):
+    with pytest.raises(DataError, match=r"its one box is of a file outside .*other"):
         read_boxes(file, folder / "other")
 
 

@@ -81,7 +81,8 @@ def read_boxes(file: str | os.PathLike[str], root: str | os.PathLike[str]) -> di
         more = [f"and {rest} more"] if rest > 0 else []
         raise DataError("\n  ".join([f"{file}: these boxes cannot be used as they stand:", *problems[:SHOWN], *more]))
     if not found:
-        why = f"its {outside} boxes are of files outside {root}" if outside else "it holds no boxes, only a header"
+        count = "one box is of a file" if outside == 1 else f"{outside} boxes are of files"
+        why = f"its {count} outside {root}" if outside else "it holds no boxes, only a header"
         raise DataError(f"{file}: {why}; give the CSV that belongs to these pictures")
     return found
 

@@ -113,7 +113,7 @@ def test_every_class_counts_the_same(how: str) -> None:
     [
         ({"label_noise": -1}, "label_noise is a share below 1 or a whole number"),
         ({"label_noise": 2.5}, "label_noise is a share below 1 or a whole number"),
-        ({"balance": "up"}, "balance is one of None, weight, drop, oversample"),
+        ({"balance": "up"}, "balance is one of weight, drop, oversample"),
         ({"ema": 1.0}, "ema is a factor between 0 and 1"),
         ({"layer_decay": 0}, "layer_decay is a factor between 0 and 1"),
         ({"patience": 0}, "patience must be at least 1"),

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, Self
 
 from whylight.errors import TrainError
-from whylight.experiment.kinds import wrong_type
 from whylight.train import TrainConfig
+from whylight.train.kinds import wrong_type
 
 _START = ("weights", "pretrained", "scratch")
 
@@ -152,7 +152,7 @@ class Recipe:
 
         for arm in self.arms:
             for key, value in arm.settings.items():
-                if why := wrong_type(key, value):
+                if not (key == "unfreeze" and value == "all") and (why := wrong_type(TrainConfig, key, value)):
                     raise TrainError(f"{arm.name}: {why}")
             if "arch" not in arm.settings:
                 raise TrainError("settings: arch is missing")

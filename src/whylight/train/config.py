@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 from whylight.errors import TrainError
+from whylight.train.kinds import wrong_type
 
 Balance = Literal["weight", "drop", "oversample"]
 
@@ -135,6 +136,9 @@ class TrainConfig:
     checkpoint_minutes: float = 5.0
 
     def __post_init__(self) -> None:
+        for field in fields(self):
+            if why := wrong_type(type(self), field.name, getattr(self, field.name)):
+                raise TrainError(why)
         starts = [self.weights is not None, self.pretrained, self.scratch]
         if sum(starts) != 1:
             raise TrainError("say where the weights start: exactly one of --weights FILE, --pretrained or --scratch")
@@ -178,19 +182,6 @@ class TrainConfig:
             raise TrainError(
                 "paste, paste_from and local teach where to look without boxes: leave them out, or --boxes"
             )
-        choices = {
-            "box_loss": ("giou", "smooth-l1"),
-            "optimizer": ("adamw", "adam"),
-            "schedule": ("cosine", "constant", "one-cycle"),
-            "keep": ("best", "last"),
-            "head": ("gap", "own"),
-            "balance": (None, "weight", "drop", "oversample"),
-            "precision": ("auto", "fp32", "bf16"),
-        }
-        for name, allowed in choices.items():
-            if getattr(self, name) not in allowed:
-                words = ", ".join(map(str, allowed))
-                raise TrainError(f"{name} is one of {words}, not {getattr(self, name)!r}")
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as plain JSON values."""

@@ -8,7 +8,6 @@ import time
 from contextlib import AbstractContextManager
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +16,7 @@ from torch.nn import functional as F
 from whylight.errors import TrainError
 from whylight.models.boxes import BoxHead
 from whylight.models.files import ModelSpec
-from whylight.train import checkpoint, optim, report
+from whylight.train import checkpoint, optim, report, state
 from whylight.train.augment import Augment
 from whylight.train.cache import Cache, Features, cache_for
 from whylight.train.config import TrainConfig
@@ -239,10 +238,10 @@ class Loop:
             loss = loss + self.config.local * local_loss(cells.float(), target, where, self.background)
         return loss, logits
 
-    def take(self, state: dict[str, Tensor]) -> None:
+    def take(self, weights: dict[str, Tensor]) -> None:
         """Put these weights in place of those of training, for good."""
         self.average, self.cache, self.kept = None, None, {}
-        self.module.load_state_dict(state)
+        self.module.load_state_dict(weights)
 
     def measure(self, split: str) -> Scores:
         """How good the network is on a split, with the weights as they are."""
@@ -298,38 +297,14 @@ class Loop:
 
     def save(self) -> None:
         """Write the last state."""
-        if not self.team.first:
-            return
-        state: dict[str, Any] = {
-            "module": self.module.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "schedule": optim.state_of(self.schedule),
-            "epoch": self.epoch,
-            "step": self.step,
-            "sums": self.sums,
-            "rows": self.rows,
-            **({} if self.average is None else {"average": self.average.state_dict()}),
-        }
-        checkpoint.save(self.out / checkpoint.LAST, state)
+        if self.team.first:
+            checkpoint.save(self.out / checkpoint.LAST, state.of(self))
 
     def restore(self) -> None:
         """Go back to the last state, if one was saved."""
         path = self.out / checkpoint.LAST
-        if not path.exists():
-            return
-        state = checkpoint.load(path)
-        try:
-            self.module.load_state_dict(state["module"])
-        except RuntimeError as error:
-            raise TrainError(
-                f"{path}: made with another architecture than {self.config.arch}: {str(error).splitlines()[0]}"
-            ) from error
-        self.optimizer.load_state_dict(state["optimizer"])
-        optim.restore(self.schedule, state["schedule"])
-        if self.average is not None:
-            self.average.load_state_dict(state["average"])
-        self.epoch, self.step = state["epoch"], state["step"]
-        self.sums, self.rows = state["sums"], state["rows"]
+        if path.exists():
+            state.put(self, checkpoint.load(path), path)
 
 
 def _merit(row: Row) -> tuple[float, float]:

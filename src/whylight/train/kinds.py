@@ -5,20 +5,21 @@ from __future__ import annotations
 from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from whylight.train import TrainConfig
 
+def wrong_type(kind: type, key: str, value: Any) -> str | None:
+    """What is wrong with the kind of a field's value, or None.
 
-def wrong_type(key: str, value: Any) -> str | None:
-    """What is wrong with the kind of a setting's value, or None.
-
-    >>> wrong_type("epochs", 2.5)
+    >>> from whylight.train import TrainConfig
+    >>> wrong_type(TrainConfig, "epochs", 2.5)
     'epochs = 2.5: expected int'
     """
-    hint = get_type_hints(TrainConfig)[key]
-    if (key == "unfreeze" and value == "all") or fits(value, hint):
+    hint = get_type_hints(kind)[key]
+    if fits(value, hint):
         return None
-    name = str(hint).replace("typing.", "").replace("Literal", "one of ") if get_origin(hint) else hint.__name__
-    return f"{key} = {value!r}: expected {name}"
+    options = [hint, *get_args(hint)] if get_origin(hint) in (Union, UnionType) else [hint]
+    if choices := [choice for one in options if get_origin(one) is Literal for choice in get_args(one)]:
+        return f"{key} is one of {', '.join(choices)}, not {value!r}"
+    return f"{key} = {value!r}: expected {hint if get_origin(hint) or isinstance(hint, UnionType) else hint.__name__}"
 
 
 def fits(value: Any, hint: Any) -> bool:
