@@ -110,7 +110,7 @@ def unit(z: NDArray[np.float32], name: str) -> NDArray[np.float32]:
     lengths = np.linalg.norm(z.astype(np.float64), axis=1, keepdims=True)
     if not np.isfinite(lengths).all() or not (lengths > 0).all():
         raise FaceError(4, f"{name}: an embedding is zero or not finite, so it has no direction; the network is broken")
-    return (z / lengths).astype(np.float32)
+    return np.asarray(z / lengths, np.float32)
 
 
 def load_embedder(name: str | os.PathLike[str] = "face", *, device: str | torch.device = "auto") -> Embedder:

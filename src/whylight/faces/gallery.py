@@ -6,13 +6,11 @@ A person's template is the mean direction of their embeddings; a face is compare
 from __future__ import annotations
 
 import os
-import time
-import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -22,14 +20,13 @@ from whylight.atomic import named_errors
 from whylight.errors import FaceError, WhylightError
 from whylight.faces import galleryfile, threshold
 from whylight.faces.embed import Embedder
-from whylight.faces.galleryfile import FILE, THUMBNAILS, State
+from whylight.faces.galleryfile import FILE, THUMBNAILS, alone, stamp
+from whylight.faces.gallerystate import State, name_of
 from whylight.faces.threshold import Calibration
-from whylight.lock import only_run
-
-PATIENCE = 10.0  # seconds to wait for another writer; a change takes a fraction of one
 
 
-class Match(NamedTuple):
+@dataclass(frozen=True)
+class Match:
     """Somebody who is alike.
 
     Attributes:
@@ -65,7 +62,7 @@ class Gallery:
         folder = Path(path)
         with named_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
-        with _alone(folder):
+        with alone(folder):
             if (folder / FILE).exists():
                 raise FaceError(5, f"{folder}: there is a gallery already; open it, or choose another folder")
             empty = np.zeros((0, embedder.dimension), np.float32)
@@ -139,7 +136,7 @@ class Gallery:
         return len(self.people)
 
     def __contains__(self, person: object) -> bool:
-        return isinstance(person, str) and _name(person) in self.people
+        return isinstance(person, str) and bool(person.strip()) and name_of(person) in self.people
 
     def __repr__(self) -> str:
         return f"Gallery({os.fspath(self.path)!r}, {len(self)} people, {len(self._state.owners)} pictures, {self.embedder})"
@@ -167,18 +164,19 @@ class Gallery:
             WhylightError: a blank name, or embeddings that are none; or if another process keeps writing here.
             WriteError: if it cannot be written; the gallery is as it was then.
         """
-        name, rows = _name(person), self._rows(embeddings)
+        name, rows = name_of(person), self._state.rows(embeddings)
         digests = ("",) * len(rows) if sources is None else tuple(sources)
         if len(digests) != len(rows):
             raise WhylightError(f"add: {len(rows)} embeddings, but {len(digests)} sources")
         if not len(rows):
             raise WhylightError(f"add: no embedding of {name!r} was given")
-        with self._changing():
-            known = {*self._sources_of(name)} - {""}
-            new = [i for i, digest in enumerate(digests) if digest not in known]
+        with self._changing() as state:
+            known = {*state.sources_of(name)} - {""}
+            new = [i for i, digest in enumerate(digests) if digest not in known and digest not in {*digests[:i]} - {""}]
             if not new and thumbnail is None:
                 return 0
-            state = self._appended({name: rows[new]} if new else {}, tuple(digests[i] for i in new))
+            if new:
+                state = state.appended({name: rows[new]}, tuple(digests[i] for i in new))
             if thumbnail is not None:
                 file = galleryfile.save_thumbnail(self.path, thumbnail)
                 state = replace(state, thumbnails={**state.thumbnails, name: file})
@@ -189,12 +187,12 @@ class Gallery:
         """Add many people in one change: {name: embeddings (N, D) or (D,)}. As `add`, all or none."""
         rows: dict[str, NDArray[np.float32]] = {}
         for person, embeddings in people.items():
-            name, own = _name(person), self._rows(embeddings)
+            name, own = name_of(person), self._state.rows(embeddings)
             if not len(own):
                 raise WhylightError(f"add: no embedding of {name!r} was given")
             rows[name] = np.concatenate([rows[name], own]) if name in rows else own
-        with self._changing():
-            self._write(self._appended(rows, ("",) * sum(map(len, rows.values()))))
+        with self._changing() as state:
+            self._write(state.appended(rows, ("",) * sum(map(len, rows.values()))))
 
     def remove(self, person: str) -> None:
         """Forget a person: their embeddings, name, digests and thumbnail are gone from the folder.
@@ -202,25 +200,15 @@ class Gallery:
         Raises:
             WhylightError: if nobody of that name is enrolled.
         """
-        with self._changing():
-            index = self._index(person)
-            state, name = self._state, self.people[index]
+        with self._changing() as state:
+            index = self._index(person, state)
+            name = state.people[index]
             # The thumbnail first: a kill in between leaves a person without a picture, not a picture of somebody removed.
             if name in state.thumbnails:
                 path = self.path / THUMBNAILS / state.thumbnails[name]
                 with named_errors(path):
                     path.unlink(missing_ok=True)
-            others = state.owners != index
-            owners = state.owners[others]
-            state = replace(
-                state,
-                people=(*self.people[:index], *self.people[index + 1 :]),
-                embeddings=state.embeddings[others],
-                owners=np.where(owners > index, owners - 1, owners).astype(np.int32),
-                sources=tuple(source for source, kept in zip(state.sources, others, strict=True) if kept),
-                thumbnails={key: file for key, file in state.thumbnails.items() if key != name},
-            )
-            self._write(state)
+            self._write(state.without(index))
 
     def search(self, embedding: ArrayLike, k: int = 5) -> list[Match]:
         """The k most alike people, the most alike first; fewer where fewer are enrolled.
@@ -232,22 +220,24 @@ class Gallery:
         Raises:
             WhylightError: another shape, not finite, zero, or k below 1.
         """
-        rows = self._rows(embedding)
+        state = self._state
+        rows = state.rows(embedding)
         if len(rows) != 1:
             raise WhylightError(f"search: expected one embedding, got {len(rows)}; search them one by one")
         if k < 1:
             raise WhylightError(f"search: k must be at least 1, not {k}")
-        similarities = self._templates @ rows[0]  # (P,)
+        similarities = state.templates @ rows[0]  # (P,)
         k = min(k, len(similarities))
         if not k:
             return []
         best = np.argpartition(-similarities, k - 1)[:k]
         best = best[np.lexsort((best, -similarities[best]))]  # equal ones in the order of people
-        return [Match(self.people[i], int(i), float(similarities[i])) for i in best]
+        return [Match(state.people[i], int(i), float(similarities[i])) for i in best]
 
     def similarities(self, embeddings: ArrayLike) -> NDArray[np.float32]:
         """How alike each of (N, D) embeddings is to each person's template: (N, P)."""
-        return np.asarray(self._rows(embeddings) @ self._templates.T, np.float32)
+        state = self._state
+        return np.asarray(state.rows(embeddings) @ state.templates.T, np.float32)
 
     def template(self, person: str) -> NDArray[np.float32]:
         """A person's template, (D,) of length 1.
@@ -255,19 +245,22 @@ class Gallery:
         Raises:
             WhylightError: if nobody of that name is enrolled.
         """
-        return self._templates[self._index(person)].copy()
+        state = self._state
+        return np.array(state.templates[self._index(person, state)])
 
     def embeddings(self, person: str) -> NDArray[np.float32]:
         """A person's embeddings, (N, D). Raises as `template` does."""
-        return self._state.embeddings[self._state.owners == self._index(person)]
+        state = self._state
+        return np.array(state.embeddings[state.owners == self._index(person, state)])
 
     def sources(self, person: str) -> tuple[str, ...]:
         """Digests of the pictures that a person has; none for somebody who is not enrolled."""
-        return self._sources_of(_name(person))
+        return self._state.sources_of(name_of(person))
 
     def thumbnail(self, person: str) -> Path | None:
         """The file of a person's thumbnail, or None. Raises as `template` does."""
-        file = self._state.thumbnails.get(self.people[self._index(person)])
+        state = self._state
+        file = state.thumbnails.get(state.people[self._index(person, state)])
         path = None if file is None else self.path / THUMBNAILS / file
         return path if path is not None and path.is_file() else None
 
@@ -282,12 +275,11 @@ class Gallery:
         Raises:
             WhylightError: the gallery has no pictures to choose on, or the shares are wrong.
         """
-        with self._changing():
-            state = self._state
-            scores = threshold.leave_one_out(state.embeddings, state.owners, len(self))
+        with self._changing() as state:
+            scores = threshold.leave_one_out(state.embeddings, state.owners, len(state.people))
             made = threshold.calibrate(
                 scores,
-                people=len(self),
+                people=len(state.people),
                 state=state.digest,
                 false_rejects=false_rejects,
                 false_accepts=false_accepts,
@@ -297,108 +289,33 @@ class Gallery:
 
     def refresh(self) -> None:
         """Read again what is on disk, if another process has changed it. Raises as `open` does."""
-        if self._stamp != _stamp(self.path):
+        if self._stamp != stamp(self.path):
+            was = self._state
             self._read()
+            if self._state.fingerprint != was.fingerprint:
+                raise FaceError(
+                    5,
+                    f"{self.path}: the gallery was replaced by one of another network, {self.embedder}; open it again",
+                )
 
     def _read(self) -> None:
-        stamp = _stamp(self.path)
-        state = galleryfile.read(self.path)
-        self._keep(state, stamp)
+        before = stamp(self.path)
+        self._state, self._stamp = galleryfile.read(self.path), before
 
     def _write(self, state: State) -> None:
         galleryfile.write(self.path, state)
-        self._keep(state, _stamp(self.path))
+        self._state, self._stamp = state, stamp(self.path)
         galleryfile.sweep(self.path, state)
 
-    def _keep(self, state: State, stamp: tuple[int, ...] | None) -> None:
-        sums, _ = threshold.sums_of(state.embeddings, state.owners, len(state.people))
-        self._templates = threshold.directions(sums).astype(np.float32)  # (P, D)
-        self._state, self._stamp = state, stamp
-
     @contextmanager
-    def _changing(self) -> Iterator[None]:
-        """Have the folder to oneself, with what is on disk at hand."""
-        with _alone(self.path):
+    def _changing(self) -> Iterator[State]:
+        """Have the folder to oneself, and what is on disk."""
+        with alone(self.path):
             self.refresh()
-            yield
+            yield self._state
 
-    def _appended(self, rows: Mapping[str, NDArray[np.float32]], sources: tuple[str, ...]) -> State:
-        state = self._state
-        people = dict.fromkeys((*state.people, *rows))
-        index = {name: i for i, name in enumerate(people)}
-        owners = [np.full(len(own), index[name], np.int32) for name, own in rows.items()]
-        return replace(
-            state,
-            people=tuple(people),
-            embeddings=np.concatenate([state.embeddings, *rows.values()]),
-            owners=np.concatenate([state.owners, *owners]),
-            sources=(*state.sources, *sources),
-        )
-
-    def _sources_of(self, name: str) -> tuple[str, ...]:
-        if name not in self.people:
-            return ()
-        index = self.people.index(name)
-        return tuple(self._state.sources[i] for i in np.flatnonzero(self._state.owners == index))
-
-    def _index(self, person: str) -> int:
-        name = _name(person)
-        if name not in self.people:
-            raise WhylightError(f"{self.path}: nobody called {name!r} is enrolled")
-        return self.people.index(name)
-
-    def _rows(self, embeddings: ArrayLike) -> NDArray[np.float32]:
-        """(N, D) float32 of length 1."""
-        rows = np.asarray(embeddings, np.float64)
-        rows = rows[None] if rows.ndim == 1 else rows
-        dimension = self._state.embeddings.shape[1]
-        if rows.ndim != 2 or rows.shape[1] != dimension:
-            raise WhylightError(
-                f"embeddings of shape {rows.shape}: {self.path} holds embeddings of {dimension} numbers, from {self.embedder}"
-            )
-        lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-        if not np.isfinite(lengths).all() or not (lengths > 0).all():
-            raise WhylightError("embeddings must be finite and not zero, or they have no direction")
-        return (rows / lengths).astype(np.float32)
-
-
-def _name(person: str) -> str:
-    name = unicodedata.normalize("NFC", person)
-    if not name.strip():
-        raise WhylightError(f"person: a name must not be blank, got {person!r}")
-    return name
-
-
-def _stamp(folder: Path) -> tuple[int, ...] | None:
-    """What changes whenever the gallery's file is replaced."""
-    try:
-        found = (folder / FILE).stat()
-    except OSError:
-        return None
-    return found.st_ino, found.st_mtime_ns, found.st_size
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Keep other writers out, after waiting for one that is at work.
-
-    Raises:
-        WhylightError: if another does not finish.
-        WriteError: if the folder cannot be written.
-    """
-    until = time.monotonic() + PATIENCE
-    with ExitStack() as stack:
-        while True:
-            try:
-                with named_errors(folder):
-                    stack.enter_context(only_run(folder))
-                break
-            except WhylightError as error:
-                if type(error) is not WhylightError:  # not a lock that is taken
-                    raise
-                if time.monotonic() > until:
-                    raise WhylightError(
-                        f"{folder}: another process keeps writing into this gallery; try again later"
-                    ) from error
-                time.sleep(0.02)
-        yield
+    def _index(self, person: str, state: State) -> int:
+        index = state.index(name_of(person))
+        if index is None:
+            raise WhylightError(f"{self.path}: nobody called {person!r} is enrolled")
+        return index

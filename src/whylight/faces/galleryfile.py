@@ -5,67 +5,34 @@ Names, settings and embeddings share one file, so that no kill can leave names w
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 import secrets
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import safetensors
 import safetensors.numpy
-from numpy.typing import NDArray
 from PIL import Image
 
 from whylight.atomic import named_errors, replacing
-from whylight.errors import FaceError
+from whylight.errors import FaceError, WhylightError
+from whylight.faces.gallerystate import State
 from whylight.faces.threshold import Calibration
+from whylight.lock import only_run
 
 FILE = "gallery.safetensors"
 THUMBNAILS = "thumbnails"
 KEY = "whylight.gallery"  # our entry in the file's metadata
 FORMAT = 1
 LARGEST = 224  # pixels of a thumbnail's longer side
+PATIENCE = 10.0  # seconds to wait for another writer; a change takes a fraction of one
 
 _THUMBNAIL = re.compile(r"[0-9a-f]{16}\.jpg")  # made by us, never from a person's name: no name can point elsewhere
-
-
-@dataclass(frozen=True, eq=False)
-class State:
-    """All that a gallery holds.
-
-    Attributes:
-        embedder: the name of the network that made the embeddings.
-        fingerprint: what tells that network from others.
-        is_identity: whether it was trained to tell people apart.
-        people: their names, in the order in which they were added.
-        embeddings: (N, D) float32, rows of length 1.
-        owners: (N,) int32, whose each is: an index into `people`.
-        sources: for each a digest by which the same picture is known again; "" where there is none.
-        thumbnails: names of files, by person.
-        calibration: how the threshold was chosen; None where it was not.
-    """
-
-    embedder: str
-    fingerprint: str
-    is_identity: bool
-    people: tuple[str, ...]
-    embeddings: NDArray[np.float32]
-    owners: NDArray[np.int32]
-    sources: tuple[str, ...]
-    thumbnails: Mapping[str, str] = field(default_factory=dict)
-    calibration: Calibration | None = None
-
-    @property
-    def digest(self) -> str:
-        """SHA-256 over the embeddings and whose they are."""
-        digest = hashlib.sha256(f"{self.embeddings.shape} {len(self.people)}\n".encode())
-        digest.update(np.ascontiguousarray(self.embeddings, "<f4").tobytes())
-        digest.update(np.ascontiguousarray(self.owners, "<i4").tobytes())
-        return digest.hexdigest()
 
 
 def write(folder: Path, state: State) -> None:
@@ -159,6 +126,41 @@ def sweep(folder: Path, state: State) -> None:
         if _THUMBNAIL.fullmatch(path.name) and path.name not in kept:
             with named_errors(path):
                 path.unlink(missing_ok=True)
+
+
+def stamp(folder: Path) -> tuple[int, ...] | None:
+    """What changes whenever the gallery's file is replaced."""
+    try:
+        found = (folder / FILE).stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns, found.st_size
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Keep other writers out, after waiting for one that is at work.
+
+    Raises:
+        WhylightError: if another does not finish.
+        WriteError: if the folder cannot be written.
+    """
+    until = time.monotonic() + PATIENCE
+    with ExitStack() as stack:
+        while True:
+            try:
+                with named_errors(folder):
+                    stack.enter_context(only_run(folder))
+                break
+            except WhylightError as error:
+                if type(error) is not WhylightError:  # not a lock that is taken
+                    raise
+                if time.monotonic() > until:
+                    raise WhylightError(
+                        f"{folder}: another process keeps writing into this gallery; try again later"
+                    ) from error
+                time.sleep(0.02)
+        yield
 
 
 def _check(state: State, sha256: object) -> None:

@@ -63,7 +63,7 @@ class Calibration:
         accepts = (
             "how many strangers it takes for somebody is not known, since only one person is enrolled"
             if self.false_accepts is None
-            else f"it takes {self.false_accepts:.1%} of {self.impostor} pictures for somebody else when their own person is left out"
+            else f"of {self.impostor} pictures whose own person is left out it takes {self.false_accepts:.1%} for somebody"
         )
         return f"at a similarity of {self.threshold:.3f}, {rejects}, and {accepts}"
 
@@ -99,7 +99,7 @@ def calibrate(
     >>> calibrate(scores, people=2, state="", false_rejects=0.25).threshold
     0.7
     >>> print(calibrate(scores, people=2, state="", false_accepts=0.25))
-    at a similarity of 0.300, it calls 0.0% of 4 pictures of enrolled people unknown, and it takes 25.0% of 4 pictures for …
+    at a similarity of 0.300, it calls 0.0% of 4 pictures of enrolled people unknown, and of 4 pictures whose own …
     """
     genuine, impostor = np.sort(scores.genuine), np.sort(scores.impostor)
     if false_rejects is not None and false_accepts is not None:
@@ -176,4 +176,4 @@ def sums_of(
 def directions(rows: NDArray[np.float64]) -> NDArray[np.float64]:
     """Rows brought to length 1; a row without a direction stays zero, and is like nobody."""
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    return np.divide(rows, lengths, out=np.zeros_like(rows), where=lengths > 1e-9)
+    return np.asarray(np.divide(rows, lengths, out=np.zeros_like(rows), where=lengths > 1e-9))
