@@ -32,6 +32,7 @@ FORMAT = 1
 LARGEST = 224  # pixels of a thumbnail's longer side
 PATIENCE = 10.0  # seconds to wait for another writer; a change takes a fraction of one
 
+_PART = re.compile(r"\.[0-9a-f]{16}\.part")  # what whylight.atomic writes before it takes its name
 _THUMBNAIL = re.compile(r"[0-9a-f]{16}\.jpg")  # made by us, never from a person's name: no name can point elsewhere
 
 
@@ -116,14 +117,16 @@ def save_thumbnail(folder: Path, picture: Image.Image) -> str:
 
 
 def sweep(folder: Path, state: State) -> None:
-    """Delete thumbnails that nobody in the gallery has: of people who were removed, or left by a run that was killed.
+    """Delete what belongs to nobody in the gallery: thumbnails of people who were removed, and what a killed run left.
+
+    For a writer who has the folder to themselves.
 
     Raises:
-        WriteError: if one cannot be deleted.
+        WriteError: if something cannot be deleted.
     """
     kept = set(state.thumbnails.values())
-    for path in (folder / THUMBNAILS).glob("*.jpg"):
-        if _THUMBNAIL.fullmatch(path.name) and path.name not in kept:
+    for path in (*folder.glob(".*.part"), *(folder / THUMBNAILS).glob("*")):
+        if _PART.fullmatch(path.name) or (_THUMBNAIL.fullmatch(path.name) and path.name not in kept):
             with named_errors(path):
                 path.unlink(missing_ok=True)
 
