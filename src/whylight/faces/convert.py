@@ -74,7 +74,8 @@ def convert(
     checksum = "" if not source.is_file() else check_pin(source) if pin else sha256(source)
     weights = read_weights(source, channels=channels)
     network = build(weights.tensors)
-    count = int(network.fc8.out_features)
+    count = len(weights.tensors["fc8.bias"])
+    golden = golden_output(Model(network, preprocessing=preprocessing(), layer=LAYER))
     facts = {
         "format": 1,
         "source": source.name,
@@ -82,7 +83,7 @@ def convert(
         "sha256": checksum,
         "channels": "bgr",
         "names": None if names is None else list(read_names(names, count)),
-        "golden": golden_output(Model(network, preprocessing=preprocessing(), layer=LAYER)),
+        "golden": golden,
     }
     with named_errors(target):
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -90,7 +91,7 @@ def convert(
             file.write(safetensors.torch.save(weights.tensors, metadata={KEY: json.dumps(facts)}))
             file.flush()
             again = Model(build(read(Path(file.name))), preprocessing=preprocessing(), layer=LAYER)
-            difference = check_golden(target, again, facts["golden"])
+            difference = check_golden(target, again, golden)
     if pin:
         keep_pin(source, checksum)
     parameters = sum(tensor.numel() for tensor in weights.tensors.values())

@@ -75,7 +75,7 @@ def _read() -> dict[str, dict[str, str]]:
     file = pins_file()
     try:
         pins = json.loads(file.read_text("utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return {}
     except (OSError, ValueError) as error:
         raise ModelError(f"{file}: the checksums of weights cannot be read ({error}); mend or remove it") from error

@@ -8,7 +8,6 @@ than blue. Ports that subtract (129.1863, 104.7624, 93.5940) from blue, green, r
 from __future__ import annotations
 
 import os
-from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -51,7 +50,7 @@ class ToBlueGreenRed(nn.Module):
         return x.flip(1)
 
 
-class VggFace(nn.Sequential):
+class VggFace(nn.Module):
     """VGG-16 with Oxford's names of the layers: (N, 3, 224, 224) red, green, blue → logits (N, classes).
 
     Args:
@@ -68,7 +67,15 @@ class VggFace(nn.Sequential):
         hidden: tuple[int, int] = (4096, 4096),
         classes: int = 2622,
     ) -> None:
-        super().__init__(OrderedDict(_layers(widths, hidden, classes)))
+        super().__init__()
+        for name, layer in _layers(widths, hidden, classes):
+            self.add_module(name, layer)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Run one layer after the other."""
+        for layer in self.children():
+            x = layer(x)
+        return x
 
 
 def _layers(widths: tuple[int, ...], hidden: tuple[int, int], classes: int) -> Iterator[tuple[str, nn.Module]]:
@@ -136,10 +143,10 @@ def load_vggface(
         weights = read_weights(file, channels=channels)
         facts = read_facts(file) if weights.kind == "plain" else None
         network = build(weights.tensors)
-        count = network.fc8.out_features
+        count = len(weights.tensors["fc8.bias"])
         stored = (facts or {}).get("names")
         if names is not None:
-            classes: tuple[str, ...] | None = read_names(names, int(count))
+            classes: tuple[str, ...] | None = read_names(names, count)
         elif isinstance(stored, list) and all(isinstance(name, str) for name in stored):
             classes = tuple(stored)
         else:

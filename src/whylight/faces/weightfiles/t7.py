@@ -76,7 +76,7 @@ def read(path: Path, channels: Channels | None = None) -> dict[str, Tensor]:
     """
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
         reader = _Reader(path, content)
-        network = reader.object()
+        network = reader.anything()
         if not isinstance(network, _Layer):
             raise ModelError(f"{path}: holds no network (nn.Sequential), but {_what(network)}")
         layers = [(f"{layer.kind} {i}", *reader.weights(layer)) for i, layer in enumerate(reader.weighted(network), 1)]
@@ -92,11 +92,11 @@ class _Reader:
         self.at = 0
         self.known: dict[int, object] = {}
 
-    def object(self, depth: int = 0) -> object:
+    def anything(self, depth: int = 0) -> object:
         """The next object: None, float, str, bool, dict, `_Layer`, `_View` or `_Storage`."""
         if depth > _DEEPEST:
             raise self.error("its tables lie too deep in each other")
-        tag = self.int()
+        tag = self.int32()
         if tag == NIL:
             return None
         if tag == NUMBER:
@@ -104,7 +104,7 @@ class _Reader:
         if tag == STRING:
             return self.text()
         if tag == BOOLEAN:
-            return self.int() != 0
+            return self.int32() != 0
         if tag in _FUNCTIONS:
             raise ModelError(
                 f"{self.path}: refused: at byte {self.at - 4} begins a function, which could run code; it was not read. "
@@ -112,7 +112,7 @@ class _Reader:
             )
         if tag not in (TABLE, OBJECT):
             raise self.error(f"an object has tag {tag}, which does not exist")
-        index = self.int()
+        index = self.int32()
         if index in self.known:
             return self.known[index]
         if tag == TABLE:
@@ -141,36 +141,36 @@ class _Reader:
             )
         layer = _Layer(name)
         self.known[index] = layer
-        if self.int() != TABLE:
+        if self.int32() != TABLE:
             raise self.error(f"the fields of a {name} are no table")
-        self.known[self.int()] = layer.fields
+        self.known[self.int32()] = layer.fields
         self.fill(layer.fields, depth + 1)
         return layer
 
     def fill(self, table: dict[object, object], depth: int) -> None:
-        count = self.int()
+        count = self.int32()
         if not 0 <= count <= (len(self.content) - self.at) // 8:  # a key and a value are two tags at least
             raise self.error(f"a table has {count} entries, more than the file can hold")
         for _ in range(count):
-            key, value = self.object(depth + 1), self.object(depth + 1)
+            key, value = self.anything(depth + 1), self.anything(depth + 1)
             if not isinstance(key, (str, float, bool)):
                 raise self.error(f"the key of a table is {_what(key)}")
             table[key] = value
 
     def view(self, depth: int) -> _View:
-        dimensions = self.int()
+        dimensions = self.int32()
         if not 0 <= dimensions <= 8:
             raise self.error(f"a tensor has {dimensions} dimensions")
-        sizes = tuple(self.long() for _ in range(dimensions))
-        strides = tuple(self.long() for _ in range(dimensions))
-        offset = self.long() - 1
-        storage = self.object(depth + 1)
+        sizes = tuple(self.int64() for _ in range(dimensions))
+        strides = tuple(self.int64() for _ in range(dimensions))
+        offset = self.int64() - 1
+        storage = self.anything(depth + 1)
         if storage is not None and not isinstance(storage, _Storage):
             raise self.error(f"the storage of a tensor is {_what(storage)}")
         return _View(sizes, strides, offset, storage)
 
     def storage(self, kind: str) -> _Storage:
-        count = self.long()
+        count = self.int64()
         width = np.dtype(_NUMBERS[kind]).itemsize
         if not 0 <= count * width <= len(self.content) - self.at:
             raise self.error(
@@ -233,14 +233,14 @@ class _Reader:
         # A copy: the file is closed before the tensor is used.
         return torch.from_numpy(numbers.copy()).as_strided(view.sizes, view.strides)
 
-    def int(self) -> int:
+    def int32(self) -> int:
         return int(self.unpack("<i"))
 
-    def long(self) -> int:
+    def int64(self) -> int:
         return int(self.unpack("<q"))
 
     def text(self) -> str:
-        length = self.int()
+        length = self.int32()
         if not 0 <= length <= min(_LONGEST, len(self.content) - self.at):
             raise self.error(f"a string has {length} bytes")
         self.at += length
