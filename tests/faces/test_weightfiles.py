@@ -1,0 +1,451 @@
+"""The forms in which VGG-Face circulates: the same numbers from each, and nothing run, followed or believed that should not be."""
+
+from __future__ import annotations
+
+import contextlib
+import pickle
+import struct
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import safetensors.torch
+import torch
+
+from vggfiles import (
+    LAYERS,
+    T7,
+    Layer,
+    State,
+    as_rgb,
+    proto,
+    random_state,
+    t7_layers,
+    varint,
+    write_caffemodel,
+    write_h5,
+    write_keras3,
+    write_pth,
+    write_safetensors,
+    write_t7,
+)
+from whylight.errors import ModelError
+from whylight.faces.weightfiles import read_weights
+
+WRITERS: dict[str, tuple[str, Callable[[Path, State], Path]]] = {
+    "pth": ("pth", write_pth),
+    "pth, older form": ("pth", lambda path, state: write_pth(path, state, legacy=True)),
+    "t7": ("t7", lambda path, state: write_t7(path, Layer("nn.Sequential", modules=t7_layers(state)))),
+    "t7, four dimensions": (
+        "t7",
+        lambda path, state: write_t7(path, Layer("nn.Sequential", modules=t7_layers(state, flat=False))),
+    ),
+    "caffemodel, V1": ("caffemodel", write_caffemodel),
+    "caffemodel, V2": ("caffemodel", lambda path, state: write_caffemodel(path, state, version=2)),
+    "h5, dense": ("keras_h5", write_h5),
+    "h5, convolutions": ("keras_h5", lambda path, state: write_h5(path, state, dense=False)),
+    "h5, whole model": ("keras_h5", lambda path, state: write_h5(path, state, whole=True)),
+    "h5, layers without names": ("keras_h5", lambda path, state: write_h5(path, state, dense=False, named=False)),
+    "h5, Keras 3": ("keras_h5", write_keras3),
+    "safetensors": ("plain", write_safetensors),
+}
+
+
+@pytest.fixture(scope="module")
+def state() -> State:
+    return random_state()
+
+
+@pytest.mark.parametrize("form", WRITERS)
+def test_every_form_holds_the_same_numbers(tmp_path: Path, state: State, form: str) -> None:
+    kind, write = WRITERS[form]
+    found = read_weights(write(tmp_path / "weights.bin", state))  # the name says nothing
+    assert found.kind == kind
+    assert list(found.tensors) == [f"{name}.{what}" for name in LAYERS for what in ("weight", "bias")]
+    for name, tensor in found.tensors.items():
+        assert tensor.dtype == torch.float32
+        assert tensor.is_contiguous()
+        assert torch.equal(tensor, state[name]), name
+
+
+@pytest.mark.parametrize("form", ["pth", "pth, older form", "t7", "caffemodel, V1", "caffemodel, V2", "h5, dense"])
+def test_a_file_that_is_cut_off_anywhere(tmp_path: Path, form: str) -> None:
+    whole = WRITERS[form][1](tmp_path / "whole", random_state((1, 1, 1, 1, 1), (2, 2), 2)).read_bytes()
+    part = tmp_path / "part.weights"
+    for keep in (*range(0, 300, 7), *range(300, len(whole) - 8, max(1, len(whole) // 60))):
+        part.write_bytes(whole[:keep])
+        with pytest.raises(ModelError, match=r"part\.weights: "):
+            read_weights(part)
+
+
+@pytest.mark.parametrize("form", ["pth, older form", "t7", "caffemodel, V1", "caffemodel, V2", "safetensors"])
+def test_damage_is_an_error_or_other_numbers_but_no_crash(tmp_path: Path, form: str) -> None:
+    whole = WRITERS[form][1](tmp_path / "whole", random_state((1, 1, 1, 1, 1), (2, 2), 2)).read_bytes()
+    part = tmp_path / "damaged.weights"
+    draw = torch.Generator().manual_seed(0)
+    for _ in range(120):
+        damaged = bytearray(whole)
+        at = int(torch.randint(len(whole), (1,), generator=draw))
+        damaged[at : at + 8] = bytes(torch.randint(256, (8,), generator=draw).tolist())[: len(whole) - at]
+        part.write_bytes(damaged)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # PyTorch's, on what it reads in a damaged pickle
+            with contextlib.suppress(ModelError):
+                read_weights(part)
+
+
+class Evil:
+    """What a pickle may do to whoever opens it."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Path.touch, (Path("/tmp/whylight-was-run"),)
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+def test_code_in_a_pickle_is_refused_and_not_run(tmp_path: Path, state: State, legacy: bool) -> None:
+    path = tmp_path / "evil.pth"
+    torch.save({**state, "extra": Evil()}, path, _use_new_zipfile_serialization=not legacy)
+    with pytest.raises(ModelError, match=r"evil\.pth: refused: it holds more than tensors"):
+        read_weights(path)
+    path.write_bytes(pickle.dumps(Evil()))
+    with pytest.raises(
+        ModelError, match=r"evil\.pth: this is a Python pickle, which could run code, so it was not read"
+    ):
+        read_weights(path)
+    assert not Path("/tmp/whylight-was-run").exists()
+
+
+@pytest.mark.parametrize("tag", [6, 7, 8])
+def test_a_function_in_a_t7_is_refused_unread(tmp_path: Path, tag: int) -> None:
+    file = T7()
+    file.klass("nn.Sequential")
+    file.reference(3)
+    file.int(1)
+    file.object("hook")
+    file.int(tag)  # and nothing behind it: what would be its byte code is not asked for
+    path = tmp_path / "VGG_FACE.t7"
+    path.write_bytes(b"".join(file.parts))
+    with pytest.raises(ModelError, match=r"VGG_FACE\.t7: refused: at byte \d+ begins a function"):
+        read_weights(path)
+
+
+def test_an_unknown_class_in_a_t7_is_refused_unread(tmp_path: Path) -> None:
+    file = T7()
+    file.klass("os.Executor")
+    path = tmp_path / "a.t7"
+    path.write_bytes(b"".join(file.parts))
+    with pytest.raises(ModelError, match=r"a\.t7: refused: .* class 'os\.Executor'"):
+        read_weights(path)
+
+
+def test_t7_tensors_that_share_one_storage(tmp_path: Path, state: State) -> None:
+    flat = torch.cat([tensor.reshape(-1) for tensor in state.values()]).double()  # as getParameters() leaves a network
+    views, at = {}, 0
+    for name, tensor in state.items():
+        views[name] = flat[at : at + tensor.numel()].view(tensor.shape)
+        at += tensor.numel()
+    found = read_weights(write_t7(tmp_path / "a.t7", Layer("nn.Sequential", modules=t7_layers(views)))).tensors
+    assert all(torch.equal(found[name], state[name]) for name in state)
+
+
+def test_t7_networks_in_networks_and_fields_of_other_kinds(tmp_path: Path, state: State) -> None:
+    layers = t7_layers(state)
+    inner = Layer("nn.Sequential", modules=layers[:20], note={"a": [1, 2, {"b": True}], 3.5: None})
+    path = write_t7(
+        tmp_path / "a.t7", Layer("nn.Sequential", modules=[inner, Layer("nn.Sequential", modules=layers[20:])])
+    )
+    found = read_weights(path).tensors
+    assert all(torch.equal(found[name], state[name]) for name in state)
+
+
+def _t7_storage(count: int) -> bytes:
+    file = T7()
+    file.klass("torch.FloatTensor")
+    file.int(1)
+    file.longs(4, 1, 1)
+    file.klass("torch.FloatStorage")
+    file.longs(count)
+    file.parts.append(bytes(16))
+    return b"".join(file.parts)
+
+
+def _t7_of(*parts: int) -> bytes:
+    return struct.pack(f"<{len(parts)}i", *parts)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (_t7_storage(2**40), "a storage of 1099511627776 numbers does not fit"),
+        (_t7_storage(2**62), "does not fit"),
+        (_t7_storage(-1), "a storage of -1 numbers"),
+        (_t7_of(3, 1, 2**31 - 1), "a table has 2147483647 entries, more than the file can hold"),
+        (_t7_of(3, 1, -5), "a table has -5 entries"),
+        (_t7_of(4, 1, 2**31 - 1), "a string has 2147483647 bytes"),
+        (_t7_of(3, 1, 1, 99, 0, 0), "tag 99, which does not exist"),
+        (b"".join(_t7_of(3, i, 1, 1) + bytes(8) for i in range(1000)) + bytes(9000), "too deep in each other"),
+        (_t7_of(3, 1, 1, 0, 0) + bytes(8), "the key of a table is a NoneType"),
+        (_t7_of(3, 1, 0), "holds no network"),
+    ],
+)
+def test_lengths_in_a_t7_are_not_believed(tmp_path: Path, content: bytes, said: str) -> None:
+    path = tmp_path / "a.t7"
+    path.write_bytes(content)
+    with pytest.raises(ModelError, match=said):
+        read_weights(path)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "strides", "offset"),
+    [
+        ((2**40, 27), (0, 1), 1),
+        ((4, 27), (27, 2), 1),
+        ((4, 27), (27, 1), 2),
+        ((4, 27), (27, 1), -3),
+        ((4, 27), (27, -1), 1),
+    ],
+)
+def test_t7_views_past_their_storage(
+    tmp_path: Path, state: State, sizes: tuple[int, ...], strides: tuple[int, ...], offset: int
+) -> None:
+    file = T7()
+    file.klass("nn.Sequential")
+    file.reference(3)
+    file.int(1)
+    file.object("modules")
+    file.reference(3)
+    file.int(1)
+    file.object(1)
+    file.klass("nn.Linear")
+    file.reference(3)
+    file.int(2)
+    file.object("bias")
+    file.object(torch.zeros(4))
+    file.object("weight")
+    file.klass("torch.FloatTensor")
+    file.int(2)
+    file.longs(*sizes, *strides, offset)
+    file.klass("torch.FloatStorage")
+    file.longs(108)
+    file.parts.append(bytes(4 * 108))
+    path = tmp_path / "a.t7"
+    path.write_bytes(b"".join(file.parts))
+    with pytest.raises(ModelError, match=r"the weight of a nn\.Linear.*reaches past its 108 numbers"):
+        read_weights(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (varint(100 << 3 | 2) + varint(2**40), "field 100 has 1099511627776 bytes, of which 0 are there"),
+        (proto(1, b"net") + b"\xff" * 12, "more than ten bytes"),
+        (proto(1, b"net") + varint(7 << 3 | 3), "field 7 is of kind 3"),
+        (proto(1, b"net"), "no layer in it has any"),
+        (
+            proto(100, proto(1, b"conv1_1") + 2 * proto(7, proto(7, proto(1, varint(2**50))) + proto(5, bytes(8)))),
+            "layer 'conv1_1' has 2 numbers for a shape of",
+        ),
+        (proto(100, proto(1, b"conv1_1") + 2 * proto(7, proto(5, bytes(7)))), "has a part of a number"),
+        (proto(100, proto(1, b"conv1_1") + proto(7, b"")), "has weights but no bias"),
+        (proto(100, proto(7, varint(5 << 3 | 5) + bytes(4))), "one by one"),
+    ],
+)
+def test_lengths_in_a_caffemodel_are_not_believed(tmp_path: Path, content: bytes, said: str) -> None:
+    path = tmp_path / "a.caffemodel"
+    path.write_bytes(content)
+    with pytest.raises(ModelError, match=rf"a\.caffemodel.*{said}"):
+        read_weights(path)
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+def test_lengths_in_a_pth_are_not_believed(tmp_path: Path, legacy: bool) -> None:
+    path = write_pth(tmp_path / "a.pth", random_state(), legacy=legacy)
+    content = path.read_bytes()
+    small, large = b"K\x04", b"J\xff\xff\xff\x7f"  # BININT1 4 → BININT 2147483647, before what ends a storage's tuple
+    small, large = (part + (b"Nt" if legacy else b"t") for part in (small, large))
+    assert small in content
+    if legacy:
+        content = content.replace(small, large, 1)
+        path.write_bytes(content)
+    else:
+        import zipfile
+
+        with zipfile.ZipFile(path) as archive:
+            entries = {entry: archive.read(entry) for entry in archive.namelist()}
+        with zipfile.ZipFile(path, "w") as archive:
+            for name, data in entries.items():
+                archive.writestr(name, data.replace(small, large, 1) if name.endswith("data.pkl") else data)
+    with pytest.raises(ModelError, match=r"a\.pth: damaged.*speaks of 2147483647 numbers"):
+        read_weights(path)
+
+
+def test_a_pth_that_unpacks_to_more_is_refused(tmp_path: Path) -> None:
+    import zipfile
+
+    path = tmp_path / "bomb.pth"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("bomb/data.pkl", bytes(50_000_000))
+    with pytest.raises(ModelError, match=r"bomb\.pth: damaged.*unpacks to 50000000 bytes"):
+        read_weights(path)
+
+
+def test_a_few_numbers_shown_many_times_are_refused(tmp_path: Path, state: State) -> None:
+    path = tmp_path / "a.pth"
+    torch.save({**state, "fc6.weight": torch.zeros(1).expand(1000, 8 * 49), "fc6.bias": torch.zeros(1000)}, path)
+    with pytest.raises(ModelError, match=r"fc6\.weight has shape \(1000, 392\) and fewer numbers"):
+        read_weights(path)
+
+
+def test_h5_links_and_arrays_outside_are_not_followed(tmp_path: Path, state: State) -> None:
+    import h5py
+
+    other = write_h5(tmp_path / "other.h5", state)
+    for what in ("link", "soft", "external", "virtual"):
+        path = write_h5(tmp_path / f"{what}.h5", state)
+        with h5py.File(path, "a") as file:
+            kernel = file["fc7/fc7/kernel:0"]
+            shape = kernel.shape
+            del file["fc7/fc7/kernel:0"]
+            if what == "link":
+                file["fc7/fc7/kernel:0"] = h5py.ExternalLink(str(other), "fc7/fc7/kernel:0")
+            elif what == "soft":
+                file["fc7/fc7/kernel:0"] = h5py.SoftLink("/fc8/fc8/kernel:0")
+            elif what == "external":
+                file["fc7/fc7"].create_dataset(
+                    "kernel:0", shape, "f4", external=[(str(tmp_path / "raw"), 0, h5py.h5f.UNLIMITED)]
+                )
+            else:
+                layout = h5py.VirtualLayout(shape, "f4")
+                layout[:] = h5py.VirtualSource(str(other), "fc7/fc7/kernel:0", shape)
+                file["fc7/fc7"].create_virtual_dataset("kernel:0", layout)
+        said = "it was not followed" if what in ("link", "soft") else "lie in another file"
+        with pytest.raises(ModelError, match=rf"{what}\.h5: .*{said}"):
+            read_weights(path)
+
+
+def test_h5_shapes_are_not_believed(tmp_path: Path, state: State) -> None:
+    import h5py
+
+    for shape, said in (
+        ((2**20, 2**20), "which VGG-Face has not"),
+        ((2**13, 2**14), "unpacks to 536870912 bytes from"),
+    ):
+        path = write_h5(tmp_path / "a.h5", state)
+        with h5py.File(path, "a") as file:
+            del file["fc7/fc7/kernel:0"]
+            file["fc7/fc7"].create_dataset("kernel:0", shape, "f4", chunks=(64, 64), compression="gzip")
+        assert path.stat().st_size < 2**20
+        with pytest.raises(ModelError, match=said):
+            read_weights(path)
+
+
+def test_h5_of_the_first_keras(tmp_path: Path, state: State) -> None:
+    """Kernels (out, in, height, width): Theano turns them by 180°, TensorFlow does not, and a file may not say which it was."""
+    import h5py
+
+    for backend in (None, "theano", "tensorflow"):
+        path = tmp_path / "a.h5"
+        with h5py.File(path, "w") as file:
+            file.attrs["layer_names"] = [name.encode() for name in LAYERS]
+            if backend:
+                file.attrs["backend"] = backend
+            for name in LAYERS:
+                weight = state[f"{name}.weight"]
+                if name.startswith("fc"):
+                    weight = weight.T
+                elif backend == "theano":
+                    weight = weight.flip(2, 3)
+                file[f"{name}/{name}_W"], file[f"{name}/{name}_b"] = weight.numpy(), state[f"{name}.bias"].numpy()
+                file[name].attrs["weight_names"] = [f"{name}_W".encode(), f"{name}_b".encode()]
+        if backend is None:
+            with pytest.raises(ModelError, match=r"a\.h5: .*does not say whether for Theano"):
+                read_weights(path)
+        else:
+            found = read_weights(path).tensors
+            assert all(torch.equal(found[name], state[name]) for name in state)
+
+
+def test_names_of_other_ports(tmp_path: Path, state: State) -> None:
+    path = tmp_path / "a.pth"
+    ported = {  # of the .t7: blue, green, red
+        f"module.features.conv_{name[4:]}" if name.startswith("conv") else f"module.fc.{name}": tensor
+        for name, tensor in state.items()
+    }
+    torch.save({"state_dict": ported}, path)
+    assert torch.equal(read_weights(path).tensors["conv1_1.weight"], state["conv1_1.weight"])
+    numbers = [f"features.{i}" for i in (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28)] + [
+        f"classifier.{i}" for i in (0, 3, 6)
+    ]
+    torch.save(
+        {
+            f"{number}.{what}": as_rgb(state)[f"{name}.{what}"]
+            for number, name in zip(numbers, LAYERS, strict=True)
+            for what in ("weight", "bias")
+        },
+        path,
+    )
+    found = read_weights(path).tensors
+    assert all(torch.equal(found[name], state[name]) for name in state)
+
+
+def test_the_order_of_the_colours_can_be_told(tmp_path: Path, state: State) -> None:
+    path = write_caffemodel(tmp_path / "a.caffemodel", as_rgb(state))
+    assert torch.equal(read_weights(path, channels="rgb").tensors["conv1_1.weight"], state["conv1_1.weight"])
+    path = write_pth(tmp_path / "a.pth", as_rgb(state))
+    assert torch.equal(read_weights(path, channels="bgr").tensors["conv1_1.weight"], state["conv1_1.weight"])
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"fc6.weight": torch.zeros(12, 8 * 36)}, r"fc6\.weight has shape \(12, 288\); .*\(outputs, 8 × 7 × 7\)"),
+        ({"conv2_1.weight": torch.zeros(5, 3, 3, 3)}, r"conv2_1\.weight has shape .*needs \(outputs, 4 × 3 × 3\)"),
+        ({"conv5_1.weight": torch.zeros(8, 7, 5, 5)}, r"conv5_1\.weight has shape"),
+        ({"conv3_1.bias": torch.zeros(3)}, r"conv3_1\.bias has 3 numbers, and conv3_1\.weight 6 outputs"),
+        ({"fc8.weight": torch.full((6, 10), float("nan"))}, r"fc8\.weight holds NaN"),
+        ({"fc8.weight": torch.zeros(6, 10, dtype=torch.int64)}, r"fc8\.weight is torch\.int64"),
+    ],
+)
+def test_weights_of_the_wrong_shape(tmp_path: Path, state: State, change: State, said: str) -> None:
+    path = tmp_path / "a.safetensors"
+    safetensors.torch.save_file({**state, **change}, path)
+    with pytest.raises(ModelError, match=rf"a\.safetensors: {said}"):
+        read_weights(path)
+
+
+def test_weights_of_another_network(tmp_path: Path, state: State) -> None:
+    path = tmp_path / "a.pth"
+    torch.save({name: tensor for name, tensor in state.items() if name.startswith("conv")}, path)
+    with pytest.raises(ModelError, match="weights without the classifier"):
+        read_weights(path)
+    torch.save({"layer1.weight": torch.zeros(3, 3), "layer1.bias": torch.zeros(3)}, path)
+    with pytest.raises(ModelError, match=r"not the layers of VGG-Face: 1 have weights \(layer1\)"):
+        read_weights(path)
+    torch.save([1, 2], path)
+    with pytest.raises(ModelError, match="holds no state dict"):
+        read_weights(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "is empty.*VGG Face Descriptor"),
+        (b"<!DOCTYPE html><html>", "a web page, so the download went wrong"),
+        (b"\x1f\x8b\x08\x00aaaa", "packed with gzip: unpack it first"),
+        (b"MATLAB 5.0 MAT-file", "a MATLAB file"),
+        (b'name: "VGG_FACE"\ninput: "data"', "not its weights"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "git lfs pull"),
+        (b"4\n1\n3\nV 1\n13\nnn.Sequential", "only the binary form"),
+        (bytes(257) + b"ustar\x0000", "a tar archive"),
+        (b"hello there", "not a file of weights that is known here"),
+    ],
+)
+def test_files_that_are_something_else(tmp_path: Path, content: bytes, said: str) -> None:
+    path = tmp_path / "weights.h5"
+    path.write_bytes(content)
+    with pytest.raises(ModelError, match=rf"weights\.h5: .*{said}"):
+        read_weights(path)
+    with pytest.raises(ModelError, match=r"no such file of weights.*VGG Face Descriptor"):
+        read_weights(tmp_path / "none.t7")
