@@ -39,7 +39,8 @@ ARCFACE = Template(
 PORTRAIT = Template((224, 224), right_eye=Point(0.39, 0.46), left_eye=Point(0.61, 0.46))
 
 # Where the eyes lie in a detector's box, as shares of its width and height, where it tells no points: (right x, left x, y).
-EYES_IN_BOX = {"haar": (0.31, 0.69, 0.38), "yunet": (0.29, 0.71, 0.40), "cam": (0.31, 0.69, 0.40)}
+# Medians over 120 pictures of celeba with the eyes that YuNet finds.
+EYES_IN_BOX = {"haar": (0.31, 0.69, 0.375), "yunet": (0.27, 0.73, 0.385), "cam": (0.31, 0.69, 0.375)}
 ENOUGH = 0.75  # a crop at less than this scale skips pixels of the picture, so that it is shrunk by area first
 NEAREST = 1e-3  # pixels between the eyes: less is one place, which tells neither size nor direction
 

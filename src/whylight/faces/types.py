@@ -108,7 +108,7 @@ class Look:
 
     Attributes:
         faces: the largest first.
-        tried: what within the detector looked, in that order, and how many faces each found before they were merged, such as
+        tried: what within the detector looked, in that order, and how many of the faces each saw, such as
             `{"frontalface_alt2": 2, "frontalface_alt": 1}`. What was not needed is not named.
     """
 
