@@ -23,7 +23,7 @@ from whylight.errors import FaceError, WhylightError
 from whylight.faces.embed import Embedder, embedder_of
 from whylight.faces.gallery import Gallery, Match
 from whylight.faces.galleryfile import FILE, KEY
-from whylight.faces.threshold import Scores, calibrate, leave_one_out
+from whylight.faces.threshold import Scores, calibrate, growth, leave_one_out
 from whylight.faces.types import Point, Template
 from whylight.lock import only_run
 
@@ -297,13 +297,20 @@ def test_a_change_elsewhere_is_seen(tmp_path: Path, embedder: Embedder, monkeypa
 
 def test_every_picture_is_left_out_of_its_own_template() -> None:
     z, owners = some(9, 5), np.array([0, 0, 0, 1, 2, 2, 1, 0, 3], np.int32)
+    z[:, 0] += 1.5  # all alike in something, as faces are
+    z /= np.linalg.norm(z, axis=1, keepdims=True)
+    pairs = [z[i] @ z[j] for i in range(9) for j in range(9) if i != j and owners[i] == owners[j]]
+    alike = float(np.mean(pairs, dtype=float))
+    assert 0.3 < alike < 0.9
     genuine, impostor = [], []
     for i in range(9):
         best = -2.0
         for person in range(4):
             rows = [z[j].astype(float) for j in range(9) if owners[j] == person and j != i]
             if person == owners[i] and rows:
-                genuine.append(sum(rows) @ z[i] / np.linalg.norm(sum(rows)))
+                n = len(rows) + 1
+                grown = math.sqrt(n / (n - 1) * (1 + (n - 2) * alike) / (1 + (n - 1) * alike))
+                genuine.append(min(1, grown * sum(rows) @ z[i] / np.linalg.norm(sum(rows))))
             if person != owners[i]:
                 best = max(best, float(sum(rows) @ z[i] / np.linalg.norm(sum(rows))))
         impostor.append(best)
@@ -312,17 +319,38 @@ def test_every_picture_is_left_out_of_its_own_template() -> None:
     assert scores.impostor == pytest.approx(np.array(impostor))
 
 
+def test_templates_of_more_pictures_are_nearer() -> None:
+    """The correction against what is drawn: pictures that all have the same similarity to each other on average."""
+    random = np.random.default_rng(0)
+    people, dimension = 3000, 64
+    centres = random.normal(size=(people, 1, dimension))
+    pictures = centres + random.normal(size=(people, 4, dimension))
+    pictures /= np.linalg.norm(pictures, axis=2, keepdims=True)
+    alike = float((pictures[:, 0] * pictures[:, 1]).sum(1).mean())
+    query, f = pictures[:, 3], []
+    for n in (1, 2, 3):
+        mean = pictures[:, :n].sum(1)
+        f.append(((mean * query).sum(1) / np.linalg.norm(mean, axis=1)).mean())
+    assert [f[1] / f[0], f[2] / f[1]] == pytest.approx(list(growth(np.array([2, 3]), alike)), abs=0.01)
+
+
 def test_the_threshold_keeps_its_promise() -> None:
-    genuine, impostor = np.arange(1, 101) / 100, np.arange(1, 51) / 100
+    genuine, impostor = np.arange(1, 101) / 100, np.arange(1, 51) / 100 - 0.002
     made = calibrate(Scores(genuine, impostor), people=9, state="", false_rejects=0.05)
-    assert (made.threshold, made.false_rejects, made.false_accepts) == (0.06, 0.05, 45 / 50)
+    assert made.threshold == pytest.approx((0.06 + 0.058) / 2)  # the middle between 0.06 and the impostor below
+    assert (made.false_rejects, made.false_accepts) == (0.05, 44 / 50)
     made = calibrate(Scores(genuine, impostor), people=9, state="", false_accepts=0.1)
-    assert made.threshold == math.nextafter(0.45, 2)
-    assert (made.false_rejects, made.false_accepts) == (0.45, 0.1)
+    assert made.threshold == pytest.approx((0.448 + 0.45) / 2)
+    assert (made.false_rejects, made.false_accepts) == (0.44, 0.1)
     none = calibrate(Scores(genuine, impostor), people=9, state="", false_accepts=0)
-    assert (none.threshold, none.false_accepts) == (math.nextafter(0.5, 2), 0)
-    assert calibrate(Scores(genuine, impostor), people=9, state="", false_rejects=0).threshold == 0.01
-    tied = calibrate(Scores(np.array([0.5, 0.5, 0.5, 0.9]), impostor), people=9, state="", false_rejects=0.5)
+    assert (none.threshold, none.false_accepts) == (pytest.approx((0.498 + 0.5) / 2), 0)
+    nobody = calibrate(Scores(genuine, np.zeros(0)), people=1, state="", false_rejects=0.05)
+    assert (nobody.threshold, nobody.false_rejects, nobody.false_accepts) == (0.06, 0.05, None)
+    alone = calibrate(Scores(np.zeros(0), impostor), people=9, state="", false_accepts=0.1)
+    assert (alone.threshold, alone.false_rejects) == (math.nextafter(0.45 - 0.002, 2), None)
+    apart = calibrate(Scores(np.array([0.5, 0.6, 0.9]), np.array([0.1, 0.2])), people=9, state="", false_rejects=0.4)
+    assert (apart.threshold, apart.false_rejects) == (0.4, 0)  # fewer than allowed, where strangers are far away
+    tied = calibrate(Scores(np.array([0.5, 0.5, 0.5, 0.9]), np.array([0.6])), people=9, state="", false_rejects=0.5)
     assert (tied.threshold, tied.false_rejects) == (0.5, 0)
     for wrong in ({"false_rejects": 1.0}, {"false_accepts": -0.1}, {"false_rejects": 0.1, "false_accepts": 0.1}):
         with pytest.raises(WhylightError, match="calibrate: "):
