@@ -33,6 +33,10 @@ ORDER = (
     "startup",
     "memory",
     "training",
+    "faces_detection",
+    "faces_parts",
+    "faces_gallery",
+    "faces_query",
     "face",
     "person",
 )

@@ -12,10 +12,11 @@ from whylight.cli.calibrate import calibrate
 from whylight.cli.evaluate import app as evaluate
 from whylight.cli.experiment import experiment
 from whylight.cli.explain import explain
+from whylight.cli.face import app as face
 from whylight.cli.locate import locate
 from whylight.cli.models import models
 from whylight.cli.train import train
-from whylight.errors import WhylightError, WriteError
+from whylight.errors import FaceError, WhylightError, WriteError
 
 BAD_USAGE = 2
 COULD_NOT_GO_ON = 3
@@ -46,7 +47,7 @@ class _Verbs(TyperGroup):
             return super().invoke(ctx)
         except WhylightError as error:
             typer.echo(f"whylight: {error}", err=True)
-            raise typer.Exit(COULD_NOT_GO_ON if isinstance(error, WriteError) else BAD_USAGE) from None
+            raise typer.Exit(_code_of(error)) from None
         except BrokenPipeError:  # who reads our output has had enough; typer ends without a word
             raise
         except OSError as error:
@@ -54,10 +55,16 @@ class _Verbs(TyperGroup):
             typer.echo(f"whylight: {where}{error.strerror or error}", err=True)
             raise typer.Exit(COULD_NOT_GO_ON) from None
         except KeyboardInterrupt:
-            kept = ctx.invoked_subcommand in ("explain", "locate", "evaluate")  # train says its own
+            kept = ctx.invoked_subcommand in ("explain", "locate", "evaluate", "face")  # train says its own
             rest = "; what is done is kept, the same command goes on from there" if kept else ""
             typer.echo(f"whylight: stopped{rest}", err=True)
             raise typer.Exit(INTERRUPTED) from None
+
+
+def _code_of(error: WhylightError) -> int:
+    if isinstance(error, FaceError):
+        return error.code
+    return COULD_NOT_GO_ON if isinstance(error, WriteError) else BAD_USAGE
 
 
 # No rich markup: importing rich would take longer than all the rest of a help page.
@@ -81,6 +88,7 @@ app.command("train", no_args_is_help=True)(train)
 app.command("experiment", no_args_is_help=True)(experiment)
 app.command("calibrate", no_args_is_help=True)(calibrate)
 app.add_typer(evaluate, name="evaluate")
+app.add_typer(face, name="face")
 
 
 def main() -> None:

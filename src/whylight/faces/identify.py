@@ -1,0 +1,233 @@
+"""Who is it? Three answers behind one interface: a classifier of names, one's own gallery, or no name at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from whylight.errors import FaceError, WhylightError
+from whylight.faces.align import PORTRAIT
+from whylight.faces.embed import Embedder
+from whylight.faces.gallery import Gallery, Match
+from whylight.faces.types import Template
+from whylight.faces.words import SURE, Measure
+from whylight.models.blackbox import BlackBox
+from whylight.models.load import load
+from whylight.models.model import Model
+from whylight.targets import Target, difference, similarity
+
+TOP = 5
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Whom a face is taken for.
+
+    Attributes:
+        top: the nearest, the best first; at least one. Their `similarity` is a cosine, or the probability of a classifier's name.
+        measure: which of the two; see `whylight.faces.words.Facts`.
+        limit: the similarity from which on somebody is known; None where there is none.
+    """
+
+    top: tuple[Match, ...]
+    measure: Measure
+    limit: float | None = None
+
+    @property
+    def name(self) -> str:
+        """The nearest name, believed or not."""
+        return self.top[0].name
+
+    @property
+    def index(self) -> int:
+        """Its place among the classifier's labels, or the people of the gallery."""
+        return self.top[0].index
+
+    @property
+    def score(self) -> float:
+        """Its probability or similarity."""
+        return self.top[0].similarity
+
+    @property
+    def known(self) -> bool | None:
+        """Whether the score is enough to believe the name; None where no limit tells."""
+        if self.measure in ("similarity", "pair"):
+            return None if self.limit is None else self.score >= self.limit
+        return self.score >= SURE
+
+
+class Identifier(Protocol):
+    """Says who it is, and what an explanation of that has to explain."""
+
+    model: Model | BlackBox
+    template: Template
+    of_identity: bool
+
+    @property
+    def names(self) -> Sequence[str]:
+        """Everybody it can name."""
+        ...
+
+    def identify(self, crop: Image.Image) -> Identity:
+        """Whom a crop, cut to `template`, shows."""
+        ...
+
+    def target(self, identity: Identity, other: str | None = None) -> Target:
+        """What speaks for this identity; with `other`, rather than for that name."""
+        ...
+
+
+class FaceOnly:
+    """No name: whether it is a face, by the bundled model.
+
+    >>> FaceOnly().identify(Image.new("RGB", (224, 224))).name
+    'face'
+    """
+
+    of_identity = False
+    template = PORTRAIT
+
+    def __init__(self) -> None:
+        self.model: Model | BlackBox = load("face")
+        self.names: Sequence[str] = ()
+
+    def identify(self, crop: Image.Image) -> Identity:
+        index = self.model.classes.index("face")
+        share = float(self.model.predict(self.model.preprocess(crop)[None])[0, index])
+        return Identity((Match("face", index, share),), "face")
+
+    def target(self, identity: Identity, other: str | None = None) -> Target:
+        if other is not None:
+            raise WhylightError("rather than: without a gallery or a classifier of names there is nobody to tell from")
+        return "face"
+
+
+class ByClassifier:
+    """A classifier with one label a person, such as VGG-Face: the score is the label's probability, its logit is explained.
+
+    Args:
+        model: its classes are the names.
+        template: how its crops are cut.
+    """
+
+    of_identity = True
+
+    def __init__(self, model: Model, template: Template) -> None:
+        self.model: Model | BlackBox = model
+        self.template = template
+        self.names: Sequence[str] = model.classes
+
+    def identify(self, crop: Image.Image) -> Identity:
+        p = self.model.predict(self.model.preprocess(crop)[None])[0]  # (C,)
+        if not p.isfinite().all():
+            raise FaceError(4, "the network's scores are not finite: its weights are damaged")
+        best = p.topk(min(TOP, len(p)))
+        names = self.model.classes
+        top = [Match(names[i], i, float(share)) for share, i in zip(best.values, best.indices.tolist(), strict=True)]
+        if not top[0].name.strip():
+            raise FaceError(
+                5, f"the names file has no name for label {top[0].index}: its line {top[0].index + 1} is empty"
+            )
+        return Identity(tuple(top), "probability")
+
+    def target(self, identity: Identity, other: str | None = None) -> Target:
+        return identity.index if other is None else difference(identity.index, other)
+
+
+class ByGallery:
+    """The people one has enrolled: the score is the similarity to a person's template, and it is explained.
+
+    Args:
+        gallery: the people.
+        embedder: the network that the gallery was built with.
+
+    Raises:
+        FaceError: code 5, if the gallery is empty or was built with another network.
+    """
+
+    def __init__(self, gallery: Gallery, embedder: Embedder) -> None:
+        gallery.check(embedder)
+        if not gallery.people:
+            raise FaceError(5, f"{gallery.path}: nobody is enrolled; add people with `whylight face enroll`")
+        self.gallery, self.embedder = gallery, embedder
+        self.model = embedder.model
+        self.template = embedder.template
+        self.of_identity = embedder.is_identity
+
+    @property
+    def names(self) -> Sequence[str]:
+        return self.gallery.people
+
+    def identify(self, crop: Image.Image) -> Identity:
+        top = self.gallery.search(self.embedder.embed([crop]), TOP)
+        return Identity(tuple(top), "similarity", self.gallery.threshold)
+
+    def target(self, identity: Identity, other: str | None = None) -> Target:
+        mine = torch.from_numpy(self.gallery.template(identity.name))
+        if other is None:
+            return similarity(mine, identity.name)
+        return rather(mine, torch.from_numpy(self.gallery.template(other)), f"{identity.name} rather than {other}")
+
+
+class ByPicture:
+    """One other picture: the score is the similarity to the face in it.
+
+    Args:
+        embedder: a network of faces.
+        crop: the other face, cut to the network's template.
+        name: what to call it.
+    """
+
+    def __init__(self, embedder: Embedder, crop: Image.Image, name: str) -> None:
+        self.embedder, self.name = embedder, name
+        self.model = embedder.model
+        self.template = embedder.template
+        self.of_identity = embedder.is_identity
+        self.names: Sequence[str] = (name,)
+        self.reference = torch.from_numpy(embedder.embed([crop])[0])  # (D,)
+
+    def identify(self, crop: Image.Image) -> Identity:
+        alike = float(self.embedder.embed([crop])[0] @ self.reference.numpy())
+        return Identity((Match(self.name, 0, alike),), "pair")
+
+    def target(self, identity: Identity, other: str | None = None) -> Target:
+        if other is not None:
+            raise WhylightError("rather than: two pictures are compared with each other, with nobody else")
+        return similarity(self.reference, self.name)
+
+
+def rather(mine: Tensor, other: Tensor, name: str) -> Callable[[Tensor], Tensor]:
+    """The target cos(z, a) − cos(z, b): what makes the output z like a rather than like b.
+
+    >>> float(rather(torch.tensor([1.0, 0]), torch.tensor([0, 1.0]), "a rather than b")(torch.tensor([[3.0, 0]])))
+    1.0
+    """
+    a, b = similarity(mine), similarity(other)
+
+    def margin(z: Tensor) -> Tensor:
+        return a(z) - b(z)
+
+    margin.__name__ = name
+    return margin
+
+
+def other_of(identity: Identity, name: str | None, names: Sequence[str]) -> str:
+    """Whom to tell an identity from: the runner-up, or the name that was asked for.
+
+    Raises:
+        WhylightError: if nobody has that name, it is the same person, or there is nobody else.
+    """
+    if name is None:
+        if len(identity.top) < 2:
+            raise WhylightError(f"rather than: there is nobody but {identity.name} to tell from")
+        return identity.top[1].name
+    if name not in names:
+        raise WhylightError(f"rather than: nobody is called {name!r}")
+    if name == identity.name:
+        raise WhylightError(f"rather than: {name} is whom the face is taken for; name somebody else")
+    return name
