@@ -7,7 +7,7 @@ pictures are looked at as well.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -140,23 +140,6 @@ class HaarDetector:
             if stop and any(find.total >= CLEAR for find in finds):
                 break
         return [find for find in finds if find.sure], asked
-
-    def _turned(self, grey: NDArray[np.uint8], tried: Mapping[str, int]) -> Look:
-        """Faces of the picture turned to either side, each at the turn that most windows voted for; only the frontal cascades."""
-        small, scale = shrunk(grey, QUICK)
-        tried, best = dict(tried), []
-        for angle in TURNS:
-            seen, _ = turned(small, angle)
-            finds, asked = self._agreed(seen, FRONTAL)
-            tried |= {f"{name}, turned {angle:+g}°": count for name, count in _seen_by(asked, finds).items()}
-            best += [(find, angle) for find in finds]
-        faces: list[Face] = []
-        for find, angle in sorted(best, key=lambda one: -one[0].total):
-            whole, matrix = turned(grey, angle)
-            face = turned_back(self._face(whole, find, scale), matrix, angle)
-            if all(overlap(face.box, other.box) <= SAME for other in faces):
-                faces.append(face)
-        return Look(_sorted(faces), tried)
 
     def _ask(self, grey: NDArray[np.uint8], cascade: str) -> list[Find]:
         if min(grey.shape) < SMALLEST:
