@@ -32,7 +32,7 @@ from vggfiles import (
     write_t7,
 )
 from whylight.errors import ModelError
-from whylight.faces.weightfiles import read_weights
+from whylight.faces.weightfiles import keras_h5, read_weights
 
 WRITERS: dict[str, tuple[str, Callable[[Path, State], Path]]] = {
     "pth": ("pth", write_pth),
@@ -74,7 +74,8 @@ def test_every_form_holds_the_same_numbers(tmp_path: Path, state: State, form: s
 def test_a_file_that_is_cut_off_anywhere(tmp_path: Path, form: str) -> None:
     whole = WRITERS[form][1](tmp_path / "whole", random_state((1, 1, 1, 1, 1), (2, 2), 2)).read_bytes()
     part = tmp_path / "part.weights"
-    for keep in (*range(0, 300, 7), *range(300, len(whole) - 8, max(1, len(whole) // 60))):
+    few = 60 if form.startswith("h5") else 1  # each of these starts a process
+    for keep in (*range(0, 300, 7 * few), *range(300, len(whole) - 8, max(1, len(whole) // 60) * min(few, 9))):
         part.write_bytes(whole[:keep])
         with pytest.raises(ModelError, match=r"part\.weights: "):
             read_weights(part)
@@ -188,6 +189,7 @@ def _t7_of(*parts: int) -> bytes:
         (b"".join(_t7_of(3, i, 1, 1) + bytes(8) for i in range(1000)) + bytes(9000), "too deep in each other"),
         (_t7_of(3, 1, 1, 0, 0) + bytes(8), "the key of a table is a NoneType"),
         (_t7_of(3, 1, 0), "holds no network"),
+        (_t7_of(3, 1, 200_000) + (_t7_of(1) + bytes(8) + _t7_of(0)) * 200_000, "more than 100000 objects"),
     ],
 )
 def test_lengths_in_a_t7_are_not_believed(tmp_path: Path, content: bytes, said: str) -> None:
@@ -250,6 +252,7 @@ def test_t7_views_past_their_storage(
         (proto(100, proto(1, b"conv1_1") + 2 * proto(7, proto(5, bytes(7)))), "has a part of a number"),
         (proto(100, proto(1, b"conv1_1") + proto(7, b"")), "has weights but no bias"),
         (proto(100, proto(7, varint(5 << 3 | 5) + bytes(4))), "one by one"),
+        (proto(100, 2 * proto(7, proto(7, proto(1, 1)) + proto(5, bytes(4)))) * 1001, "more than 1000 layers"),
     ],
 )
 def test_lengths_in_a_caffemodel_are_not_believed(tmp_path: Path, content: bytes, said: str) -> None:
@@ -328,15 +331,38 @@ def test_h5_links_and_arrays_outside_are_not_followed(tmp_path: Path, state: Sta
 def test_h5_shapes_are_not_believed(tmp_path: Path, state: State) -> None:
     import h5py
 
-    for shape, said in (
-        ((2**20, 2**20), "which VGG-Face has not"),
-        ((2**13, 2**14), "unpacks to 536870912 bytes from"),
+    path = write_h5(tmp_path / "a.h5", state)
+    with h5py.File(path, "a") as file:
+        del file["fc7/fc7/kernel:0"]
+        file["fc7/fc7"].create_dataset("kernel:0", (2**20, 2**20), "f4", chunks=(64, 64), compression="gzip")
+    with pytest.raises(ModelError, match=r"a\.h5: /fc7/fc7/kernel:0 is compressed"):
+        read_weights(path)
+    path = write_h5(tmp_path / "b.h5", state)
+    with h5py.File(path, "a") as file:
+        file.attrs["layer_names"] = ["x" * 1000] * 60
+        file.attrs["layer_names0"] = ["conv1_1"]
+    with pytest.raises(ModelError, match=r"b\.h5: xxx.* is a link .* or missing"):
+        read_weights(path)
+    path = write_h5(tmp_path / "c.h5", state)
+    with h5py.File(path, "a", libver="latest") as file:
+        file.attrs["model_config"] = "[" * 100_000
+    with pytest.raises(ModelError, match=r"c\.h5: damaged"):
+        read_weights(path)
+
+
+def test_h5_that_breaks_the_library_or_never_ends(
+    tmp_path: Path, state: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_h5(tmp_path / "a.h5", state)
+    broken = tmp_path / "index.py"
+    for program, said in (
+        ("import os; os.abort()", r"a\.h5: damaged: the HDF5 library broke down over it \(exit code -?\d+\)"),
+        ("raise SystemExit('Killed')", r"a\.h5: damaged: the HDF5 library broke down over it \(Killed\)"),
+        ("while True: pass", r"a\.h5: damaged: the HDF5 library did not come to an end"),
     ):
-        path = write_h5(tmp_path / "a.h5", state)
-        with h5py.File(path, "a") as file:
-            del file["fc7/fc7/kernel:0"]
-            file["fc7/fc7"].create_dataset("kernel:0", shape, "f4", chunks=(64, 64), compression="gzip")
-        assert path.stat().st_size < 2**20
+        broken.write_text(program)
+        monkeypatch.setattr(keras_h5, "_INDEX", broken)
+        monkeypatch.setattr(keras_h5, "_SECONDS", 1 if "while" in program else 60)
         with pytest.raises(ModelError, match=said):
             read_weights(path)
 

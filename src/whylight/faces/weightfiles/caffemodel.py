@@ -25,6 +25,7 @@ from whylight.faces.weightfiles.oxford import Channels, by_name_or_order, layer_
 
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 
+_MOST = 1000  # layers with weights: VGG-Face has 16, and each takes memory
 _LAYERS = {2: (4, 6), 100: (1, 7)}  # field of the network: the layer's fields for its name and blobs
 
 
@@ -52,6 +53,8 @@ def read(path: Path, channels: Channels | None = None) -> dict[str, Tensor]:
         name, blobs = _layer(path, value, *_LAYERS[number])
         if len(blobs) >= 2:
             layers.append((name, _tensor(path, name, blobs[0]), _tensor(path, name, blobs[1])))
+            if len(layers) > _MOST:
+                raise ModelError(f"{path}: more than {_MOST} layers have weights, where VGG-Face has 16")
         elif blobs and layer_name(name):
             raise ModelError(f"{path}: layer {name!r} has weights but no bias")
     if not layers:

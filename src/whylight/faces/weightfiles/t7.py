@@ -39,6 +39,7 @@ _LAYERS = frozenset(
 
 _DEEPEST = 40  # a network in a network in a table …: real files go to about eight
 _LONGEST = 4096  # bytes of a name
+_MOST = 100_000  # objects: a network of forty layers has some two thousand, and each takes memory
 
 
 @dataclass(frozen=True)
@@ -91,11 +92,15 @@ class _Reader:
         self.content = content
         self.at = 0
         self.known: dict[int, object] = {}
+        self.count = 0
 
     def anything(self, depth: int = 0) -> object:
-        """The next object: None, float, str, bool, dict, `_Layer`, `_View` or `_Storage`."""
-        if depth > _DEEPEST:
-            raise self.error("its tables lie too deep in each other")
+        """Read the next object: None, float, str, bool, dict, `_Layer`, `_View` or `_Storage`."""
+        self.count += 1
+        if depth > _DEEPEST or self.count > _MOST:
+            raise self.error(
+                "its tables lie too deep in each other" if depth > _DEEPEST else f"more than {_MOST} objects"
+            )
         tag = self.int32()
         if tag == NIL:
             return None
