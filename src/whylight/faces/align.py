@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from whylight.errors import FaceError, WhylightError
+from whylight.faces.resize import resized
 from whylight.faces.types import Face, FaceCrop, Point, Template
 
 Points = Sequence[Sequence[float]] | NDArray[np.float64]
@@ -119,7 +120,7 @@ def to_picture(matrix: NDArray[np.float64] | FaceCrop, points: Points) -> NDArra
     """Pixels of the crop (N, 2) → pixels of the picture (N, 2)."""
     matrix = matrix.matrix if isinstance(matrix, FaceCrop) else matrix
     shifted = np.asarray(points, np.float64).reshape(-1, 2) - matrix[:, 2]
-    return np.linalg.solve(matrix[:, :2], shifted.T).T
+    return np.asarray(np.linalg.solve(matrix[:, :2], shifted.T).T, np.float64)
 
 
 def eyes_from_box(face: Face) -> tuple[Point, Point]:
@@ -163,7 +164,7 @@ def _warp(pixels: NDArray[np.uint8], matrix: NDArray[np.float64], size: tuple[in
         y1 = min(pixels.shape[0], math.ceil(corners[:, 1].max() + pad))
         if x0 < x1 and y0 < y1:
             w, h = max(1, round(scale * (x1 - x0))), max(1, round(scale * (y1 - y0)))
-            pixels = cv2.resize(pixels[y0:y1, x0:x1], (w, h), interpolation=cv2.INTER_AREA)
+            pixels = resized(pixels[y0:y1, x0:x1], w, h)
             matrix = matrix @ np.array([[(x1 - x0) / w, 0, x0], [0, (y1 - y0) / h, y0], [0, 0, 1]])
     shift = matrix[:, :2] @ (0.5, 0.5) + matrix[:, 2] - 0.5  # OpenCV counts from the first pixel's centre
     warped = cv2.warpAffine(

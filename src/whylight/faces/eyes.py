@@ -6,10 +6,10 @@ import math
 from itertools import combinations
 from typing import Any, NamedTuple
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from whylight.faces.resize import resized
 from whylight.faces.types import Point
 
 CASCADES = ("eye", "eye_tree_eyeglasses")
@@ -45,8 +45,7 @@ def eyes_of(grey: NDArray[np.uint8], box: tuple[int, int, int, int], cascades: l
     if min(cut.shape) < 4:
         return {}
     scale = SIDE / (x1 - x0)
-    size = (max(1, round(cut.shape[1] * scale)), max(1, round(cut.shape[0] * scale)))
-    cut = cv2.resize(cut, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+    cut = resized(cut, round(cut.shape[1] * scale), round(cut.shape[0] * scale))
     for cascade in cascades:
         found, votes = cascade.detectMultiScale2(cut, 1.1, 3, 0, (20, 20), (SIDE // 2, SIDE // 2))
         eyes = [

@@ -11,13 +11,13 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from whylight.faces import cascades as files
 from whylight.faces import eyes
+from whylight.faces.resize import resized
 from whylight.faces.turns import turned, turned_back
 from whylight.faces.types import Face, Look
 from whylight.localize import Box, overlap
@@ -29,6 +29,7 @@ ORDER = (*FRONTAL, PROFILE, MIRRORED)
 
 # Chosen on 120 pictures of faces_multi and of celeba each, and on those of coco128 without people.
 LONGEST = 640  # pixels of the longer side in which faces are looked for
+ENLARGED = 2.0  # times that a smaller picture is enlarged where it shows no face as it is
 QUICK = 320  # the same where only the largest face is wanted, and for turned pictures
 SMALLEST = 20  # pixels of that picture: the cascades' own window
 STEP = 1.2  # from one size of faces to the next; 1.1 finds some more faces, and as many more that are none, in twice the time
@@ -98,10 +99,12 @@ class HaarDetector:
                 if _clear(quick.faces):
                     return quick
             look = self._upright(grey, LONGEST, stop=largest)
+            if not look.faces and max(grey.shape) < LONGEST:  # a face of 20 pixels shows when it is enlarged
+                look = self._upright(grey, LONGEST, stop=largest, enlarged=ENLARGED)
             return look if _clear(look.faces) else self._turned(grey, look)
 
-    def _upright(self, grey: NDArray[np.uint8], longest: int, stop: bool) -> Look:
-        small, scale = shrunk(grey, longest)
+    def _upright(self, grey: NDArray[np.uint8], longest: int, stop: bool, enlarged: float = 1.0) -> Look:
+        small, scale = scaled(grey, longest, enlarged)
         finds, asked = self._agreed(small, ORDER, stop)
         return Look(_sorted([self._face(grey, find, scale) for find in finds]), _seen_by(asked, finds))
 
@@ -111,7 +114,7 @@ class HaarDetector:
         Nine pictures are nine chances to err, so that all frontal cascades have to agree. Doubtful upright faces in a picture that
         lies on its side or its head are none.
         """
-        small, scale = shrunk(grey, QUICK)
+        small, scale = scaled(grey, QUICK)
         tried, best = dict(upright.tried), []
         for angle in TURNS:
             finds, asked = self._agreed(turned(small, angle)[0], FRONTAL)
@@ -189,13 +192,12 @@ def _seen_by(cascades: Iterable[str], finds: list[Find]) -> dict[str, int]:
     return {name: sum(name in find.votes for find in finds) for name in cascades}
 
 
-def shrunk(grey: NDArray[np.uint8], longest: int) -> tuple[NDArray[np.uint8], float]:
-    """A picture (H, W) whose longer side is at most so long, and its scale; never enlarged."""
-    scale = min(1.0, longest / max(grey.shape))
+def scaled(grey: NDArray[np.uint8], longest: int, most: float = 1.0) -> tuple[NDArray[np.uint8], float]:
+    """A picture (H, W) whose longer side is at most so long, and its scale: enlarged at most so many times."""
+    scale = min(most, longest / max(grey.shape))
     if scale == 1:
         return grey, 1.0
-    size = (max(1, round(grey.shape[1] * scale)), max(1, round(grey.shape[0] * scale)))
-    return cv2.resize(grey, size, interpolation=cv2.INTER_AREA), scale
+    return resized(grey, round(grey.shape[1] * scale), round(grey.shape[0] * scale)), scale
 
 
 def _sorted(faces: list[Face]) -> list[Face]:

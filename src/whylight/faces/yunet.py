@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from whylight.errors import FaceError
+from whylight.faces.resize import resized
 from whylight.faces.turns import turned, turned_back
 from whylight.faces.types import Face, Look, Point
 from whylight.localize import Box, suppress
@@ -95,15 +96,12 @@ class YuNetDetector:
 
     def _whole(self, pixels: NDArray[np.uint8]) -> list[Face]:
         scale = SIDE / max(pixels.shape[:2])
-        size = tuple(max(1, round(side * scale)) for side in pixels.shape[1::-1])
-        small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
-        return self._ask(small, 0, 0, scale)
+        return self._ask(resized(pixels, round(pixels.shape[1] * scale), round(pixels.shape[0] * scale)), 0, 0, scale)
 
     def _tiles(self, pixels: NDArray[np.uint8]) -> list[Face]:
         scale = min(1.0, TILES / max(pixels.shape[:2]))
         if scale < 1:
-            size = tuple(max(1, round(side * scale)) for side in pixels.shape[1::-1])
-            pixels = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
+            pixels = resized(pixels, round(pixels.shape[1] * scale), round(pixels.shape[0] * scale))
         height, width = pixels.shape[:2]
         return [
             face
