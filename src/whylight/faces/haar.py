@@ -90,7 +90,8 @@ class HaarDetector:
 
         Args:
             picture: any size; faces are looked for at `LONGEST` pixels of the longer side.
-            largest: look at `QUICK` pixels first, and stop at the cascade that makes a face clear.
+            largest: look at `QUICK` pixels first, and stop at the cascade that makes a face clear. A larger face that looks
+                aside, which only a later cascade would see, is missed then.
         """
         grey = np.asarray(picture.convert("L"))
         with self._lock:
