@@ -7,14 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from whylight.faces.align import similarity
 from whylight.faces.types import FaceCrop, Point
 from whylight.faces.typical import typical
 
-# Where a detector that tells five points has them in the typical face, in eye distances: medians of YuNet's over the same faces.
+# Where a detector that tells five points has them in the typical face, in eye distances: YuNet's medians over the same adults.
 FIVE = {
     "right_eye": (-0.5, 0.0),
     "left_eye": (0.5, 0.0),
-    "nose": (0.0, 0.59),
+    "nose": (0.0, 0.6),
     "right_mouth": (-0.45, 0.98),
     "left_mouth": (0.45, 0.98),
 }
@@ -81,7 +82,9 @@ def by_points(crop: FaceCrop) -> NDArray[np.float64] | None:
 
 
 def bent(points: NDArray[np.float64], here: NDArray[np.float64], there: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Points (N, 2) moved smoothly so that those at `here` (M, 2), not all on a line, come to lie `there` (M, 2).
+    """Points (N, 2) moved smoothly so that those at `here` (M, 2) come to lie `there` (M, 2).
+
+    Two of them, or some on one line, tell no more than a turn, a scale and a shift.
 
     Source: Bookstein 1989, "Principal warps: thin-plate splines and the decomposition of deformations".
 
@@ -90,6 +93,10 @@ def bent(points: NDArray[np.float64], here: NDArray[np.float64], there: NDArray[
     array([[2.5, 0.5]])
     """
     count = len(here)
+    if np.linalg.matrix_rank(here - here.mean(0), rtol=1e-6) < 2:
+        matrix = similarity(here, there)
+        turned: NDArray[np.float64] = points @ matrix[:, :2].T + matrix[:, 2]
+        return turned
     flat = np.column_stack([np.ones(count), here])  # (M, 3)
     system = np.block([[_plate(here, here), flat], [flat.T, np.zeros((3, 3))]])
     weights = np.linalg.solve(system, np.vstack([there, np.zeros((3, 2))]))  # (M + 3, 2)

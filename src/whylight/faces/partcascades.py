@@ -42,8 +42,8 @@ class Feature(NamedTuple):
     inside: tuple[float, float]
 
 
-# Chosen on every other picture of CelebA against FaceMesh (`benchmarks/faces_parts.py --choose`). OpenCV's finds lie a little to
-# the left of what they show, hence 0.55.
+# Chosen on every other picture of CelebA, against FaceMesh: `recipes/face_parts/cascades.py`. OpenCV's finds lie a little to the
+# left of what they show, hence 0.55.
 _EYE = Feature("eye", 0.42, 0.85, 5, (0.2, 0.2), (0.55, 0.53))
 FEATURES = {
     "right_eye": _EYE,

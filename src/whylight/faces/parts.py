@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from whylight.errors import WhylightError
 from whylight.faces.facemesh import FaceMesh
-from whylight.faces.geometry import Frame, by_eyes, by_points
-from whylight.faces.outlines import Outline, middle, outlines, paint
+from whylight.faces.geometry import Frame, bent, by_eyes, by_points
+from whylight.faces.outlines import middle, outlines, paint
 from whylight.faces.partcascades import FEATURES, PartCascades, of_opencv
 from whylight.faces.types import FaceCrop, FacePart, Point
 
@@ -21,8 +21,8 @@ Source = Literal["auto", "landmarks", "haar", "geometry"]
 FACIAL = ("right_eye", "left_eye", "right_eyebrow", "left_eyebrow", "nose", "mouth", "smile")  # left: the person's own
 NAMES = (*FACIAL, "forehead", "right_cheek", "left_cheek", "chin", "hair", "background")
 OFF_FACE = ("hair", "background")
+EYES = ("right_eye", "left_eye")
 SURE = 0.5  # confidence from which on landmarks count, as in MediaPipe
-_TOLD = ("right_eye", "left_eye", "nose", "mouth")  # by a detector with five points
 
 
 def parts_of(
@@ -48,7 +48,8 @@ def parts_of(
             and smile come with OpenCV. For many crops hand over `PartCascades(folder)`, which reads them once.
 
     Returns:
-        The parts by name, in the order of `NAMES`, each with the source that told its place. Where FaceMesh sees no face, geometry tells.
+        The parts by name, in the order of `NAMES`, each with the source that told its place; where FaceMesh is not sure of a face,
+        the next source is asked.
 
     Raises:
         WhylightError: if the source is unknown, or landmarks are asked for and there is nothing that could tell them.
@@ -56,8 +57,7 @@ def parts_of(
     """
     if source not in get_args(Source):
         raise WhylightError(f"source: expected one of {', '.join(get_args(Source))}, got {source!r}")
-    told, unit, points = _points(crop, source, mesh)
-    if points is None and mesh is None and source == "landmarks":
+    if source == "landmarks" and mesh is None and by_points(crop) is None:
         raise WhylightError(
             "source: landmarks need FaceMesh's weights (mesh=…), or a detector that tells eyes, nose and mouth, such as yunet"
         )
@@ -65,10 +65,15 @@ def parts_of(
     if source in {"auto", "haar"}:
         finder = cascades if isinstance(cascades, PartCascades) else PartCascades(cascades) if cascades else of_opencv()
     grey = np.asarray(crop.picture.convert("L"))
-    if points is None:
-        shapes, told, unit = _by_eyes(crop, grey, finder)
+    found = mesh.landmarks(crop) if mesh is not None and source in {"auto", "landmarks"} else None
+    if found is not None and found.confidence >= SURE:
+        shapes, unit = outlines(found.points[:, :2]), Frame.of(*found.eyes).unit
+        told = dict.fromkeys((name for name in shapes if name not in OFF_FACE), "landmarks")
     else:
-        shapes = outlines(points)
+        frame, points, told = _typical(crop, five=source in {"auto", "landmarks"})
+        if finder is not None:
+            frame, points, told = _moved(crop, grey, finder, frame, points, told)
+        shapes, unit = outlines(points), frame.unit
     masks = paint(shapes, unit, grey.shape)
     if finder is not None and "mouth" in masks:
         smile = finder.smile(grey, Frame.of(*crop.eyes), _centre(masks["mouth"]))
@@ -81,44 +86,40 @@ def parts_of(
     }
 
 
-def _by_eyes(
-    crop: FaceCrop, grey: NDArray[np.uint8], finder: PartCascades | None
-) -> tuple[dict[str, Outline], dict[str, str], float]:
-    """The typical face laid on the eyes, each part that a cascade finds moved to where it found it; and what it found."""
+def _typical(crop: FaceCrop, *, five: bool) -> tuple[Frame, NDArray[np.float64], dict[str, str]]:
+    """The typical face on the crop's eyes, and on nose and mouth if the detector told five points: frame, landmarks, sources."""
     frame = Frame.of(*crop.eyes)
-    shapes = outlines(by_eyes(frame))
-    if finder is None:
-        return shapes, {}, frame.unit
-    found = finder.find(grey, frame, _middles(shapes))
-    if crop.aligned == "box" and {"right_eye", "left_eye"} <= {*found}:  # they tell more than the box does
+    points = by_points(crop) if five else None
+    return (frame, by_eyes(frame), {}) if points is None else (frame, points, dict.fromkeys(FEATURES, "landmarks"))
+
+
+def _moved(
+    crop: FaceCrop,
+    grey: NDArray[np.uint8],
+    finder: PartCascades,
+    frame: Frame,
+    points: NDArray[np.float64],
+    told: dict[str, str],
+) -> tuple[Frame, NDArray[np.float64], dict[str, str]]:
+    """The same, bent so that what the cascades find lies where they find it: with the mouth go the chin and, in part, the nose."""
+    found = finder.find(grey, frame, _middles(points))
+    if crop.aligned == "box" and {*EYES} <= {*found}:  # they tell more than the box does
         frame = Frame.of(found["right_eye"], found["left_eye"])
-        shapes = outlines(by_eyes(frame))
-        found |= finder.find(grey, frame, _middles(shapes))
-    middles = _middles(shapes)
-    for name, centre in found.items():
-        shapes[name] = shapes[name] + np.subtract(centre, middles[name])
-    return shapes, dict.fromkeys(found, "haar"), frame.unit
+        points = by_eyes(frame)
+        found |= finder.find(grey, frame, _middles(points))
+    middles = _middles(points)
+    fixed = [name for name in FEATURES if name in found or name in told or name in EYES]
+    here, there = (
+        np.array([middles[name] for name in fixed]),
+        np.array([found.get(name, middles[name]) for name in fixed]),
+    )
+    return frame, bent(points, here, there), told | dict.fromkeys(found, "haar")
 
 
-def _middles(shapes: dict[str, Outline]) -> dict[str, Point]:
+def _middles(points: NDArray[np.float64]) -> dict[str, Point]:
     """The centre of gravity of each part that a cascade may find."""
+    shapes = outlines(points)
     return {name: middle(shapes[name]) for name in FEATURES}
-
-
-def _points(
-    crop: FaceCrop, source: Source, mesh: FaceMesh | None
-) -> tuple[dict[str, str], float, NDArray[np.float64] | None]:
-    """Landmarks in pixels of the crop, which parts they tell, and the eye distance; None where there are none to go by."""
-    if source in {"auto", "landmarks"}:
-        if mesh is not None:
-            found = mesh.landmarks(crop)
-            if found.confidence >= SURE:
-                told = dict.fromkeys(set(NAMES) - {"smile", *OFF_FACE}, "landmarks")
-                return told, Frame.of(*found.eyes).unit, found.points[:, :2]
-        points = by_points(crop)
-        if points is not None:
-            return dict.fromkeys(_TOLD, "landmarks"), Frame.of(*crop.eyes).unit, points
-    return {}, 1.0, None
 
 
 def _centre(mask: NDArray[np.bool_]) -> Point:
