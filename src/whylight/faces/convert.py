@@ -14,10 +14,9 @@ from whylight.errors import ModelError
 from whylight.faces.golden import check_golden, golden_output
 from whylight.faces.names import read_names
 from whylight.faces.pins import check_pin, keep_pin, sha256
-from whylight.faces.vggface import LAYER, build, preprocessing
+from whylight.faces.vggface import build, preprocessing
 from whylight.faces.weightfiles import Channels, read_weights
 from whylight.faces.weightfiles.plain import KEY, read
-from whylight.models.model import Model
 
 
 @dataclass(frozen=True)
@@ -75,7 +74,7 @@ def convert(
     weights = read_weights(source, channels=channels)
     network = build(weights.tensors)
     count = len(weights.tensors["fc8.bias"])
-    golden = golden_output(Model(network, preprocessing=preprocessing(), layer=LAYER))
+    golden = golden_output(network, preprocessing())
     facts = {
         "format": 1,
         "source": source.name,
@@ -90,8 +89,7 @@ def convert(
         with replacing(target, durable=True) as file:
             file.write(safetensors.torch.save(weights.tensors, metadata={KEY: json.dumps(facts)}))
             file.flush()
-            again = Model(build(read(Path(file.name))), preprocessing=preprocessing(), layer=LAYER)
-            difference = check_golden(target, again, golden)
+            difference = check_golden(target, build(read(Path(file.name))), preprocessing(), golden)
     if pin:
         keep_pin(source, checksum)
     parameters = sum(tensor.numel() for tensor in weights.tensors.values())

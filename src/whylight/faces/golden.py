@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from PIL import Image
+from torch import Tensor, nn
 
 from whylight.errors import ModelError
-from whylight.models.model import Model
+from whylight.preprocess import Preprocess
 
 COUNT = 64  # logits that are written down, evenly spread over the classes
 TOLERANCE = 1e-3  # of the largest logit: processors sum in another order, and a wrong layout gives another answer
@@ -23,9 +25,15 @@ def fixed_picture() -> Image.Image:
     return Image.fromarray(np.stack(planes, axis=-1).astype(np.uint8))
 
 
-def golden_output(model: Model) -> dict[str, Any]:
-    """Run the fixed picture: the classes looked at, their logits, and the largest of all, as plain JSON values."""
-    logits = model.logits(model.preprocessing(fixed_picture())[None])[0].float().cpu()
+def golden_output(network: nn.Module, preprocessing: Preprocess) -> dict[str, Any]:
+    """Run the fixed picture: the classes looked at, their logits, and the largest of all, as plain JSON values.
+
+    Args:
+        network: in evaluation mode, on the processor: (1, 3, 224, 224) → logits (1, C).
+        preprocessing: how the picture becomes its input.
+    """
+    with torch.no_grad():
+        logits: Tensor = network(preprocessing(fixed_picture())[None])[0]
     looked_at = np.unique(np.linspace(0, len(logits) - 1, COUNT).round().astype(int)).tolist()
     return {
         "classes": looked_at,
@@ -34,13 +42,13 @@ def golden_output(model: Model) -> dict[str, Any]:
     }
 
 
-def check_golden(path: Path, model: Model, golden: Mapping[str, Any]) -> float:
+def check_golden(path: Path, network: nn.Module, preprocessing: Preprocess, golden: Mapping[str, Any]) -> float:
     """Compare with what was written down; return the largest difference, as a share of the largest logit.
 
     Raises:
         ModelError: if it is more than `TOLERANCE`, or what was written down is damaged.
     """
-    now = golden_output(model)
+    now = golden_output(network, preprocessing)
     try:
         if list(golden["classes"]) != now["classes"]:
             raise ModelError(f"{path}: its golden output is of other classes; the file is damaged")

@@ -151,12 +151,12 @@ def load_vggface(
             classes = tuple(stored)
         else:
             classes = None
-        model = Model(network, classes=classes, preprocessing=preprocessing(), layer=LAYER)
         if facts is not None:
             golden = facts.get("golden")
             if not isinstance(golden, dict):
                 raise ModelError(f"{file}: its metadata are damaged: they hold no golden output")
-            check_golden(file, model, golden)
+            check_golden(file, network, preprocessing(), golden)
+        model = Model(network, classes=classes, preprocessing=preprocessing(), layer=LAYER)
         if checksum is not None:
             keep_pin(file, checksum)
         return model.to(resolve_device(device))
