@@ -170,8 +170,7 @@ def _softened(pixels: NDArray[np.uint8], scale: float) -> NDArray[np.uint8]:
     """Blur before a warp that makes smaller, so that no fine detail turns into noise."""
     if scale >= 1:
         return pixels
-    blurred: NDArray[np.uint8] = cv2.GaussianBlur(pixels, (0, 0), 0.5 * np.sqrt(1 / scale**2 - 1))
-    return blurred
+    return np.asarray(cv2.GaussianBlur(pixels, (0, 0), 0.5 * np.sqrt(1 / scale**2 - 1)), np.uint8)
 
 
 def _differences(state: dict[str, Tensor], wanted: dict[str, Tensor]) -> str:

@@ -93,7 +93,8 @@ def bent(points: NDArray[np.float64], here: NDArray[np.float64], there: NDArray[
     array([[2.5, 0.5]])
     """
     count = len(here)
-    if np.linalg.matrix_rank(here - here.mean(0), rtol=1e-6) < 2:
+    centred = here - here.mean(0)
+    if np.linalg.matrix_rank(centred, tol=1e-6 * float(np.abs(centred).max())) < 2:
         matrix = similarity(here, there)
         turned: NDArray[np.float64] = points @ matrix[:, :2].T + matrix[:, 2]
         return turned
@@ -101,7 +102,8 @@ def bent(points: NDArray[np.float64], here: NDArray[np.float64], there: NDArray[
     system = np.block([[_plate(here, here), flat], [flat.T, np.zeros((3, 3))]])
     weights = np.linalg.solve(system, np.vstack([there, np.zeros((3, 2))]))  # (M + 3, 2)
     moved: NDArray[np.float64] = _plate(points, here) @ weights[:count]
-    return moved + np.column_stack([np.ones(len(points)), points]) @ weights[count:]
+    moved += np.column_stack([np.ones(len(points)), points]) @ weights[count:]
+    return moved
 
 
 def _plate(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -121,4 +121,4 @@ def _hair(points: NDArray[np.float64]) -> Outline:
     y = points[152] - points[10]  # not quite across x in a turned face, and so is its hair
     axes = np.column_stack([x / np.linalg.norm(x), y / np.linalg.norm(y)])  # (2, 2)
     edge = points[list(_both(*reversed(_HAIR)))] - middle
-    return (edge @ np.linalg.inv(axes).T * (_WIDER, _HIGHER)) @ axes.T + middle
+    return np.asarray((edge @ np.linalg.inv(axes).T * (_WIDER, _HIGHER)) @ axes.T + middle)
