@@ -96,15 +96,16 @@ def eye_error(face: Known, find: Face) -> float | None:
     return max(math.dist(find.eyes[0], face.right_eye), math.dist(find.eyes[1], face.left_eye)) / apart
 
 
-def milliseconds(finder: Detector, largest: bool) -> float:
-    """Median time for the astronaut at 640 × 480, warm."""
+def times(finder: Detector, largest: bool) -> tuple[float, float]:
+    """Median processor time of all threads together, and the fastest by the clock, for the astronaut at 640 × 480, warm: ms."""
     picture = Image.open(ROOT / "examples" / "astronaut.jpg").convert("RGB").crop((0, 0, 512, 384)).resize((640, 480))
-    times = []
-    for _ in range(12):
-        start = time.perf_counter()
+    spent, clock = [], []
+    for _ in range(8):
+        start, worked = time.perf_counter(), time.process_time()
         finder.find(picture, largest=largest)
-        times.append(1000 * (time.perf_counter() - start))
-    return statistics.median(times[2:])
+        spent.append(1000 * (time.process_time() - worked))
+        clock.append(1000 * (time.perf_counter() - start))
+    return statistics.median(spent[1:]), min(clock)
 
 
 def without_people() -> list[Path]:
@@ -160,8 +161,10 @@ def measure(finder: Detector, show: Path | None) -> list[Row]:
         near = sum(error <= 0.2 for error in eyes)
         note = f"{len(eyes)} of {found} have eyes; {near} within 0.2; median of the worse eye, in distances between the eyes"
         rows.append(Row(f"{name}: error of the eyes", statistics.median(eyes), "", None, "lower", note))
-    rows.append(Row(f"{name}: 640 × 480, all faces", milliseconds(finder, False), "ms"))
-    rows.append(Row(f"{name}: 640 × 480, the largest face", milliseconds(finder, True), "ms"))
+    for what, largest in (("all faces", False), ("the largest face", True)):
+        spent, clock = times(finder, largest)
+        note = f"all threads together, whatever else the machine does; by the clock, fastest of 8: {clock:.0f} ms"
+        rows.append(Row(f"{name}: 640 × 480, {what}, processor time", spent, "ms", note=note))
     return rows
 
 
