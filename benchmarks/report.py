@@ -36,6 +36,8 @@ ORDER = (
     "faces_detection",
     "faces_parts",
     "faces_gallery",
+    "faces_vggface",
+    "faces_maps",
     "faces_query",
     "face",
     "person",

@@ -38,19 +38,19 @@ def random_state(
 
 
 def as_rgb(state: Mapping[str, Tensor]) -> State:
-    """The same network, whose first layer takes red, green, blue: as MatConvNet's, which vgg_face_dag.pth was made from."""
+    """The same network, whose first layer takes red, green, blue: as MatConvNet's networks do."""
     return {**state, "conv1_1.weight": state["conv1_1.weight"].flip(1)}
 
 
 def write_pth(path: Path, state: Mapping[str, Tensor], *, legacy: bool = False) -> Path:
     """As vgg_face_dag.pth, which is in the older of PyTorch's two forms."""
-    torch.save(dict(as_rgb(state)), path, _use_new_zipfile_serialization=not legacy)
+    torch.save(dict(state), path, _use_new_zipfile_serialization=not legacy)
     return path
 
 
 def write_safetensors(path: Path, state: Mapping[str, Tensor]) -> Path:
-    """The same names and colours as vgg_face_dag.pth."""
-    safetensors.torch.save_file({name: tensor.contiguous() for name, tensor in as_rgb(state).items()}, path)
+    """The same names as vgg_face_dag.pth."""
+    safetensors.torch.save_file({name: tensor.contiguous() for name, tensor in state.items()}, path)
     return path
 
 

@@ -387,3 +387,15 @@ def test_honest_about_what_too_few_pictures_cannot_tell(tmp_path: Path, embedder
     made = gallery.calibrate()
     assert (made.aim, made.false_accepts, made.impostor) == ("false_rejects", None, 0)
     assert "is not known, since only one person is enrolled" in str(made)
+
+
+def test_without_a_wish_strangers_are_rather_called_unknown() -> None:
+    genuine, impostor = np.linspace(0.3, 0.9, 100), np.linspace(0.0, 0.5, 100)
+    plain = calibrate(Scores(genuine, np.linspace(0.0, 0.2, 100)), people=9, state="")
+    assert (plain.aim, plain.allowed) == ("false_rejects", 0.05)
+    capped = calibrate(Scores(genuine, impostor), people=9, state="")  # at 5 % false rejects a third would get a name
+    assert (capped.aim, capped.allowed) == ("false_accepts", 0.1)
+    assert capped.false_accepts is not None
+    assert capped.false_accepts <= 0.1
+    assert capped.false_rejects is not None
+    assert capped.false_rejects > 0.05

@@ -17,7 +17,7 @@ from whylight.faces.align import ARCFACE, PORTRAIT, crop
 from whylight.faces.detect import detector
 from whylight.faces.embed import Embedder, embedder_of, load_embedder
 from whylight.faces.gallery import Gallery
-from whylight.faces.identify import ByClassifier, ByGallery, FaceOnly, rather
+from whylight.faces.identify import ByClassifier, ByGallery, FaceOnly, likeness
 from whylight.faces.parts import FACIAL
 from whylight.faces.query import FaceQuery, compare, shown
 from whylight.faces.result import FaceResult
@@ -127,9 +127,14 @@ def test_why_one_and_not_the_other(photo: Path, gallery: Gallery, embedder: Embe
     assert "Ada is whom the face is taken for" in same.message
 
 
-def test_rather_is_the_difference_of_cosines() -> None:
+def test_likeness_is_a_cosine_whose_evidence_adds_up(embedder: Embedder, photo: Path) -> None:
     z, a, b = torch.tensor([[3.0, 4.0]]), torch.tensor([1.0, 0.0]), torch.tensor([0.0, 2.0])
-    assert float(rather(a, b, "a rather than b")(z)) == pytest.approx(3 / 5 - 4 / 5)
+    assert float(likeness(a, "a")(z)) == pytest.approx(3 / 5)
+    assert float(likeness(a, "a rather than b", b)(z)) == pytest.approx(3 / 5 - 4 / 5)
+    seen = face_of(decode(photo), embedder)
+    reference = torch.from_numpy(embedder.embed([ImageOps.mirror(seen)])[0])
+    ex = whylight.explain(embedder.model, seen, method="hirescam", target=likeness(reference, "her mirror image"))
+    assert float(ex.map.sum()) == pytest.approx(ex.score, rel=1e-4)  # the head is a mean: no bias
 
 
 def test_two_photographs_are_explained_by_each_other(photo: Path, embedder: Embedder) -> None:
@@ -139,7 +144,7 @@ def test_two_photographs_are_explained_by_each_other(photo: Path, embedder: Embe
     assert second.identity is not None
     assert first.identity.score == pytest.approx(second.identity.score, abs=1e-5)
     assert first.identity.score > 0.5
-    assert first.sentence.startswith("The two faces have a similarity of 0.")
+    assert first.sentence.startswith(f"The two faces have a similarity of {first.identity.score:.2f}.")
     faces = [face_of(decode(photo), embedder), face_of(mirrored, embedder)]
     both = embedder.embed(faces)
     assert first.identity.score == pytest.approx(float(both[0] @ both[1]), abs=1e-5)

@@ -406,7 +406,7 @@ def test_names_of_other_ports(tmp_path: Path, state: State) -> None:
     ]
     torch.save(
         {
-            f"{number}.{what}": as_rgb(state)[f"{name}.{what}"]
+            f"{number}.{what}": state[f"{name}.{what}"]
             for number, name in zip(numbers, LAYERS, strict=True)
             for what in ("weight", "bias")
         },
@@ -419,8 +419,8 @@ def test_names_of_other_ports(tmp_path: Path, state: State) -> None:
 def test_the_order_of_the_colours_can_be_told(tmp_path: Path, state: State) -> None:
     path = write_caffemodel(tmp_path / "a.caffemodel", as_rgb(state))
     assert torch.equal(read_weights(path, channels="rgb").tensors["conv1_1.weight"], state["conv1_1.weight"])
-    path = write_pth(tmp_path / "a.pth", as_rgb(state))
-    assert torch.equal(read_weights(path, channels="bgr").tensors["conv1_1.weight"], state["conv1_1.weight"])
+    path = write_pth(tmp_path / "a.pth", state)
+    assert torch.equal(read_weights(path).tensors["conv1_1.weight"], state["conv1_1.weight"])
 
 
 @pytest.mark.parametrize(

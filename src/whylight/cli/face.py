@@ -52,7 +52,20 @@ Landmarks = Annotated[
     typer.Option(metavar="FILE", help="FaceMesh's weights: the features' places by 468 landmarks.", show_default=False),
 ]
 Parts = Annotated[str, typer.Option(metavar="auto|landmarks|haar|geometry", help="What tells where the features are.")]
-MethodName = Annotated[str, typer.Option(metavar="NAME", help="How to explain; see `explain`.")]
+MethodName = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="How to explain; see `explain`. Default: gradcam; layercam where a similarity is explained.",
+        show_default=False,
+    ),
+]
+Channels = Annotated[
+    str | None,
+    typer.Option(
+        metavar="bgr|rgb", help="Order of the colours that VGG-Face's file takes. Default: bgr.", show_default=False
+    ),
+]
 Threshold = Annotated[
     float, typer.Option(metavar="0...1", help="Mean of the map in a feature from which on it is significant.")
 ]
@@ -113,13 +126,14 @@ def identify(
     gallery: Gallery = None,
     vggface: VggFace = None,
     names: Names = None,
+    channels: Channels = None,
     model: ModelName = None,
     detector: DetectorName = "haar",
     detector_weights: DetectorWeights = None,
     cascades: Cascades = None,
     landmarks: Landmarks = None,
     faces: Annotated[str, typer.Option(metavar="largest|all", help="Which faces of a picture.")] = "largest",
-    method: MethodName = "gradcam",
+    method: MethodName = None,
     margin: Annotated[
         bool, typer.Option("--margin", help="Explain why this person rather than the runner-up.")
     ] = False,
@@ -150,6 +164,7 @@ def identify(
         gallery=gallery,
         vggface=vggface,
         names=names,
+        channels=_channels(channels),
         model=model,
         detector=detector,
         detector_weights=detector_weights,
@@ -176,7 +191,7 @@ def compare(
     detector_weights: DetectorWeights = None,
     cascades: Cascades = None,
     landmarks: Landmarks = None,
-    method: MethodName = "gradcam",
+    method: MethodName = None,
     parts: Parts = "auto",
     threshold: Threshold = 0.5,
     language: Language = "en",
@@ -223,7 +238,8 @@ def enroll(
         float | None,
         typer.Option(
             metavar="0...1",
-            help="Share of enrolled people's pictures that may be called unknown. Default: 0.05.",
+            help="Share of enrolled people's pictures that may be called unknown. Default: 0.05, or more where over 10 % of "
+            "strangers would be named.",
             show_default=False,
         ),
     ] = None,
@@ -266,21 +282,23 @@ def convert(
     src: Annotated[Path, typer.Argument(metavar="SRC", help=".pth, .t7, .caffemodel or .h5.", show_default=False)],
     out: Annotated[Path, typer.Argument(metavar="OUT", help="The .safetensors file to write.", show_default=False)],
     names: Names = None,
+    channels: Channels = None,
 ) -> None:
     """Turn VGG-Face's weights, in any form in circulation, into safetensors; no code in them is run."""
     from whylight.faces.convert import convert as turn
 
-    typer.echo(str(turn(src, out, names=names)))
+    typer.echo(str(turn(src, out, names=names, channels=_channels(channels))))
 
 
 def _asked(**given: Any) -> Any:
     from whylight.cli.facing import Asked
 
     defaults: dict[str, Any] = {
-        **dict.fromkeys(("gallery", "vggface", "names", "model", "detector_weights", "cascades", "landmarks")),
+        **dict.fromkeys(
+            ("gallery", "vggface", "names", "channels", "model", "method", "detector_weights", "cascades", "landmarks")
+        ),
         "detector": "haar",
         "faces": "largest",
-        "method": "gradcam",
         "rather_than": False,
         "parts": "auto",
         "threshold": 0.5,
@@ -292,6 +310,12 @@ def _asked(**given: Any) -> Any:
     if unknown := [one for one in chosen if one not in FILES]:
         raise WhylightError(f"--files {unknown[0]!r}: choose among {', '.join(FILES)}, or all")
     return Asked(**{**defaults, **given, "files": chosen})
+
+
+def _channels(value: str | None) -> Any:
+    if value not in (None, "bgr", "rgb"):
+        raise WhylightError(f"--channels {value!r}: choose bgr or rgb")
+    return value
 
 
 def _leave(code: int) -> None:

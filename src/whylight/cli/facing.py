@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import typer
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from whylight.faces.query import FaceQuery
     from whylight.faces.result import FaceResult
     from whylight.faces.types import Detector
+    from whylight.faces.weightfiles import Channels
 
 NAME = "faces.jsonl"
 RESULT = "face.json"
@@ -41,13 +42,14 @@ class Asked:
     gallery: str | None
     vggface: str | None
     names: str | None
+    channels: str | None
     model: str | None
     detector: str
     detector_weights: str | None
     cascades: str | None
     landmarks: str | None
     faces: str
-    method: str
+    method: str | None
     rather_than: str | bool
     parts: str
     threshold: float
@@ -158,7 +160,7 @@ def make_query(asked: Asked) -> FaceQuery:
     return FaceQuery(
         _identifier(asked),
         detector=_detector(asked),
-        faces="all" if asked.faces == "all" else "largest",
+        faces=cast("Literal['largest', 'all']", asked.faces),
         rather_than=asked.rather_than,
         **_options(asked),
     )
@@ -191,7 +193,9 @@ def _identifier(asked: Asked) -> Identifier:
     if asked.vggface is not None:
         from whylight.faces.vggface import TEMPLATE, load_vggface
 
-        return ByClassifier(load_vggface(asked.vggface, asked.names, device=asked.device), TEMPLATE)
+        channels = cast("Channels | None", asked.channels)
+
+        return ByClassifier(load_vggface(asked.vggface, asked.names, channels=channels, device=asked.device), TEMPLATE)
     if asked.gallery is not None:
         from whylight.faces.gallery import Gallery
 
@@ -264,7 +268,7 @@ def enrolled(
             embedder,
             thumbnails=thumbnails,
             false_rejects=false_rejects,
-            on_skip=lambda skipped: typer.echo(f"whylight: passed over: {skipped.reason}", err=True),
+            on_skip=lambda skipped: typer.echo(f"whylight: {skipped.path}: {skipped.reason}; passed over", err=True),
         )
     for line in _said(done.gallery, sum(done.added.values()), len(done.known), embedder):
         typer.echo(line)

@@ -270,7 +270,8 @@ class Gallery:
         Args:
             false_rejects: the largest share of pictures of enrolled people that may be called unknown.
             false_accepts: instead, the largest share of pictures that may be taken for somebody else while their own person is
-                left out. With neither: 5 % false rejects, or 5 % false accepts where nobody has two pictures.
+                left out. With neither: 5 % false rejects, as long as no more than 10 % are falsely accepted; else 10 % of
+                these (5 % where nobody has two pictures).
 
         Raises:
             WhylightError: the gallery has no pictures to choose on, or the shares are wrong.

@@ -19,7 +19,7 @@ from whylight.faces.words import SURE, Measure
 from whylight.models.blackbox import BlackBox
 from whylight.models.load import load
 from whylight.models.model import Model
-from whylight.targets import Target, difference, similarity
+from whylight.targets import Target, difference
 
 TOP = 5
 
@@ -67,6 +67,7 @@ class Identifier(Protocol):
     model: Model | BlackBox
     template: Template
     of_identity: bool
+    method: str  # the one that explains it best
 
     @property
     def names(self) -> Sequence[str]:
@@ -90,6 +91,7 @@ class FaceOnly:
     """
 
     of_identity = False
+    method = "gradcam"
     template = PORTRAIT
 
     def __init__(self) -> None:
@@ -116,6 +118,7 @@ class ByClassifier:
     """
 
     of_identity = True
+    method = "gradcam"
 
     def __init__(self, model: Model, template: Template) -> None:
         self.model: Model | BlackBox = model
@@ -158,6 +161,7 @@ class ByGallery:
         self.model = embedder.model
         self.template = embedder.template
         self.of_identity = embedder.is_identity
+        self.method = method_for(embedder)
 
     @property
     def names(self) -> Sequence[str]:
@@ -170,8 +174,8 @@ class ByGallery:
     def target(self, identity: Identity, other: str | None = None) -> Target:
         mine = torch.from_numpy(self.gallery.template(identity.name))
         if other is None:
-            return similarity(mine, identity.name)
-        return rather(mine, torch.from_numpy(self.gallery.template(other)), f"{identity.name} rather than {other}")
+            return likeness(mine, identity.name)
+        return likeness(mine, f"{identity.name} rather than {other}", torch.from_numpy(self.gallery.template(other)))
 
 
 class ByPicture:
@@ -188,6 +192,7 @@ class ByPicture:
         self.model = embedder.model
         self.template = embedder.template
         self.of_identity = embedder.is_identity
+        self.method = method_for(embedder)
         self.names: Sequence[str] = (name,)
         self.reference = torch.from_numpy(embedder.embed([crop])[0])  # (D,)
 
@@ -198,22 +203,40 @@ class ByPicture:
     def target(self, identity: Identity, other: str | None = None) -> Target:
         if other is not None:
             raise WhylightError("rather than: two pictures are compared with each other, with nobody else")
-        return similarity(self.reference, self.name)
+        return likeness(self.reference, self.name)
 
 
-def rather(mine: Tensor, other: Tensor, name: str) -> Callable[[Tensor], Tensor]:
-    """The target cos(z, a) − cos(z, b): what makes the output z like a rather than like b.
+def likeness(mine: Tensor, name: str, other: Tensor | None = None) -> Callable[[Tensor], Tensor]:
+    """The target cos(z, a), or cos(z, a) − cos(z, b): what makes the output z like a, or like a rather than like b.
 
-    >>> float(rather(torch.tensor([1.0, 0]), torch.tensor([0, 1.0]), "a rather than b")(torch.tensor([[3.0, 0]])))
-    1.0
+    The length of z counts as given: it is not differentiated. Else what lengthens z in all directions would cancel what turns it
+    towards a, and the evidence for a likeness would add up to nothing; so it adds up to the likeness itself.
+
+    Args:
+        mine: a, (D,). `other`: b, (D,). Neither may be zero.
+        name: what to call it.
+
+    >>> target = likeness(torch.tensor([1.0, 0]), "a rather than b", torch.tensor([0, 1.0]))
+    >>> float(target(torch.tensor([[3.0, 4.0]])))  # 3/5 − 4/5
+    -0.2...
     """
-    a, b = similarity(mine), similarity(other)
+    direction = mine / mine.norm() - (0 if other is None else other / other.norm())
 
-    def margin(z: Tensor) -> Tensor:
-        return a(z) - b(z)
+    def score(z: Tensor) -> Tensor:
+        z = z.float()  # (N, D)
+        similarity: Tensor = z @ direction.to(z.device) / z.detach().norm(dim=1).clamp(min=1e-12)
+        return similarity  # (N,)
 
-    margin.__name__ = name
-    return margin
+    score.__name__ = name
+    return score
+
+
+def method_for(embedder: Embedder) -> str:
+    """The method for an embedding's likeness: LayerCAM, as a network of faces weighs each place of its last grid by itself.
+
+    Grad-CAM, which takes the mean of the gradients over all places, is blank there more often than not: `benchmarks/faces_maps.py`.
+    """
+    return "rise" if isinstance(embedder.model, BlackBox) else "layercam"
 
 
 def other_of(identity: Identity, name: str | None, names: Sequence[str]) -> str:

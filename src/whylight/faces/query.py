@@ -38,7 +38,7 @@ class FaceQuery:
         identifier: who says who it is: `ByGallery`, `ByClassifier`, `ByPicture`; default: nobody, only whether it is a face.
         detector: who finds the faces; default: Haar cascades.
         faces: `"largest"`, or `"all"`.
-        method: any method of whylight's.
+        method: any method of whylight's; default: the identifier's, Grad-CAM for classifiers and LayerCAM for embeddings.
         rather_than: `True`: explain why the nearest is more alike than the runner-up; or than the one of this name.
         parts: what tells where the parts of the face are; see `whylight.faces.parts.parts_of`.
         mesh: FaceMesh's weights for that. `cascades`: a folder with cascades of mouth and nose.
@@ -60,7 +60,7 @@ class FaceQuery:
         *,
         detector: Detector | None = None,
         faces: Literal["largest", "all"] = "largest",
-        method: str | Method = "gradcam",
+        method: str | Method | None = None,
         rather_than: str | bool = False,
         parts: Source = "auto",
         mesh: FaceMesh | None = None,
@@ -76,7 +76,7 @@ class FaceQuery:
         self.identifier: Identifier = identifier or FaceOnly()
         self.detector: Detector = detector or detector_of()
         self.largest = faces == "largest"
-        self.method, self.rather_than = method, rather_than
+        self.method, self.rather_than = method or self.identifier.method, rather_than
         self.parts, self.mesh = parts, mesh
         self.cascades = PartCascades(cascades) if cascades is not None else None
         self.threshold, self.language = threshold, language

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -130,17 +130,16 @@ class FaceResult:
             raise WhylightError(f"files: {unknown[0]!r} is none of {', '.join(FILES)}")
         folder, made = Path(folder), {}
         label = "" if self.identity is None else str(self.identity.index)
-        for name in FILES:
-            if name not in files or self.crop is None or (name != "crop" and self.explanation is None):
-                continue
-            file, picture = {
-                "crop": ("cropped.jpg", lambda: self._face()),
-                "heat": (f"heat_map_{label}.png", lambda: self.coloured(colormap)),
-                "grey": (f"gc_map_{label}.png", self.grey),
-                "blend": (f"blended_{label}.jpg", lambda: self.blended(colormap=colormap)),
-                "card": (f"card_{label}.png", self.card),
-            }[name]
-            made[name] = _write(folder / f"{stem}{file}", picture())
+        drawn: dict[str, tuple[str, Callable[[], Image.Image]]] = {
+            "crop": ("cropped.jpg", self._face),
+            "heat": (f"heat_map_{label}.png", lambda: self.coloured(colormap)),
+            "grey": (f"gc_map_{label}.png", self.grey),
+            "blend": (f"blended_{label}.jpg", lambda: self.blended(colormap=colormap)),
+            "card": (f"card_{label}.png", self.card),
+        }
+        for name, (file, draw) in drawn.items():
+            if name in files and self.crop is not None and (name == "crop" or self.explanation is not None):
+                made[name] = _write(folder / f"{stem}{file}", draw())
         return made
 
     def to_dict(self) -> dict[str, Any]:

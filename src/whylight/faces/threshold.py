@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from whylight.errors import WhylightError
 
+ALLOWED = 0.05  # false rejects, where nothing else is asked for
+MOST_ACCEPTED = 0.1  # false accepts with that: a stranger with a name is worse than somebody known called unknown
 CHUNK = 1024  # rows at a time: every picture against every person would take gigabytes
 
 
@@ -91,8 +93,8 @@ def calibrate(
     scores: Scores, *, people: int, state: str, false_rejects: float | None = None, false_accepts: float | None = None
 ) -> Calibration:
     """Choose the threshold that rejects at most such a share of genuine pictures, or accepts at most such a share of impostors,
-    and does as well as it can with the other. With neither given: 5 % false rejects, or 5 % false accepts where nobody has two
-    pictures.
+    and does as well as it can with the other. With neither given: 5 % false rejects, unless more than 10 % of the impostors would
+    be accepted, to whom a wrong name would be given: then 10 % of these; and 5 % of them where nobody has two pictures.
 
     Where the other kind has a gap there, the threshold lies in the middle of it: the counts are the same as at its end, and what
     comes later is unlikely to fall exactly where the gallery's own pictures did.
@@ -112,7 +114,12 @@ def calibrate(
             "calibrate: give false_rejects or false_accepts, not both: one threshold cannot promise two"
         )
     if false_rejects is None and false_accepts is None:
-        false_rejects, false_accepts = (0.05, None) if len(genuine) else (None, 0.05)
+        if not len(genuine):
+            return calibrate(scores, people=people, state=state, false_accepts=ALLOWED)
+        made = calibrate(scores, people=people, state=state, false_rejects=ALLOWED)
+        if made.false_accepts is None or made.false_accepts <= MOST_ACCEPTED:
+            return made
+        return calibrate(scores, people=people, state=state, false_accepts=MOST_ACCEPTED)
     aim = "false_rejects" if false_rejects is not None else "false_accepts"
     allowed = false_rejects if false_rejects is not None else false_accepts
     assert allowed is not None

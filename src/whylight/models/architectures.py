@@ -176,7 +176,8 @@ def load_foreign(module: nn.Module, path: str | os.PathLike[str], *, without: st
 
     Args:
         module: the network to fill, in place.
-        path: the file. A state dict that lies under "state_dict", "net_state_dict" or "model", or has "module." before its names, is found.
+        path: the file. A state dict that lies under "state_dict", "net_state_dict" or "model", or has "module." before its names,
+            is found.
         without: leave out the tensors whose names begin so: the network has no place for them.
 
     Returns:

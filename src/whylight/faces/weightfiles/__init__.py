@@ -38,8 +38,9 @@ def read_weights(path: str | os.PathLike[str], *, channels: Channels | None = No
 
     Args:
         path: the file; what its name ends in does not matter.
-        channels: the order in which its first layer takes the colours, where that is known better than from where such
-            files come from: `"rgb"` for those from MatConvNet (`vgg_face_dag.pth`), `"bgr"` for Caffe's, Torch's and Keras'.
+        channels: the order in which its first layer takes the colours. Default `"bgr"`, as Oxford's Caffe and Torch7 networks do,
+            whatever the form. MatConvNet's networks take red first: give `"rgb"` for a file that was made from one without
+            turning its first layer round, as some `vgg_face_dag.pth` may be.
 
     Raises:
         ModelError: if it is missing, damaged, holds more than numbers, or other layers than VGG-Face's.

@@ -23,13 +23,11 @@ def read(path: Path, channels: Channels | None = None) -> dict[str, Tensor]:
     Raises:
         ModelError: if it is damaged, or not VGG-Face's weights.
     """
-    ours = read_facts(path) is not None
     try:
         state = safetensors.torch.load_file(path)
     except (OSError, safetensors.SafetensorError, ValueError) as error:
         raise ModelError(f"{path}: not a safetensors file that can be read: {error}") from error
-    layers, theirs = layers_of(path, state)
-    return oxford(path, layers, channels or ("bgr" if ours else theirs))
+    return oxford(path, layers_of(path, state), channels or "bgr")
 
 
 def read_facts(path: Path) -> dict[str, Any] | None:

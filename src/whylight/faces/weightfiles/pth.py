@@ -56,12 +56,12 @@ def read(path: Path, channels: Channels | None = None) -> dict[str, Tensor]:
         isinstance(key, str) and isinstance(value, Tensor) for key, value in state.items()
     ):
         raise ModelError(f"{path}: holds no state dict (names with tensors)")
-    layers, theirs = layers_of(path, state)
-    return oxford(path, layers, channels or theirs)
+    layers = layers_of(path, state)
+    return oxford(path, layers, channels or "bgr")
 
 
-def layers_of(path: Path, state: Mapping[str, Tensor]) -> tuple[dict[str, tuple[Tensor, Tensor]], Channels]:
-    """Find the sixteen layers in a state dict: by Oxford's names or torchvision's, and with them the order of the colours.
+def layers_of(path: Path, state: Mapping[str, Tensor]) -> dict[str, tuple[Tensor, Tensor]]:
+    """Find the sixteen layers in a state dict: by Oxford's names or torchvision's.
 
     Raises:
         ModelError: if they are not there.
@@ -73,9 +73,8 @@ def layers_of(path: Path, state: Mapping[str, Tensor]) -> tuple[dict[str, tuple[
     ]
     numbered = {_TORCHVISION.get(name.removeprefix("module.")): (weight, bias) for name, weight, bias in pairs}
     if len(pairs) == len(LAYERS) and set(numbered) == set(LAYERS):
-        return {name: numbered[name] for name in LAYERS}, "rgb"  # such files were made from vgg_face_dag.pth
-    ported = any("conv_1_1" in name for name, *_ in pairs)  # the name in ports of VGG_FACE.t7
-    return by_name_or_order(path, pairs), "bgr" if ported else "rgb"
+        return {name: numbered[name] for name in LAYERS}
+    return by_name_or_order(path, pairs)
 
 
 def _check_sizes(path: Path) -> None:
