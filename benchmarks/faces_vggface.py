@@ -22,7 +22,7 @@ from PIL import Image
 from report import Row, cores, record
 
 import whylight
-from whylight.faces.convert import convert
+from whylight.faces.conversion import convert
 from whylight.faces.vggface import load_vggface
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -31,6 +31,7 @@ def test_public_names() -> None:
         "errors",
         "explain",
         "explain_each",
+        "faces",
         "load",
         "load_onnx",
         "locate",
@@ -47,6 +48,13 @@ def test_public_names() -> None:
         assert getattr(whylight, name) is not None
     with pytest.raises(AttributeError, match="no attribute 'explian'"):
         whylight.explian  # type: ignore[attr-defined]  # noqa: B018
+
+
+def test_public_names_of_faces() -> None:
+    for name in whylight.faces.__all__:
+        assert getattr(whylight.faces, name).__module__.startswith("whylight.faces.")
+    with pytest.raises(AttributeError, match="no attribute 'detect_all'"):
+        whylight.faces.detect_all  # noqa: B018
 
 
 def test_import_is_light() -> None:

@@ -9,7 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from whylight import errors, methods, targets
+    from whylight import errors, faces, methods, targets
     from whylight._api import explain, explain_each
     from whylight._concepts import Concepts, concepts
     from whylight._locate import locate, locate_each
@@ -43,6 +43,7 @@ __all__ = [
     "errors",
     "explain",
     "explain_each",
+    "faces",
     "load",
     "load_onnx",
     "locate",
@@ -79,7 +80,7 @@ _HOMES = {
     "wrap": "whylight.models.model",
     "wrap_callable": "whylight.models.blackbox",
 }
-_MODULES = ("errors", "methods", "targets")
+_MODULES = ("errors", "faces", "methods", "targets")
 
 
 def __getattr__(name: str) -> Any:

@@ -285,7 +285,7 @@ def convert(
     channels: Channels = None,
 ) -> None:
     """Turn VGG-Face's weights, in any form in circulation, into safetensors; no code in them is run."""
-    from whylight.faces.convert import convert as turn
+    from whylight.faces.conversion import convert as turn
 
     typer.echo(str(turn(src, out, names=names, channels=_channels(channels))))
 

@@ -254,7 +254,7 @@ def enrolled(
     gallery: str, folders: Sequence[str], asked: Asked, *, thumbnails: bool, false_rejects: float | None
 ) -> bool:
     """Enroll people; returns whether every picture could be used."""
-    from whylight.faces.enroll import enroll
+    from whylight.faces.enrolment import enroll
     from whylight.faces.gallery import Gallery
 
     there = os.path.exists(os.path.join(gallery, "gallery.safetensors"))

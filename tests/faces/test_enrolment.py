@@ -13,7 +13,7 @@ from nets import gap_net
 from whylight.errors import FaceError, WhylightError
 from whylight.faces.align import crop
 from whylight.faces.embed import Embedder, embedder_of
-from whylight.faces.enroll import Skipped, digest_of, enroll
+from whylight.faces.enrolment import Skipped, digest_of, enroll
 from whylight.faces.gallery import Gallery
 from whylight.faces.types import Face, Look, Point, Template
 from whylight.localize import Box
