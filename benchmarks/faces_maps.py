@@ -29,10 +29,11 @@ from whylight.faces.detect import detector
 from whylight.faces.embed import Embedder, load_embedder
 from whylight.faces.identify import likeness
 from whylight.images import decode
+from whylight.methods import tta
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA = Path(os.environ.get("WHYLIGHT_DATA", ROOT / ".." / "shared" / "data")).resolve()
-METHODS = ("gradcam", "gradcam++", "xgradcam", "hirescam", "layercam", "eigencam")
+METHODS = ("gradcam", "gradcam++", "xgradcam", "hirescam", "eigencam", "layercam", tta("layercam", flip=True))
 STEPS, SIGMA = 20, 12
 
 

@@ -6,7 +6,7 @@ The bundled `face` model on the pictures of `faces_multi` with two faces or more
 or more, no box for two faces; every other box is a false one. Both ways use `locate`'s own maps: one pass those of its default,
 averaged over copies of the picture, of which it keeps every connected part; sequential location its own, of a single pass, look
 after look. At most 100 boxes a picture for both. The threshold is one for all pictures: of one pass that with which it finds most
-faces, and that of sequential location, the default one.
+faces, and beside it the defaults of both ways; of sequential location its default.
 Options were chosen on one half of the pictures, by a hash of their names, but not without knowing earlier figures of the other
 half. The classifier was trained on many of these pictures, but knows no box.
 
@@ -186,10 +186,10 @@ def together(parts: Sequence[Tally]) -> Tally:
     )
 
 
-def compared(where: str, one: tuple[float, Tally], same: tuple[float, Tally], ours: Tally) -> list[Row]:
-    """One pass, at the threshold it finds most with and at that of sequential location, beside sequential location."""
+def compared(where: str, one: tuple[float, Tally], others: Sequence[tuple[float, Tally]], ours: Tally) -> list[Row]:
+    """One pass, at the threshold it finds most with and at the defaults of both ways, beside sequential location."""
     ends = ", ".join(f"{count} × {end}" for end, count in ours.ends.most_common())
-    passes = [(f"one pass at {share:.2f}", tally) for share, tally in (one, same)]
+    passes = [(f"one pass at {share:.2f}", tally) for share, tally in (one, *others)]
     rows = []
     for name, tally in (*passes, ("sequential", ours)):
         looks = f"{tally.looks / tally.pictures:.1f} looks; {ends}" if tally is ours else "one look"
@@ -200,7 +200,7 @@ def compared(where: str, one: tuple[float, Tally], same: tuple[float, Tally], ou
             Row(f"False boxes a picture, {name}, {where}", tally.false),
             Row(f"Seconds a picture, {name}, {where}", tally.seconds, "s", note=looks),
         ]
-    for (name, tally), goal in zip(passes, (GOAL, None), strict=True):  # to beat a bad threshold is no feat
+    for (name, tally), goal in zip(passes, (GOAL, None, None), strict=True):  # to beat a bad threshold is no feat
         ratio = ours.found / max(1, tally.found)
         rows.append(Row(f"Faces found, sequential over {name}, {where}", ratio, "×", goal, "higher"))
     return rows
@@ -208,10 +208,10 @@ def compared(where: str, one: tuple[float, Tally], same: tuple[float, Tally], ou
 
 def rows_of(model: whylight.Classifier, pictures: Sequence[Group]) -> list[Row]:
     chosen, unseen = ([one for one in pictures if one.tuned == mine] for mine in (True, False))
-    usual = spot_locator(model).threshold_for(model)
-    known = dict(zip((*SHARES, usual), one_pass(model, chosen, (*SHARES, usual)), strict=True))
+    defaults = [locator.threshold_for(model) for locator in (default_locator(model), spot_locator(model))]
+    known = dict(zip((*SHARES, *defaults), one_pass(model, chosen, (*SHARES, *defaults)), strict=True))
     share = max(SHARES, key=lambda one: known[one].found)
-    best, same = one_pass(model, unseen, (share, usual))
+    best, *plain = one_pass(model, unseen, (share, *defaults))
     print(f"one pass at {share:.2f}, the half held out: {best.words}", flush=True)
     ours = tally(sequentially(model), unseen)
     print(f"sequential, the half held out: {ours.words}", flush=True)
@@ -219,11 +219,11 @@ def rows_of(model: whylight.Classifier, pictures: Sequence[Group]) -> list[Row]:
     for eraser in get_args(Eraser):
         erasers[eraser] = tally(sequentially(model, eraser), chosen)
         print(f"sequential, {eraser}, the half for choices: {erasers[eraser].words}", flush=True)
-    rows = compared("the half held out", (share, best), (usual, same), ours)
+    rows = compared("the half held out", (share, best), list(zip(defaults, plain, strict=True)), ours)
     rows += compared(
         "all pictures",
         (share, together([best, known[share]])),
-        (usual, together([same, known[usual]])),
+        [(usual, together([one, known[usual]])) for usual, one in zip(defaults, plain, strict=True)],
         together([ours, erasers[DEFAULT_ERASER]]),
     )
     for eraser, one in erasers.items():

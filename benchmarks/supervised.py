@@ -40,7 +40,8 @@ from whylight.train import TrainConfig, train
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA = Path(os.environ.get("WHYLIGHT_DATA", ROOT / ".." / "shared" / "data")).resolve()
-sys.path.insert(0, str(ROOT / "recipes" / "face"))
+sys.path[:0] = [str(ROOT / "recipes"), str(ROOT / "recipes" / "face")]
+import layout  # noqa: E402
 import prepare  # noqa: E402 - the face model's own split
 
 ARCH = "torchvision/mobilenet_v2"
@@ -99,11 +100,11 @@ def walkers() -> Task:
 
 def faces() -> Task:
     boxes = drawn(DATA / "faces_multi")
-    left_out = prepare.exclusions()
+    left_out = layout.remarks(prepare.HERE / "excluded.txt")
     by_split: dict[tuple[str, str], list[Path]] = defaultdict(list)
     for picture in prepare.pictures():
         if f"{picture.source}/{picture.path.name}" not in left_out:
-            by_split[picture.source, prepare.split_of(picture)].append(picture.path)
+            by_split[picture.source, layout.split_of(picture, prepare.SHARES)].append(picture.path)
     parts = {part: [p for p in by_split["faces_multi", part] if p in boxes] for part in ("train", "val", "test")}
     negatives = {part: by_split["coco128", part] for part in ("train", "val")}
     return Task("Faces", parts["train"], parts["val"], parts["test"], boxes, "face", "no face", negatives)

@@ -56,7 +56,7 @@ MethodName = Annotated[
     str | None,
     typer.Option(
         metavar="NAME",
-        help="How to explain; see `explain`. Default: gradcam; layercam where a similarity is explained.",
+        help="How to explain; see `explain`. Default: gradcam; layercam, mirrored too, for a similarity.",
         show_default=False,
     ),
 ]

@@ -16,6 +16,7 @@ from whylight.faces.embed import Embedder
 from whylight.faces.gallery import Gallery, Match
 from whylight.faces.types import Template
 from whylight.faces.words import SURE, Measure
+from whylight.methods import Method, tta
 from whylight.models.blackbox import BlackBox
 from whylight.models.load import load
 from whylight.models.model import Model
@@ -67,7 +68,7 @@ class Identifier(Protocol):
     model: Model | BlackBox
     template: Template
     of_identity: bool
-    method: str  # the one that explains it best
+    method: str | Method  # the one that explains it best
 
     @property
     def names(self) -> Sequence[str]:
@@ -91,7 +92,7 @@ class FaceOnly:
     """
 
     of_identity = False
-    method = "gradcam"
+    method: str | Method = "gradcam"
     template = PORTRAIT
 
     def __init__(self) -> None:
@@ -118,7 +119,7 @@ class ByClassifier:
     """
 
     of_identity = True
-    method = "gradcam"
+    method: str | Method = "gradcam"
 
     def __init__(self, model: Model, template: Template) -> None:
         self.model: Model | BlackBox = model
@@ -231,12 +232,13 @@ def likeness(mine: Tensor, name: str, other: Tensor | None = None) -> Callable[[
     return score
 
 
-def method_for(embedder: Embedder) -> str:
+def method_for(embedder: Embedder) -> str | Method:
     """The method for an embedding's likeness: LayerCAM, as a network of faces weighs each place of its last grid by itself.
 
-    Grad-CAM, which takes the mean of the gradients over all places, is blank there more often than not: `benchmarks/faces_maps.py`.
+    Grad-CAM, which takes the mean of the gradients over all places, is often blank there (`benchmarks/faces_maps.py`). The map of
+    the mirrored face is averaged in: strided convolutions look a little to one side, and left eyes would win over right ones.
     """
-    return "rise" if isinstance(embedder.model, BlackBox) else "layercam"
+    return "rise" if isinstance(embedder.model, BlackBox) else tta("layercam", flip=True)
 
 
 def other_of(identity: Identity, name: str | None, names: Sequence[str]) -> str:
