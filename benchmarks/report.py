@@ -74,6 +74,11 @@ class Row:
         return self.value <= self.goal if self.better == "lower" else self.value >= self.goal
 
 
+def _plain(argument: str) -> str:
+    """An argument without the folders of one machine."""
+    return Path(argument).name if Path(argument).is_absolute() else argument
+
+
 def cores() -> int:
     """How many processors this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -107,7 +112,7 @@ def record(benchmark: str, title: str, rows: Sequence[Row], *, about: str = "", 
         "about": about,
         "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "machine": machine(),
-        "command": "python " + " ".join(["benchmarks/" + Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "command": "python " + " ".join(["benchmarks/" + Path(sys.argv[0]).name, *map(_plain, sys.argv[1:])]),
         "packages": {name: found for name in PACKAGES if (found := _version(name))},
         "rows": [asdict(row) for row in rows],
     }
