@@ -5,8 +5,8 @@
 The 43 faces of `faces_landmarks`, most of them 35 to 45 pixels wide. A part is right when the centre of its region lies within
 20 % of the true eye distance of the true centre: the centre of gravity of the hull of landmarks 36–41 and 42–47 (eyes), 27–35
 (nose), 48–59 (lips). Faces are laid on the portrait template by the true eyes, or as the detectors find them; a find belongs to
-the face that it overlaps by IoU 0.3 or more, and faces that a detector does not find are not in its figures. No constant was fitted on
-these pictures: the typical face is FairFace's, the cascades' constants are from every other picture of CelebA. Smiles: the other
+the face that it overlaps by IoU 0.3 or more, and faces that a detector does not find are not in its figures. No constant was fitted
+on these pictures: the typical face is FairFace's, the cascades' constants are from every other picture of CelebA. Smiles: the other
 half of CelebA, against its attribute.
 """
 

@@ -26,12 +26,16 @@ import whylight
 from whylight import engine, methods
 from whylight._locator import THRESHOLD, default_locator
 from whylight.methods import Method
+from whylight.models.layers import stages
 
 GOALS = {  # network, row → IoU 0.5, V2 and pointing
     ("MobileNetV2", "locate --fast"): (66.0, 65.0, 93.0),
     ("MobileNetV2", "locate"): (71.0, 69.0, 95.0),
     ("SqueezeNet 1.1", "locate"): (61.0, None, None),
 }
+
+
+SCALES = (1.0, 1.5, 2.0)  # of the input
 
 
 def squeezenet() -> whylight.Model:
@@ -73,6 +77,11 @@ def main() -> None:
         chosen: dict[str, str | Method] = {
             "Grad-CAM": "gradcam",
             "LayerCAM, last stage": "layercam",
+            "LayerCAM, three stages": methods.layers("layercam", stages(model)[-3:]),
+            "Grad-CAM, flip and three scales": methods.tta("gradcam", flip=True, scales=SCALES),
+            "LayerCAM, three stages, flip and three scales": methods.tta(
+                methods.layers("layercam", stages(model)[-3:]), flip=True, scales=SCALES
+            ),
             "locate --fast": default_locator(model, fast=True).method,
             "locate": default_locator(model).method,
         }
