@@ -250,7 +250,7 @@ def test_yunet_takes_tiny_pictures(yunet: YuNetDetector, size: tuple[int, int]) 
 def test_the_face_model_boxes_the_astronaut(astronaut: Image.Image) -> None:
     cam: Detector = detector("cam")
     look = cam.look(astronaut)
-    assert overlap(look.faces[0].box, FACE) > 0.4
+    assert overlap(look.faces[0].box, FACE) > 0.3  # its boxes end at the cheeks and above the chin
     assert look.tried == {"cam": len(look.faces)}
     assert crop(astronaut, look.faces[0], PORTRAIT).aligned == "box"
     assert cam.find(Image.new("RGB", (200, 200))) == []
