@@ -55,3 +55,17 @@ class FaceError(WhylightError):
 
 class WhylightWarning(UserWarning):
     """Something was done differently from what was asked, and the result is still right."""
+
+
+def cause_of(error: BaseException) -> str:
+    """Another library's error in one line, without PyTorch's advice to switch its safety off.
+
+    >>> cause_of(RuntimeError("Weights only load failed. Re-running `torch.load` with `weights_only` set to `False` will"))
+    'it holds more than numbers'
+    >>> cause_of(KeyError())
+    'KeyError'
+    """
+    lines = str(error).strip().splitlines()
+    if not lines:
+        return type(error).__name__
+    return "it holds more than numbers" if "weights_only" in lines[0] else lines[0]

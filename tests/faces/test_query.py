@@ -21,7 +21,7 @@ from whylight.faces.identify import ByClassifier, ByGallery, FaceOnly, likeness
 from whylight.faces.parts import FACIAL
 from whylight.faces.query import FaceQuery, compare, shown
 from whylight.faces.result import FaceResult
-from whylight.faces.types import Detector
+from whylight.faces.types import Detector, Face, Look
 from whylight.images import decode
 
 
@@ -109,7 +109,7 @@ def test_the_nearest_in_the_gallery_is_named_and_explained(photo: Path, gallery:
     assert result.explanation.score == pytest.approx(1.0, abs=1e-4)  # the similarity is what is explained
 
 
-def test_why_one_and_not_the_other(photo: Path, gallery: Gallery, embedder: Embedder) -> None:
+def test_why_one_and_not_the_other(photo: Path, gallery: Gallery, embedder: Embedder, only: FaceOnly) -> None:
     who = ByGallery(gallery, embedder)
     (runner_up,) = FaceQuery(who, rather_than=True, threshold=0.0)(photo)
     assert runner_up.identity is not None
@@ -121,10 +121,44 @@ def test_why_one_and_not_the_other(photo: Path, gallery: Gallery, embedder: Embe
     margin = here @ gallery.template("Ada") - here @ gallery.template("Cleo")
     assert cleo.explanation.score == pytest.approx(float(margin), abs=1e-4)
     assert "Ada rather than Cleo" in cleo.sentence
-    (wrong,) = FaceQuery(who, rather_than="Dora")(photo)
-    assert (wrong.code, "nobody is called 'Dora'" in wrong.message) == (4, True)
+    with pytest.raises(WhylightError, match="nobody is called 'Clea'; near it: Cleo"):
+        FaceQuery(who, rather_than="Clea")
+    with pytest.raises(WhylightError, match="nobody to tell from"):
+        FaceQuery(only, rather_than=True)
+    with pytest.raises(WhylightError, match="'gradcm' is not known"):
+        FaceQuery(who, method="gradcm")
     (same,) = FaceQuery(who, rather_than="Ada")(photo)
     assert "Ada is whom the face is taken for" in same.message
+
+
+def test_what_lies_outside_of_the_picture_is_not_named(photo: Path, only: FaceOnly) -> None:
+    whole = FaceQuery(only, threshold=0.0)(photo)[0]
+    assert whole.face is not None
+    below_the_eyes = round(whole.face.eyes[0].y) + 8 if whole.face.eyes else 0
+    picture = decode(photo).crop((0, 0, 512, below_the_eyes))
+    cut = FaceQuery(only, detector=Given(whole), threshold=0.0)(picture)[0]
+    assert {"nose", "mouth", "chin"} & {*whole.parts} == {"nose", "mouth", "chin"}
+    assert {"nose", "mouth", "chin"} & {*cut.parts} == set()
+    assert {"right_eye", "left_eye"} <= {*cut.parts}
+    assert "Part of the face lies outside the picture" in cut.sentence
+    covered = sum(part.mask.astype(int) for name, part in cut.parts.items() if name != "smile")
+    assert np.array_equal(covered, np.ones_like(covered))
+
+
+class Given:
+    """Finds the face that another query found."""
+
+    name = "given"
+
+    def __init__(self, result: FaceResult) -> None:
+        assert result.face is not None
+        self._look = Look([result.face], {})
+
+    def look(self, picture: Image.Image, *, largest: bool = False) -> Look:
+        return self._look
+
+    def find(self, picture: Image.Image, *, largest: bool = False) -> list[Face]:
+        return self._look.faces
 
 
 def test_likeness_is_a_cosine_whose_evidence_adds_up(embedder: Embedder, photo: Path) -> None:

@@ -57,6 +57,7 @@ def test_left_and_right_become_both() -> None:
         ({"measure": "face", "score": 0.9}, "There is a face"),
         ({"measure": "face", "score": 0.2}, "doubts that this is a face"),
         ({"other": "Bob"}, "What speaks for Ada rather than Bob is mainly the right eye and the nose."),
+        ({"cut": True}, "Part of the face lies outside the picture"),
         ({"off_face": 0.62}, "Most of the evidence (62 %) lies outside the face: treat this with care."),
         ({"significant": [part("nose", lift=1.2)]}, "spread over the whole face"),
         ({"significant": []}, "No single facial feature stands out; the map is strongest on the right eye."),

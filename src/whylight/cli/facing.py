@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from whylight.faces.types import Detector
     from whylight.faces.weightfiles import Channels
 
+# What a limit for strangers was chosen for, where nobody said: else the same is asked for again when people are taken out.
+BY_ITSELF = (("false_rejects", 0.05), ("false_accepts", 0.1), ("false_accepts", 0.05))
 NAME = "faces.jsonl"
 RESULT = "face.json"
 
@@ -71,6 +73,7 @@ def run(inputs: Sequence[str], out: Path | None, asked: Asked, *, json_to: str |
     """Ask about each photograph; returns the code of the first that failed, or 0."""
     import whylight
     from whylight import images
+    from whylight.faces.result import FaceResult
 
     try:
         pictures = images.walk(inputs)
@@ -100,7 +103,14 @@ def run(inputs: Sequence[str], out: Path | None, asked: Asked, *, json_to: str |
                     before[path] = done
         missing = [picture for picture in pictures if os.path.abspath(picture) not in before]
         whylight.tune_allocator()
-        query = make_query(asked) if missing else None
+        query = None
+        if missing:
+            try:
+                query = make_query(asked)
+            except FaceError as error:  # in the JSON, too
+                for picture in missing:
+                    output.put({**FaceResult(str(picture), error.code, str(error)).to_dict(), "files": {}})
+                raise
         codes, faces, started = [], 0, time.perf_counter()
         with bars(len(missing), "faces") as bar:
             for picture in pictures:
@@ -293,8 +303,10 @@ def forget(gallery: str, people: Sequence[str]) -> None:
             raise WhylightError(
                 f"{gallery}: nobody called {person!r} is enrolled; see `whylight face people {gallery}`"
             )
+    chosen = there.calibration
     for person in people:
         there.remove(person)
         typer.echo(f"{person}: removed from {gallery}")
     if there.calibration is not None and not there.is_calibrated and len(there) > 1:
-        typer.echo(str(there.calibrate(false_rejects=None)))
+        by_itself = chosen is None or (chosen.aim, chosen.allowed) in BY_ITSELF
+        typer.echo(str(there.calibrate(**({} if by_itself or chosen is None else {chosen.aim: chosen.allowed}))))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import cv2
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from whylight.faces.parts import FACIAL
+from whylight.faces.words import percent
 from whylight.render.boxes import draw_boxes
 from whylight.render.page import FAINT, INK, Box, Page, lines
 from whylight.render.panel import LOCK
@@ -68,11 +70,13 @@ def draw(result: FaceResult) -> Image.Image:
 def _title(result: FaceResult) -> str:
     identity = result.identity
     assert identity is not None
-    if identity.measure == "face":
-        return f"A face, probability {identity.score:.2f}"
-    name = identity.name if identity.known is not False else f"Unknown, nearest {identity.name}"
-    word = "probability" if identity.measure == "probability" else "similarity"
-    return f"{name}, {word} {identity.score:.2f}"
+    if identity.measure == "pair":
+        return f"Similarity {identity.score:.2f} to {Path(identity.name).name}"
+    if identity.measure == "similarity":
+        name = identity.name if identity.known is not False else f"Unknown, nearest {identity.name}"
+        return f"{name}, similarity {identity.score:.2f}"
+    name = "A face" if identity.measure == "face" else identity.name
+    return f"{name if identity.known else f'{name}?'}, probability {percent(identity.score)}"
 
 
 def _evidence(result: FaceResult) -> str:
@@ -81,8 +85,9 @@ def _evidence(result: FaceResult) -> str:
     if explanation.is_blank:
         return f"{explanation.method}: no evidence"
     assert result.identity is not None
-    what = result.identity.name if result.other is None else f"{result.identity.name} rather than {result.other}"
-    return f"evidence for {what}, by {explanation.method}"
+    if result.other is not None:
+        return f"{result.identity.name} rather than {result.other}"
+    return f"evidence for {Path(result.identity.name).name}, by {explanation.method}"
 
 
 def _picture(result: FaceResult) -> Image.Image:

@@ -197,6 +197,8 @@ def _calibrated(done: Enrolment, false_rejects: float | None, false_accepts: flo
     asked = false_rejects is not None or false_accepts is not None
     if gallery.is_calibrated and not asked:
         calibration = gallery.calibration
+    elif false_rejects is not None and not several:  # nothing to count them on: the limit is chosen by the other kind
+        calibration = gallery.calibrate() if len(gallery) > 1 else None
     elif asked or several or len(gallery) > 1:
         calibration = gallery.calibrate(false_rejects=false_rejects, false_accepts=false_accepts)
     else:

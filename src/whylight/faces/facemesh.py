@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from whylight.errors import ModelError
+from whylight.errors import ModelError, cause_of
 from whylight.faces.geometry import Frame
 from whylight.faces.types import FaceCrop, Point
 
@@ -91,7 +91,7 @@ class FaceMesh(nn.Module):
         except (OSError, RuntimeError, EOFError, ValueError, KeyError, UnpicklingError, BadZipFile) as error:
             raise ModelError(
                 f"{path}: not readable as FaceMesh's weights, a PyTorch state dict such as facemesh.pth: "
-                f"{str(error).splitlines()[0] if str(error) else type(error).__name__}"
+                f"{cause_of(error)}"
             ) from error
         mesh = cls()
         wanted = mesh.state_dict()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -241,18 +242,32 @@ def method_for(embedder: Embedder) -> str | Method:
     return "rise" if isinstance(embedder.model, BlackBox) else tta("layercam", flip=True)
 
 
+def check_other(name: str | bool, names: Sequence[str]) -> None:
+    """Complain about a question that no picture can answer: from whom to tell a face, where there is nobody of that name.
+
+    Raises:
+        WhylightError: if nobody has the name, or there is nobody to tell from.
+    """
+    if name is not False and len(names) < 2:
+        raise WhylightError(
+            "rather than: there is nobody to tell from; it needs a gallery or a classifier of two people or more"
+        )
+    if isinstance(name, str) and name not in names:
+        near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+        raise WhylightError(
+            f"rather than: nobody is called {name!r}" + (f"; near it: {', '.join(near)}" if near else "")
+        )
+
+
 def other_of(identity: Identity, name: str | None, names: Sequence[str]) -> str:
     """Whom to tell an identity from: the runner-up, or the name that was asked for.
 
     Raises:
-        WhylightError: if nobody has that name, it is the same person, or there is nobody else.
+        WhylightError: if it is the same person, or there is nobody else.
     """
+    check_other(True if name is None else name, names)
     if name is None:
-        if len(identity.top) < 2:
-            raise WhylightError(f"rather than: there is nobody but {identity.name} to tell from")
         return identity.top[1].name
-    if name not in names:
-        raise WhylightError(f"rather than: nobody is called {name!r}")
     if name == identity.name:
         raise WhylightError(f"rather than: {name} is whom the face is taken for; name somebody else")
     return name

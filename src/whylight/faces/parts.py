@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -10,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from whylight.errors import WhylightError
+from whylight.faces.align import to_picture
 from whylight.faces.facemesh import FaceMesh
 from whylight.faces.geometry import Frame, bent, by_eyes, by_points
 from whylight.faces.outlines import middle, outlines, paint
@@ -120,6 +122,38 @@ def _middles(points: NDArray[np.float64]) -> dict[str, Point]:
     """The centre of gravity of each part that a cascade may find."""
     shapes = outlines(points)
     return {name: middle(shapes[name]) for name in FEATURES}
+
+
+def within(parts: Mapping[str, FacePart], crop: FaceCrop, size: tuple[int, int]) -> dict[str, FacePart]:
+    """The parts without those that lie outside of the picture by half or more: what the crop shows there is filled in.
+
+    Their pixels become background.
+
+    Args:
+        parts: from `parts_of(crop)`.
+        crop: of the face.
+        size: (width, height) of the picture that it was cut out of.
+    """
+    height, width = crop.picture.height, crop.picture.width
+    corners = to_picture(crop, [(0, 0), (width, 0), (0, height), (width, height)])
+    if (corners >= 0).all() and (corners <= size).all():
+        return dict(parts)
+    y, x = np.mgrid[:height, :width] + 0.5
+    places = to_picture(crop, np.stack([x.ravel(), y.ravel()], 1))  # (H·W, 2)
+    there = ((places >= 0) & (places < size)).all(1).reshape(height, width)
+    kept = {
+        name: part
+        for name, part in parts.items()
+        if name == "background" or (part.mask & there).sum() > part.mask.sum() / 2
+    }
+    gone = np.zeros((height, width), np.bool_)
+    for name, part in parts.items():
+        if name not in kept and name != "smile":
+            gone |= part.mask
+    if gone.any():
+        mask = gone | kept["background"].mask if "background" in kept else gone
+        kept["background"] = FacePart("background", mask, _centre(mask), "geometry")
+    return kept
 
 
 def _centre(mask: NDArray[np.bool_]) -> Point:

@@ -16,15 +16,16 @@ from whylight.faces.align import crop as lay
 from whylight.faces.detect import detector as detector_of
 from whylight.faces.embed import Embedder
 from whylight.faces.facemesh import FaceMesh
-from whylight.faces.identify import ByPicture, FaceOnly, Identifier, Identity, other_of
+from whylight.faces.identify import ByPicture, FaceOnly, Identifier, Identity, check_other, other_of
 from whylight.faces.partcascades import PartCascades
-from whylight.faces.parts import FACIAL, Source, parts_of
+from whylight.faces.parts import FACIAL, Source, parts_of, within
 from whylight.faces.result import FaceResult
 from whylight.faces.scores import off_face, score_parts, significant
 from whylight.faces.types import Detector, Face, Look, Template
 from whylight.faces.words import Facts, read, say
 from whylight.images import Picture, decode, name_of
 from whylight.methods import Method
+from whylight.methods import get as check_name
 
 THRESHOLD = 0.5  # mean of the grey map in a feature, of 1: from where on it is significant
 _ADVICE = "try another detector, or a picture in which the face is larger, upright and in full view"
@@ -75,6 +76,9 @@ class FaceQuery:
         read(language)
         self.identifier: Identifier = identifier or FaceOnly()
         self.detector: Detector = detector or detector_of()
+        if isinstance(method, str):
+            check_name(method)
+        check_other(rather_than, self.identifier.names)
         self.largest = faces == "largest"
         self.method, self.rather_than = method or self.identifier.method, rather_than
         self.parts, self.mesh = parts, mesh
@@ -106,16 +110,19 @@ class FaceQuery:
             found = replace(found, crop=crop)
             with failing(4, WhylightError, RuntimeError, what=f"{found.source}: the forward pass failed"):
                 identity = who.identify(seen)
+                found = replace(found, identity=identity)
+            with failing(4, WhylightError, RuntimeError, what=f"{found.source}: no explanation"):
                 other = self._other(identity)
-                found = replace(found, identity=identity, other=other)
-            with failing(4, WhylightError, RuntimeError, what=f"{found.source}: the explanation failed"):
+                found = replace(found, other=other)
                 made = explain(who.model, seen, method=self.method, target=who.target(identity, other))
                 found = replace(found, explanation=replace(made, source=found.source))
-            parts = parts_of(crop, source=self.parts, mesh=self.mesh, cascades=self.cascades)
+            every = parts_of(crop, source=self.parts, mesh=self.mesh, cascades=self.cascades)
+            parts = within(every, crop, picture.size)
+            cut = any(name in FACIAL and name not in parts for name in every)
             scores = score_parts(found.heatmap(), parts)
             counted = significant(scores, self.threshold)
             found = replace(found, parts=parts, scores=scores, significant=counted, off_face=off_face(scores))
-            found = replace(found, sentence=self._say(found, identity))
+            found = replace(found, sentence=self._say(found, identity, cut))
             self._check_counted(found)
         except FaceError as error:
             return replace(found, code=error.code, message=str(error))
@@ -127,7 +134,7 @@ class FaceQuery:
             return None
         return other_of(identity, None if self.rather_than is True else self.rather_than, self.identifier.names)
 
-    def _say(self, found: FaceResult, identity: Identity) -> str:
+    def _say(self, found: FaceResult, identity: Identity, cut: bool) -> str:
         facts = Facts(
             name=identity.name,
             score=identity.score,
@@ -138,6 +145,7 @@ class FaceQuery:
             significant=found.significant,
             off_face=found.off_face,
             blank=found.explanation is not None and found.explanation.is_blank,
+            cut=cut,
             of_identity=self.identifier.of_identity,
         )
         return say(facts, self.language)
@@ -145,6 +153,8 @@ class FaceQuery:
     def _check_counted(self, found: FaceResult) -> None:
         if found.significant:
             return
+        if found.explanation is not None and found.explanation.is_blank:
+            raise FaceError(6, f"{found.source}: no feature counts: nothing in the picture speaks for the answer")
         best = max((one for one in found.scores if one.name in FACIAL), key=lambda one: one.score, default=None)
         most = "no feature lies in the crop" if best is None else f"the highest is {best.name} with {best.score:.2f}"
         raise FaceError(
@@ -193,8 +203,8 @@ def opened(picture: Picture) -> Image.Image:
 def check_found(look: Look, detector: Detector, source: str) -> None:
     """Complain with code 3 where there is no face."""
     if not look.faces:
-        tried = f"{detector.name} ({', '.join(look.tried)})" if look.tried else detector.name
-        raise FaceError(3, f"{source}: no face was found by {tried}; {_ADVICE}")
+        ways = f" in {len(look.tried)} ways" if len(look.tried) > 1 else ""
+        raise FaceError(3, f"{source}: no face was found by {detector.name}{ways}; {_ADVICE}")
 
 
 def _largest(picture: Picture, detector: Detector, template: Template) -> Image.Image:

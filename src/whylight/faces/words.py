@@ -40,6 +40,7 @@ class Facts:
         scores: of the parts, all of them.
         significant: those of the facial parts that count, the most important first.
         off_face: share of the evidence on hair and background.
+        cut: whether a feature of the face lies outside of the picture.
         blank: whether nothing speaks for the answer.
         of_identity: whether the network was trained to tell people apart.
     """
@@ -52,6 +53,7 @@ class Facts:
     off_face: float
     limit: float | None = None
     other: str | None = None
+    cut: bool = False
     blank: bool = False
     of_identity: bool = True
 
@@ -108,7 +110,7 @@ def _who(facts: Facts, words: Mapping[str, Any]) -> str:
     else:
         key = "known" if facts.score >= facts.limit else "unknown"
     similar = facts.measure in ("similarity", "pair")
-    score = f"{facts.score:.2f}" if similar else _percent(facts.score, words)
+    score = f"{facts.score:.2f}" if similar else percent(facts.score, words["percent"])
     limit = "" if facts.limit is None else f"{facts.limit:.2f}"
     if limit and similar and limit == score:  # two digits hide which is larger
         score, limit = f"{facts.score:.4f}", f"{facts.limit:.4f}"
@@ -133,8 +135,10 @@ def _care(facts: Facts, words: Mapping[str, Any]) -> str:
         return str(care["features"])
     if facts.blank:
         return ""
+    if facts.cut:
+        return str(care["cut"])
     if facts.off_face > OUTSIDE:
-        return str(care["off_face"]).format(share=_percent(facts.off_face, words))
+        return str(care["off_face"]).format(share=percent(facts.off_face, words["percent"]))
     if facts.significant and max(score.lift for score in facts.significant) < EVEN:
         return str(care["spread"])
     return ""
@@ -154,15 +158,15 @@ def _names(parts: Sequence[str], words: Mapping[str, Any]) -> str:
     return text
 
 
-def _percent(share: float, words: Mapping[str, Any]) -> str:
+def percent(share: float, form: str = "{value} %") -> str:
     """A share in percent, never rounded to certainty.
 
-    >>> _percent(0.9996, read("en")), _percent(0.0004, read("en")), _percent(0.42, read("en"))
+    >>> percent(0.9996), percent(0.0004), percent(0.42)
     ('99.9 %', '0.1 %', '42 %')
     """
     value = 100 * share
     text = f"{min(max(value, 0.1), 99.9):.1f}" if value > 99 or value < 1 else f"{value:.0f}"
-    return str(words["percent"]).format(value=text)
+    return form.format(value=text)
 
 
 def _differs(words: Mapping[str, Any], english: Mapping[str, Any], where: str = "") -> str | None:

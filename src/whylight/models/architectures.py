@@ -19,7 +19,7 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from whylight.errors import ModelError
+from whylight.errors import ModelError, cause_of
 from whylight.models.adapt import classifier_of, fold_batch_norm, set_output_stride
 from whylight.models.gap import give_gap_head
 from whylight.models.mobilenet import FoldedMobileNetV2
@@ -160,7 +160,7 @@ def _unknown(arch: str) -> ModelError:
 
 
 def _unavailable(arch: str, loader: str, error: BaseException) -> ModelError:
-    cause = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    cause = cause_of(error)
     return ModelError(
         f"the pretrained weights of {arch} could not be had: tried {loader}'s own loader (its cache on this machine, then "
         f"its server), which said: {cause} Without a network there are two ways on: weights from a file you have "
@@ -207,7 +207,7 @@ def read_state(path: Path) -> dict[str, Tensor]:
             return safetensors.torch.load_file(path)
         state = torch.load(path, map_location="cpu", weights_only=True)
     except _DAMAGED as error:
-        cause = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        cause = cause_of(error)
         raise ModelError(f"{path}: not a file of weights that can be read safely ({cause})") from error
     for key in ("state_dict", "net_state_dict", "model"):
         if isinstance(state, dict) and isinstance(state.get(key), dict):

@@ -18,7 +18,7 @@ from typing import IO
 import torch
 from torch import Tensor
 
-from whylight.errors import ModelError
+from whylight.errors import ModelError, cause_of
 from whylight.faces.weightfiles.oxford import CONVOLUTIONS, DENSE, LAYERS, Channels, by_name_or_order, oxford
 from whylight.faces.weightfiles.sniff import TORCH_LEGACY
 
@@ -45,11 +45,11 @@ def read(path: Path, channels: Channels | None = None) -> dict[str, Tensor]:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise ModelError(
-            f"{path}: refused: it holds more than tensors, and such a file could run code ({_first_line(error)}). "
+            f"{path}: refused: it holds more than tensors, and such a file could run code ({cause_of(error)}). "
             "Take a plain state dict, such as Oxford's vgg_face_dag.pth"
         ) from error
     except _DAMAGED as error:
-        raise ModelError(f"{path}: damaged, or not a PyTorch state dict ({_first_line(error)})") from error
+        raise ModelError(f"{path}: damaged, or not a PyTorch state dict ({cause_of(error)})") from error
     while isinstance(state, Mapping) and isinstance(state.get("state_dict"), Mapping):
         state = state["state_dict"]
     if not isinstance(state, Mapping) or not all(
@@ -114,7 +114,3 @@ def _numbers(pickled: IO[bytes]) -> Iterator[int]:
     for _, argument, _ in pickletools.genops(pickled):
         if isinstance(argument, int) and not isinstance(argument, bool):
             yield argument
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
