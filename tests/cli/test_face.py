@@ -119,6 +119,8 @@ def test_two_photographs_are_compared(run: Run, people: Path, tmp_path: Path) ->
     assert first["score"] == pytest.approx(second["score"], abs=1e-5)
     assert (tmp_path / "out" / "1" / "card_0.png").is_file()
     assert (tmp_path / "out" / "2" / "card_0.png").is_file()
+    with Image.open(tmp_path / "out" / "both.png") as both, Image.open(tmp_path / "out" / "1" / "card_0.png") as one:
+        assert (both.width, both.height > 1.8 * one.height) == (one.width, True)
 
 
 def test_a_folder_goes_on_where_it_was_stopped(run: Run, people: Path, tmp_path: Path) -> None:

@@ -142,7 +142,9 @@ def run(inputs: Sequence[str], out: Path | None, asked: Asked, *, json_to: str |
 
 def run_pair(first: str, second: str, out: Path | None, asked: Asked, *, json_to: str | None) -> int:
     """Compare two photographs; returns the code of the error, or 0."""
+    from whylight.faces.card import pair
     from whylight.faces.query import compare
+    from whylight.faces.result import write_picture
 
     if out is not None:
         check_folder(out)
@@ -155,6 +157,8 @@ def run_pair(first: str, second: str, out: Path | None, asked: Asked, *, json_to
             output.put(record)
             if result.code == 0 or number == 1:
                 _tell(record, output)
+        if out is not None and "card" in asked.files and all(result.explanation is not None for result in results):
+            output.say(f"both → {write_picture(out / 'both.png', pair(*results))}")
         output.close()
     return next((result.code for result in results if result.code), 0)
 

@@ -67,6 +67,15 @@ def draw(result: FaceResult) -> Image.Image:
         return page.picture()
 
 
+def pair(first: FaceResult, second: FaceResult) -> Image.Image:
+    """The cards of two photographs of one match, one above the other."""
+    cards = [draw(first), draw(second)]
+    page = Image.new("RGB", (WIDTH, sum(card.height for card in cards)), "white")
+    page.paste(cards[0], (0, 0))
+    page.paste(cards[1], (0, cards[0].height))
+    return page
+
+
 def _title(result: FaceResult) -> str:
     identity = result.identity
     assert identity is not None
@@ -87,7 +96,8 @@ def _evidence(result: FaceResult) -> str:
     assert result.identity is not None
     if result.other is not None:
         return f"{result.identity.name} rather than {result.other}"
-    return f"evidence for {Path(result.identity.name).name}, by {explanation.method}"
+    what = "the likeness" if result.identity.measure == "pair" else result.identity.name
+    return f"evidence for {what}, by {explanation.method}"
 
 
 def _picture(result: FaceResult) -> Image.Image:

@@ -139,7 +139,7 @@ class FaceResult:
         }
         for name, (file, draw) in drawn.items():
             if name in files and self.crop is not None and (name == "crop" or self.explanation is not None):
-                made[name] = _write(folder / f"{stem}{file}", draw())
+                made[name] = write_picture(folder / f"{stem}{file}", draw())
         return made
 
     def to_dict(self) -> dict[str, Any]:
@@ -198,7 +198,8 @@ def _face(face: Face) -> dict[str, Any]:
     }
 
 
-def _write(path: Path, picture: Image.Image) -> Path:
+def write_picture(path: Path, picture: Image.Image) -> Path:
+    """Write a JPEG or PNG picture, whole or not at all, its folder made if it is not there."""
     with named_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as file:
