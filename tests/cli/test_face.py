@@ -141,3 +141,13 @@ def test_a_folder_goes_on_where_it_was_stopped(run: Run, people: Path, tmp_path:
     assert "Hier ist ein Gesicht" in other.err
     records = [json.loads(line) for line in (tmp_path / "out" / "faces.jsonl").read_text().splitlines()]
     assert len(records) == 6
+
+
+def test_another_answer_leaves_nothing_of_the_old_one(run: Run, photo: Path, tmp_path: Path) -> None:
+    assert run("face", photo, "--threshold", "0", "--out", "out").code == 0
+    card = tmp_path / "out" / "card_0.png"
+    card.unlink()
+    assert run("face", photo, "--threshold", "0", "--out", "out").code == 0
+    assert card.is_file()  # what is missing is made again
+    assert run("face", photo, "--threshold", "0", "--out", "out", "--files", "crop").code == 0
+    assert sorted(path.name for path in (tmp_path / "out").glob("*.??g")) == ["cropped.jpg"]

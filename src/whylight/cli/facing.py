@@ -99,7 +99,7 @@ def run(inputs: Sequence[str], out: Path | None, asked: Asked, *, json_to: str |
         if ledger is not None and not overwrite:
             for path in (os.path.abspath(picture) for picture in pictures if picture.is_file()):
                 done = ledger.done(stamp(path), "face", None, settings)
-                if done is not None:
+                if done is not None and all(file.is_file() for file in _files(done, ledger.folder)):
                     before[path] = done
         missing = [picture for picture in pictures if os.path.abspath(picture) not in before]
         whylight.tune_allocator()
@@ -121,6 +121,12 @@ def run(inputs: Sequence[str], out: Path | None, asked: Asked, *, json_to: str |
                     assert query is not None
                     results = query(picture)
                     place = None if out is None else out / places[path]
+                    if ledger is not None and place is not None:
+                        earlier = ledger.owner(os.path.relpath(place / RESULT, out))
+                        for file in _files(earlier, ledger.folder) if earlier is not None else []:
+                            file.unlink(
+                                missing_ok=True
+                            )  # of another answer: old names and faces are not left lying about
                     records = [_kept(result, place, asked) for result in results]
                     if ledger is not None and place is not None and results[0].code != 1:
                         file = _summary(place / RESULT, records)
@@ -252,6 +258,12 @@ def _record(path: str, settings: dict[str, Any], file: str, records: list[Record
         "stamp": stamp(path),
         "results": records,
     }
+
+
+def _files(record: Record, out: Path) -> list[Path]:
+    """The pictures that were written for one photograph, wherever the output folder lies now."""
+    place = out / Path(record["file"]).parent
+    return [place / Path(file).name for result in record["results"] for file in result["files"].values()]
 
 
 def _tell(record: Record, output: JsonOut) -> None:
