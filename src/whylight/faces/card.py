@@ -57,7 +57,7 @@ def draw(result: FaceResult) -> Image.Image:
         for (caption, picture), (wide, high) in zip(tiles, widths, strict=True):
             page.show(Box(left, head, wide, high), _resized(picture, (wide, high)))
             for line in lines(caption, max(wide, 180), _SMALL, most=1):
-                page.write(left, head + tall + 15, line, _SMALL)
+                page.write(left, head + high + 15, line, _SMALL)
             left += wide + _GAP
         page.write(_MARGIN, body + 8, "mean of the map in each feature, 0 to 1", _SMALL, colour=FAINT)
         for i, score in enumerate(rows):

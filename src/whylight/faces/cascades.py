@@ -35,8 +35,8 @@ def load(name: str, folder: Path | None = None) -> Any:
     try:
         cascade = cv2.CascadeClassifier(os.fspath(path))
         broken = cascade.empty()
-    except (cv2.error, SystemError) as error:  # XML that is none ends in one, XML without a cascade in the other
-        raise FaceError(2, f"{path}: not a Haar cascade that OpenCV can read; copy it again ({error})") from None
+    except (cv2.error, SystemError):  # XML that is none ends in one, XML without a cascade in the other
+        broken = True
     if broken:
         raise FaceError(2, f"{path}: not a Haar cascade that OpenCV can read; copy it again")
     return cascade

@@ -61,7 +61,8 @@ def parts_of(
         raise WhylightError(f"source: expected one of {', '.join(get_args(Source))}, got {source!r}")
     if source == "landmarks" and mesh is None and by_points(crop) is None:
         raise WhylightError(
-            "source: landmarks need FaceMesh's weights (mesh=…), or a detector that tells eyes, nose and mouth, such as yunet"
+            "source: landmarks need FaceMesh's weights (mesh=…, --landmarks FILE), "
+            "or a detector that tells eyes, nose and mouth, such as yunet"
         )
     finder = None
     if source in {"auto", "haar"}:

@@ -33,8 +33,8 @@ TURNS = (90.0, -90.0, 180.0)  # what leans less is found anyway
 DOUBT = 0.9  # score: faces upside down are found too, with less, and with the eyes where the mouth is
 POINTS = ("right_eye", "left_eye", "nose", "right_mouth", "left_mouth")
 WHERE = (
-    "yunet needs its weights: weights=PATH of face_detection_yunet_*.onnx from the OpenCV Zoo, or yunet_n_320_320.onnx from the "
-    "project ShiqiYu/libfacedetection.train"
+    "yunet needs its weights: weights=PATH (--detector-weights FILE) of face_detection_yunet_*.onnx from the "
+    "OpenCV Zoo, or yunet_n_320_320.onnx from the project ShiqiYu/libfacedetection.train"
 )
 
 
