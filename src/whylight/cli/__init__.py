@@ -6,13 +6,13 @@ import sys
 from typing import Any
 
 import typer
-from typer.core import TyperGroup
 
 from whylight.cli.calibrate import calibrate
 from whylight.cli.evaluate import app as evaluate
 from whylight.cli.experiment import experiment
 from whylight.cli.explain import explain
 from whylight.cli.face import app as face
+from whylight.cli.group import Group
 from whylight.cli.locate import locate
 from whylight.cli.models import models
 from whylight.cli.train import train
@@ -23,24 +23,16 @@ COULD_NOT_GO_ON = 3
 INTERRUPTED = 130
 
 
-class _Verbs(TyperGroup):
+class _Verbs(Group):
     """Turns our own errors into one line on stderr, whichever verb they come from."""
 
-    _verb_given = False
-
-    # typer loads pydantic to read the value of any option, given or not. So that this does not happen before every verb and
-    # its --help, the group has no options: not --version, and --help only where no verb follows.
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        self._verb_given = bool(args) and args[0] in self.commands
-        if args == ["--version"]:
+        if args == ["--version"]:  # no option of the group's: see there
             from importlib.metadata import version
 
             typer.echo(f"whylight {version('whylight')}")
             raise typer.Exit
         return super().parse_args(ctx, args)
-
-    def get_help_option(self, ctx: Any) -> Any:
-        return None if self._verb_given else super().get_help_option(ctx)
 
     def invoke(self, ctx: Any) -> Any:
         try:

@@ -3,31 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from typer.core import TyperGroup
 
 from whylight.cli import evaluate_options as opt
 from whylight.cli.evaluate_faithfulness import faithfulness, sanity
+from whylight.cli.group import Group
 from whylight.errors import WhylightError
 
-
-class _Kinds(TyperGroup):
-    """Its own --help only where no kind follows: reading the value of any option would load pydantic."""
-
-    _kind_given = False
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        self._kind_given = bool(args) and args[0] in self.commands
-        return super().parse_args(ctx, args)
-
-    def get_help_option(self, ctx: Any) -> Any:
-        return None if self._kind_given else super().get_help_option(ctx)
-
-
 app = typer.Typer(
-    cls=_Kinds,
+    cls=Group,
     help="Measure whether maps can be trusted: do they find the object, does the model need what they show, would they change "
     "with the model? Writes results.json and report.html; a run that was stopped goes on from there.",
     add_completion=False,

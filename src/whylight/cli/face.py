@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
 
+from whylight.cli.group import Group
 from whylight.errors import WhylightError
 
 DEFAULT = "identify"
@@ -92,19 +92,13 @@ Json = Annotated[
 Device = Annotated[str, typer.Option(metavar="DEVICE", help="auto, cpu, cuda, cuda:1, mps.")]
 
 
-class _Jobs(TyperGroup):
+class _Jobs(Group):
     """`whylight face PHOTO` is `whylight face identify PHOTO`."""
-
-    _job_given = False
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         if args and args[0] not in self.commands and args[0] not in ("-h", "--help"):
             args = [DEFAULT, *args]
-        self._job_given = bool(args) and args[0] in self.commands
         return super().parse_args(ctx, args)
-
-    def get_help_option(self, ctx: Any) -> Any:
-        return None if self._job_given else super().get_help_option(ctx)
 
 
 app = typer.Typer(
