@@ -66,7 +66,7 @@ class Asked:
         if self.gallery is not None:
             files.append(os.path.join(self.gallery, "gallery.safetensors"))
         stamps = [stamp(file) for file in files if file is not None and os.path.isfile(file)]
-        return json.loads(json.dumps({**asdict(self), "stamps": stamps}))  # type: ignore[no-any-return]
+        return dict(json.loads(json.dumps({**asdict(self), "stamps": stamps})))
 
 
 def run(inputs: Sequence[str], out: Path | None, asked: Asked, *, json_to: str | None, overwrite: bool) -> int:

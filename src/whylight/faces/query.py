@@ -184,10 +184,8 @@ def compare(first: Picture, second: Picture, embedder: Embedder, **options: Any)
     except FaceError as error:
         empty = [FaceResult(name_of(picture), error.code, str(error)) for picture in pictures]
         return empty[0], empty[1]
-    return tuple(  # type: ignore[return-value]  # of two
-        FaceQuery(other, detector=detector, **options)(picture)[0]
-        for picture, other in zip(pictures, reversed(who), strict=True)
-    )
+    queries = [FaceQuery(other, detector=detector, **options) for other in who]
+    return queries[1](first)[0], queries[0](second)[0]  # each by what the other shows
 
 
 def opened(picture: Picture) -> Image.Image:
