@@ -32,8 +32,8 @@ from report import Row, record
 from whylight.faces.align import PORTRAIT, crop, to_crop
 from whylight.faces.detect import detector
 from whylight.faces.facemesh import FaceMesh
-from whylight.faces.outlines import middle
-from whylight.faces.partcascades import PartCascades
+from whylight.faces.features.outlines import middle
+from whylight.faces.features.partcascades import PartCascades
 from whylight.faces.parts import parts_of
 from whylight.faces.types import Detector, Face, FaceCrop, FacePart, Point
 from whylight.localize import Box, overlap

@@ -63,9 +63,9 @@ def load() -> Classifier:
 
 def measured(model: Classifier, pictures: Sequence[Labelled], names: Sequence[str], asked: Any) -> tuple[Result, float]:
     """Deletion and insertion of methods and baselines, and the seconds they took."""
-    from whylight._locator import method_named
     from whylight.evaluate.faithfulness import Setup, faithfulness
-    from whylight.evaluate.store import Store
+    from whylight.jobs.store import Store
+    from whylight.localize.locator import method_named
 
     setup = Setup({name: method_named(model, name) for name in names}, asked, ("insertion", "deletion"))
     with tempfile.TemporaryDirectory() as folder, Store(folder, "faithfulness", setup.settings()) as store:
@@ -120,11 +120,11 @@ def peers(model: Any, pictures: Sequence[Labelled], quick: bool, quantus: str | 
     import torch
 
     import whylight
-    from whylight.evaluate.deletion import Protocol, area, curves
-    from whylight.evaluate.drop import drop
-    from whylight.evaluate.ranking import enlarge
-    from whylight.evaluate.road import road
-    from whylight.evaluate.scoring import Scorer
+    from whylight.evaluate.measures.deletion import Protocol, area, curves
+    from whylight.evaluate.measures.drop import drop
+    from whylight.evaluate.measures.ranking import enlarge
+    from whylight.evaluate.measures.road import road
+    from whylight.evaluate.measures.scoring import Scorer
 
     some = spread(pictures, 2 if quick else 12)
     exs = whylight.explain(model, [one.path for one in some], method="cam")

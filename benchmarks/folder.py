@@ -22,8 +22,8 @@ from networks import build
 from PIL import Image
 from report import HERE, Row, cores, record
 
-from whylight.models.files import ModelSpec, save_weights
-from whylight.preprocess import Preprocess
+from whylight.images.preprocess import Preprocess
+from whylight.models.zoo.files import ModelSpec, save_weights
 
 NAMES = {"mobilenet_v2": "MobileNetV2", "resnet50": "ResNet-50"}
 SIDE = 224

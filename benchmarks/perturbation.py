@@ -148,8 +148,8 @@ def processes(turns: int) -> list[Row]:
     import torch
     from networks import build
 
-    from whylight.models.files import ModelSpec, save_weights
-    from whylight.preprocess import Preprocess
+    from whylight.images.preprocess import Preprocess
+    from whylight.models.zoo.files import ModelSpec, save_weights
 
     photo = HERE.parent / "examples" / "astronaut.jpg"
     rows = []

@@ -30,12 +30,12 @@ import torch
 from report import Row, cores, record
 
 import whylight
-from whylight._locator import default_locator
-from whylight._sequential import spot_locator
+from whylight.boxes.match import overlaps
 from whylight.localize import boxes_of
 from whylight.localize.erase import DEFAULT as DEFAULT_ERASER
 from whylight.localize.erase import Eraser
-from whylight.localize.match import overlaps
+from whylight.localize.locator import default_locator
+from whylight.localize.sequential import spot_locator
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA = Path(os.environ.get("WHYLIGHT_DATA", ROOT / ".." / "shared" / "data")).resolve()

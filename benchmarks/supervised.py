@@ -31,11 +31,11 @@ import torch
 from report import Row, cores, record
 
 import whylight
-from whylight._locator import default_locator
-from whylight.localize.match import average_precision, right
+from whylight.boxes.match import average_precision, right
+from whylight.localize.locator import default_locator
+from whylight.localize.supervised import regress
 from whylight.methods import Method
-from whylight.models import bundled
-from whylight.supervised import regress
+from whylight.models.zoo import bundled
 from whylight.train import TrainConfig, train
 
 ROOT = Path(__file__).resolve().parents[1]

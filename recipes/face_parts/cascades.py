@@ -1,4 +1,4 @@
-"""What `whylight.faces.partcascades` asks of each cascade: where the part lies in a find, how wide finds are, how many votes.
+"""What `faces.features.partcascades` asks of each cascade: where the part lies in a find, how wide finds are, how many votes.
 
     python recipes/face_parts/cascades.py           # prints what each number of votes finds and how far off it is
 
@@ -20,9 +20,9 @@ from PIL import Image
 from whylight.faces.align import PORTRAIT, crop
 from whylight.faces.detect import detector
 from whylight.faces.facemesh import FaceMesh
-from whylight.faces.geometry import Frame, by_eyes
-from whylight.faces.outlines import middle, outlines
-from whylight.faces.partcascades import FEATURES, SMILE, PartCascades
+from whylight.faces.features.geometry import Frame, by_eyes
+from whylight.faces.features.outlines import middle, outlines
+from whylight.faces.features.partcascades import FEATURES, SMILE, PartCascades
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = Path(os.environ.get("WHYLIGHT_DATA", ROOT / ".." / "shared" / "data")).resolve()

@@ -1,4 +1,4 @@
-"""The typical face of `whylight.faces.typical`: where FaceMesh's landmarks lie in adults who look straight into the camera.
+"""The typical face of `faces.features.typical`: where FaceMesh's landmarks lie in adults who look straight into the camera.
 
     python recipes/face_parts/typical.py            # prints the table, and where YuNet has its five points
 
@@ -21,8 +21,8 @@ from PIL import Image
 from whylight.faces.align import PORTRAIT, crop, to_crop
 from whylight.faces.detect import detector
 from whylight.faces.facemesh import FaceMesh
-from whylight.faces.geometry import FIVE, Frame
-from whylight.faces.typical import MIRROR
+from whylight.faces.features.geometry import FIVE, Frame
+from whylight.faces.features.typical import MIRROR
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = Path(os.environ.get("WHYLIGHT_DATA", ROOT / ".." / "shared" / "data")).resolve()

@@ -10,21 +10,21 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from whylight import errors, faces, methods, targets
-    from whylight._api import explain, explain_each
-    from whylight._concepts import Concepts, concepts
-    from whylight._locate import locate, locate_each
     from whylight.allocator import tune_allocator
-    from whylight.evaluate.verify import Receipt, verify
     from whylight.explanation import Explanation
+    from whylight.front.concepts import Concepts, concepts
+    from whylight.front.verify import Receipt, verify
+    from whylight.images.preprocess import Preprocess
     from whylight.localize import Box
-    from whylight.location import Location
-    from whylight.models.blackbox import BlackBox, wrap_callable
-    from whylight.models.detector import detector
-    from whylight.models.load import load
+    from whylight.localize.locate import locate, locate_each
+    from whylight.localize.location import Location
+    from whylight.models.adapters.blackbox import BlackBox, wrap_callable
+    from whylight.models.adapters.detector import detector
+    from whylight.models.adapters.onnx import load_onnx
+    from whylight.models.adapters.segmentation import segmenter
     from whylight.models.model import Model, wrap
-    from whylight.models.onnx import load_onnx
-    from whylight.models.segmentation import segmenter
-    from whylight.preprocess import Preprocess
+    from whylight.models.zoo.load import load
+    from whylight.pipeline.explain import explain, explain_each
 
 __version__ = "0.1.0"
 
@@ -58,27 +58,27 @@ __all__ = [
 ]
 
 _HOMES = {
-    "BlackBox": "whylight.models.blackbox",
+    "BlackBox": "whylight.models.adapters.blackbox",
     "Box": "whylight.localize",
-    "Concepts": "whylight._concepts",
+    "Concepts": "whylight.front.concepts",
     "Explanation": "whylight.explanation",
-    "Location": "whylight.location",
+    "Location": "whylight.localize.location",
     "Model": "whylight.models.model",
-    "Preprocess": "whylight.preprocess",
-    "Receipt": "whylight.evaluate.verify",
-    "concepts": "whylight._concepts",
-    "detector": "whylight.models.detector",
-    "explain": "whylight._api",
-    "explain_each": "whylight._api",
-    "load": "whylight.models.load",
-    "load_onnx": "whylight.models.onnx",
-    "locate": "whylight._locate",
-    "locate_each": "whylight._locate",
-    "segmenter": "whylight.models.segmentation",
+    "Preprocess": "whylight.images.preprocess",
+    "Receipt": "whylight.front.verify",
+    "concepts": "whylight.front.concepts",
+    "detector": "whylight.models.adapters.detector",
+    "explain": "whylight.pipeline.explain",
+    "explain_each": "whylight.pipeline.explain",
+    "load": "whylight.models.zoo.load",
+    "load_onnx": "whylight.models.adapters.onnx",
+    "locate": "whylight.localize.locate",
+    "locate_each": "whylight.localize.locate",
+    "segmenter": "whylight.models.adapters.segmentation",
     "tune_allocator": "whylight.allocator",
-    "verify": "whylight.evaluate.verify",
+    "verify": "whylight.front.verify",
     "wrap": "whylight.models.model",
-    "wrap_callable": "whylight.models.blackbox",
+    "wrap_callable": "whylight.models.adapters.blackbox",
 }
 _MODULES = ("errors", "faces", "methods", "targets")
 

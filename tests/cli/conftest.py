@@ -19,9 +19,9 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A model file of three classes."""
     import torch
 
-    from whylight.models.architectures import build
-    from whylight.models.files import ModelSpec, save_weights
-    from whylight.preprocess import Preprocess
+    from whylight.images.preprocess import Preprocess
+    from whylight.models.zoo.architectures import build
+    from whylight.models.zoo.files import ModelSpec, save_weights
 
     torch.manual_seed(0)
     path = tmp_path_factory.mktemp("model") / "tiny.safetensors"

@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from cli.conftest import Run
-from whylight.models.files import read_spec
+from whylight.models.zoo.files import read_spec
 
 HEADER = "file,label,x0,y0,x1,y1"
 
@@ -240,7 +240,7 @@ def test_calibrate_stores_the_threshold_and_evaluate_takes_it(run: Run, model: s
 def test_locate_is_counted_at_its_own_threshold(run: Run, model: str, good: Path, boxes: Path) -> None:
     """That of `locate` where nothing was calibrated; not where its maps are made otherwise."""
     from whylight import load
-    from whylight._locator import default_locator
+    from whylight.localize.locator import default_locator
 
     boxes.write_text(f"{HEADER}\na.jpg,face,0,0,120,90\nb.png,face,0,0,90,110\n")
     own = default_locator(load(model), fast=True).threshold

@@ -238,7 +238,7 @@ def test_names_from_a_file(run: Run, good: Path, model: str, tmp_path: Path) -> 
 def test_weights_from_elsewhere(run: Run, good: Path, tmp_path: Path) -> None:
     import torch
 
-    from whylight.models.architectures import build
+    from whylight.models.zoo.architectures import build
 
     torch.save(build("test_resnet", classes=2).state_dict(), tmp_path / "net.pth")
     (tmp_path / "names.txt").write_text("cat\ndog\n")

@@ -172,11 +172,11 @@ def test_look_after_look_is_drawn(run: Run, photo: Path, tmp_path: Path) -> None
 
 
 def test_a_box_head_is_asked(run: Run, good: Path, tmp_path: Path) -> None:
-    from whylight.models.architectures import build
-    from whylight.models.boxes import BoxHead, BoxSpec
-    from whylight.models.files import ModelSpec, save_weights
+    from whylight.images.preprocess import Preprocess
+    from whylight.models.adapters.boxhead import BoxHead, BoxSpec
     from whylight.models.model import Model
-    from whylight.preprocess import Preprocess
+    from whylight.models.zoo.architectures import build
+    from whylight.models.zoo.files import ModelSpec, save_weights
 
     torch.manual_seed(0)
     network = build("test_resnet", classes=2)

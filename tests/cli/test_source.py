@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from whylight.cli.source import Source
-from whylight.models import bundled
+from whylight.models.zoo import bundled
 
 
 def test_a_bundled_name_wins_over_a_folder_of_that_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

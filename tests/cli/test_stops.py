@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from cli.conftest import Run, ledger
-from whylight.lock import NAME, only_run
+from whylight.jobs.lock import NAME, only_run
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="locks and limits as POSIX has them")
 

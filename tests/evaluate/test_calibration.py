@@ -14,10 +14,10 @@ import torch
 import whylight
 from whylight.errors import DataError, ModelError, WhylightError
 from whylight.evaluate.calibration import calibrate
-from whylight.localize.calibrate import choose
-from whylight.models.architectures import build
-from whylight.models.files import KEY, ModelSpec, read_spec, save_weights, store_localization
-from whylight.preprocess import Preprocess
+from whylight.images.preprocess import Preprocess
+from whylight.localize.threshold import choose
+from whylight.models.zoo.architectures import build
+from whylight.models.zoo.files import KEY, ModelSpec, read_spec, save_weights, store_localization
 
 STORED = {"threshold": 0.35, "method": "gradcam", "iou": 0.5, "pictures": 30, "layer": None}
 

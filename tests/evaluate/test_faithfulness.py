@@ -16,13 +16,13 @@ from whylight import methods
 from whylight.errors import DataError, ImageError, WhylightError
 from whylight.evaluate.baselines import BASELINES, baseline
 from whylight.evaluate.data import Labelled, read
-from whylight.evaluate.deletion import Protocol, area, curves
 from whylight.evaluate.faithfulness import Setup, faithfulness
-from whylight.evaluate.measures import MEASURES
-from whylight.evaluate.ranking import enlarge
+from whylight.evaluate.measures.deletion import Protocol, area, curves
+from whylight.evaluate.measures.ranking import enlarge
+from whylight.evaluate.measures.scoring import Scorer
+from whylight.evaluate.measures.table import MEASURES
 from whylight.evaluate.results import Result
-from whylight.evaluate.scoring import Scorer
-from whylight.evaluate.store import Store
+from whylight.jobs.store import Store
 
 CLASSES = ("ant", "bee", "cat")
 STEPS = Protocol(steps=4, blur=5, sigma=2.0)

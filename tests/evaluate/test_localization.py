@@ -20,9 +20,9 @@ from whylight.evaluate.data import Labelled, read
 from whylight.evaluate.localization import Setup, localization
 from whylight.evaluate.maps import MOST_PIXELS, Rules, laid, of_heat
 from whylight.evaluate.results import Result
-from whylight.evaluate.store import Store
-from whylight.models.files import ModelSpec, save_weights
-from whylight.preprocess import Preprocess
+from whylight.images.preprocess import Preprocess
+from whylight.jobs.store import Store
+from whylight.models.zoo.files import ModelSpec, save_weights
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ import pytest
 
 from whylight.errors import DataError, WriteError
 from whylight.evaluate.bootstrap import Interval
-from whylight.evaluate.plots import GREYS, colours
-from whylight.evaluate.report import page
+from whylight.evaluate.reports.page import page
+from whylight.evaluate.reports.plots import GREYS, colours
 from whylight.evaluate.results import Cell, Curve, Result, shown
 
 VOID = {"meta", "br", "path", "use", "rect", "line", "circle"}

@@ -17,14 +17,14 @@ from nets import gap_net
 from whylight import methods
 from whylight.errors import DataError, ModelError
 from whylight.evaluate import sanity as module
-from whylight.evaluate import sanity_figures as figures
 from whylight.evaluate.baselines import BLOB, RANDOM
 from whylight.evaluate.bootstrap import Interval
 from whylight.evaluate.data import Labelled, read
-from whylight.evaluate.report import page
+from whylight.evaluate.reports import sanity_figures as figures
+from whylight.evaluate.reports.page import page
 from whylight.evaluate.results import Cell, Result
 from whylight.evaluate.sanity import Setup, sanity
-from whylight.evaluate.store import Store
+from whylight.jobs.store import Store
 from whylight.models.randomise import randomised
 
 CLASSES = ("ant", "bee", "cat")

@@ -20,7 +20,7 @@ from whylight.errors import TrainError, WhylightError
 from whylight.experiment import carry_out, plan, read, write
 from whylight.experiment.findings import FIGURES, gather, half_width, value
 from whylight.experiment.measure import MEASURED
-from whylight.lock import only_run
+from whylight.jobs.lock import only_run
 from whylight.train import train
 
 

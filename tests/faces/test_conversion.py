@@ -15,7 +15,7 @@ from PIL import Image
 from vggfiles import Layer, State, random_state, t7_layers, write_caffemodel, write_h5, write_pth, write_t7
 from whylight.errors import FaceError, ModelError, WriteError
 from whylight.faces.conversion import convert
-from whylight.faces.golden import fixed_picture
+from whylight.faces.networks.golden import fixed_picture
 from whylight.faces.vggface import load_vggface
 from whylight.faces.weightfiles.plain import KEY
 

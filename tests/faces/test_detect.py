@@ -16,9 +16,9 @@ from PIL import Image, ImageDraw
 from whylight.errors import FaceError, WhylightError
 from whylight.faces.align import PORTRAIT, crop, to_crop
 from whylight.faces.detect import detector
-from whylight.faces.haar import CLEAR, FRONTAL, ORDER, Find, HaarDetector, merged
+from whylight.faces.detectors.haar import CLEAR, FRONTAL, ORDER, Find, HaarDetector, merged
+from whylight.faces.detectors.yunet import YuNetDetector
 from whylight.faces.types import Detector, Face, Point
-from whylight.faces.yunet import YuNetDetector
 from whylight.localize import overlap
 
 HEAD = (130, 20, 330, 220)  # the astronaut's

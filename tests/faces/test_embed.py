@@ -18,8 +18,8 @@ from whylight.errors import FaceError, ModelError, WhylightError
 from whylight.faces.align import ARCFACE, PORTRAIT
 from whylight.faces.embed import Embedder, embedder_of, fingerprint_of, load_embedder, of_timm
 from whylight.faces.types import Point, Template
-from whylight.models.files import ModelSpec, save_weights
-from whylight.preprocess import Preprocess
+from whylight.images.preprocess import Preprocess
+from whylight.models.zoo.files import ModelSpec, save_weights
 
 TEMPLATE = Template((32, 32), Point(0.3, 0.4), Point(0.7, 0.4))
 

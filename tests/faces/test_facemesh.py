@@ -15,10 +15,10 @@ from PIL import Image, ImageOps
 from whylight.errors import ModelError
 from whylight.faces.align import PORTRAIT, crop
 from whylight.faces.facemesh import LANDMARKS, FaceMesh
-from whylight.faces.geometry import Frame
+from whylight.faces.features.geometry import Frame
+from whylight.faces.features.typical import MIRROR
 from whylight.faces.parts import parts_of
 from whylight.faces.types import Face, FaceCrop, Point
-from whylight.faces.typical import MIRROR
 from whylight.localize import Box
 
 # Landmarks of FaceMesh at corners and tips that the 68 landmarks of iBUG mark as well.

@@ -22,10 +22,10 @@ from nets import gap_net
 from whylight.errors import FaceError, WhylightError
 from whylight.faces.embed import Embedder, embedder_of
 from whylight.faces.gallery import Gallery, Match
-from whylight.faces.galleryfile import FILE, KEY
-from whylight.faces.threshold import Scores, calibrate, growth, leave_one_out
+from whylight.faces.people.file import FILE, KEY
+from whylight.faces.people.threshold import Scores, calibrate, growth, leave_one_out
 from whylight.faces.types import Point, Template
-from whylight.lock import only_run
+from whylight.jobs.lock import only_run
 
 TEMPLATE = Template((32, 32), Point(0.3, 0.4), Point(0.7, 0.4))
 
@@ -290,7 +290,7 @@ def test_a_change_elsewhere_is_seen(tmp_path: Path, embedder: Embedder, monkeypa
     assert first.people == ()
     first.refresh()
     assert first.people == ("a",)
-    monkeypatch.setattr("whylight.faces.galleryfile.PATIENCE", 0.05)
+    monkeypatch.setattr("whylight.faces.people.file.PATIENCE", 0.05)
     with only_run(tmp_path), pytest.raises(WhylightError, match="another process keeps writing into this gallery"):
         first.add("b", some(1))
 

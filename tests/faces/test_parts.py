@@ -12,12 +12,12 @@ from PIL import Image
 
 from whylight.errors import FaceError, WhylightError
 from whylight.faces.align import ARCFACE, PORTRAIT, crop
-from whylight.faces.geometry import FIVE, Frame, bent, by_eyes, by_points
-from whylight.faces.outlines import ORDER, middle, outlines, paint
-from whylight.faces.partcascades import PartCascades
+from whylight.faces.features.geometry import FIVE, Frame, bent, by_eyes, by_points
+from whylight.faces.features.outlines import ORDER, middle, outlines, paint
+from whylight.faces.features.partcascades import PartCascades
+from whylight.faces.features.typical import MIRROR, typical
 from whylight.faces.parts import FACIAL, NAMES, parts_of
 from whylight.faces.types import Face, FaceCrop, FacePart, Point, Template
-from whylight.faces.typical import MIRROR, typical
 from whylight.localize import Box
 
 EYES = {"right_eye": Point(203.6, 101.0), "left_eye": Point(246.6, 103.0)}  # of the astronaut, by hand

@@ -26,7 +26,7 @@ from vggfiles import (
     write_t7,
 )
 from whylight.errors import FaceError, ModelError, WhylightWarning
-from whylight.faces.pins import forget_pin, pins_file
+from whylight.faces.networks.pins import forget_pin, pins_file
 from whylight.faces.vggface import TEMPLATE, VggFace, build, load_vggface, preprocessing, read_names
 
 

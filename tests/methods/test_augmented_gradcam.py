@@ -13,8 +13,8 @@ import whylight
 from whylight import engine, methods
 from whylight.errors import MethodError
 from whylight.methods.augmented_gradcam import augmented_gradcam
-from whylight.methods.resampling import Box, Operator, draw, warp
-from whylight.methods.superresolution import superresolve
+from whylight.methods.parts.resampling import Box, Operator, draw, warp
+from whylight.methods.parts.superresolution import superresolve
 
 OPTIONS: dict[str, Any] = {"copies": 24, "rotation": 20.0, "shift": 0.1, "scale": 1.1, "tolerance": 1e-5}
 

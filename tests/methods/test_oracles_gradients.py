@@ -14,7 +14,7 @@ from whylight.methods.elementgradcam import elementgradcam
 from whylight.methods.finercam import finercam
 from whylight.methods.gradcam import gradcam
 from whylight.methods.gradcam_plusplus import gradcam_plusplus
-from whylight.methods.noise import noisy_copies
+from whylight.methods.parts.noise import noisy_copies
 from whylight.methods.shapleycam import shapleycam
 from whylight.methods.smoothgradcam_plusplus import smoothgradcam_plusplus
 

@@ -14,7 +14,7 @@ from whylight.methods.gradcam import gradcam
 from whylight.methods.guided_gradcam import guided_gradcam
 from whylight.methods.inputxgradient import inputxgradient
 from whylight.methods.integrated_gradients import gauss_legendre, integrated_gradients
-from whylight.methods.noise import noisy_copies
+from whylight.methods.parts.noise import noisy_copies
 from whylight.methods.saliency import saliency
 from whylight.methods.smoothgrad import smoothgrad
 

@@ -11,7 +11,7 @@ from whylight.errors import MethodError
 from whylight.methods.eigencam import eigencam
 from whylight.methods.eigengradcam import eigengradcam
 from whylight.methods.kpcacam import kpcacam
-from whylight.methods.principal import leading, with_sign
+from whylight.methods.parts.principal import leading, with_sign
 
 N, H, W = 2, 3, 4
 PLACES = H * W

@@ -13,7 +13,7 @@ import whylight
 from probing import PlainProbe, quadratic
 from whylight import methods
 from whylight.errors import MethodError
-from whylight.methods.masks import Masks, uniform
+from whylight.methods.parts.masks import Masks, uniform
 from whylight.methods.rise import rise
 
 H, W, GRID = 13, 10, 3

@@ -9,11 +9,11 @@ import pytest
 import timm
 import torch
 import torchvision
+from test_handed_back import assert_same, state_of
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nets import Untraceable, deep_head_net, gap_net
-from test_handed_back import assert_same, state_of
 from whylight.models.backprop import (
     bias_gradients,
     guided_gradients,

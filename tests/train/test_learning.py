@@ -13,12 +13,12 @@ from torch import nn
 from torch.nn import functional as F
 
 from whylight.errors import TrainError
-from whylight.preprocess import Preprocess
+from whylight.images.preprocess import Preprocess
 from whylight.train import TrainConfig, resume, train
-from whylight.train.checkpoint import load
-from whylight.train.optim import moving_average, optimizer, schedule
+from whylight.train.loop.checkpoint import load
+from whylight.train.loop.optim import moving_average, optimizer, schedule
+from whylight.train.loop.teacher import Teacher, imitation_loss
 from whylight.train.progress import Progress
-from whylight.train.teacher import Teacher, imitation_loss
 
 Make = Callable[..., TrainConfig]
 STILL = {"shift": 0.0, "shear": 0.0, "rotate": 0.0, "zoom": 0.0, "flip": 0.0, "colour": 0.0}

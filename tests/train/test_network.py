@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from whylight.errors import ModelError, TrainError
-from whylight.models.architectures import build
+from whylight.models.zoo.architectures import build
 from whylight.train.network import Reader, blocks, freeze, train_mode
 
 

@@ -19,11 +19,11 @@ from PIL import Image
 
 import whylight
 from whylight.errors import TrainError
-from whylight.models.files import load_weights, read_spec
+from whylight.models.zoo.files import load_weights, read_spec
 from whylight.train import TrainConfig, resume, train
-from whylight.train.checkpoint import load
-from whylight.train.data import Pictures, find
+from whylight.train.data.pictures import Pictures, find
 from whylight.train.evaluate import Scores, logits_of
+from whylight.train.loop.checkpoint import load
 from whylight.train.start import start
 
 Make = Callable[..., TrainConfig]

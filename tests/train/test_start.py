@@ -10,9 +10,9 @@ import torch
 from torch import nn
 
 from whylight.errors import TrainError
-from whylight.models.architectures import build
-from whylight.models.files import ModelSpec, load_weights, save_weights
-from whylight.preprocess import Preprocess
+from whylight.images.preprocess import Preprocess
+from whylight.models.zoo.architectures import build
+from whylight.models.zoo.files import ModelSpec, load_weights, save_weights
 from whylight.train import TrainConfig, train
 from whylight.train.start import set_dropout, start
 

@@ -18,9 +18,9 @@ from typer.testing import CliRunner, Result
 from whylight.cli import app
 from whylight.errors import TrainError, WriteError
 from whylight.images import decode
-from whylight.models.files import read_spec
+from whylight.models.zoo.files import read_spec
 from whylight.train import TrainConfig, resume, train
-from whylight.train.loop import Loop
+from whylight.train.loop.loop import Loop
 
 Make = Callable[..., TrainConfig]
 OPTIONS = "--arch test_resnet.r160_in1k --scratch --size 32 --epochs 2 --batch 8 --workers 0 --checkpoint-minutes 0"
@@ -77,7 +77,7 @@ def test_ctrl_c_while_pictures_are_checked(tree: Path, tmp_path: Path, monkeypat
         os.kill(os.getpid(), signal.SIGINT)
         return decode(path)
 
-    monkeypatch.setattr("whylight.train.check.decode", stop)
+    monkeypatch.setattr("whylight.train.data.check.decode", stop)
     result = run(tree, "--out", tmp_path / "run", *QUICK)
     assert result.exit_code == 130
     assert "Nothing was saved yet: give the same command again" in result.stderr

@@ -29,8 +29,8 @@ def calibrate(
     """Choose one threshold on annotated pictures and store it; returns whether every picture could be measured."""
     from whylight.evaluate.calibration import calibrate as choose
     from whylight.evaluate.localization import Setup, measure
-    from whylight.evaluate.localization_figures import Findings
-    from whylight.evaluate.store import Store
+    from whylight.evaluate.reports.localization_figures import Findings
+    from whylight.jobs.store import Store
 
     (name,) = _one(list(question.chosen))
     file = room_for(question.source.name, save_as)
@@ -85,8 +85,8 @@ def room_for(name: str, save_as: Path | None) -> Path:
     Raises:
         ModelError: if there is none, with what to do.
     """
-    from whylight.models.bundled import file_of
-    from whylight.models.load import own_file
+    from whylight.models.zoo.bundled import file_of
+    from whylight.models.zoo.load import own_file
 
     if name.lower().endswith(".onnx"):
         raise ModelError(
@@ -117,9 +117,9 @@ def room_for(name: str, save_as: Path | None) -> Path:
 
 def _store(model: Classifier, question: Question, file: Path, stored: dict[str, Any]) -> None:
     """Write the threshold into the model's own file, or a copy of it, or a first file of a zoo's model."""
-    from whylight.models.files import ModelSpec, save_weights, store_localization
-    from whylight.models.load import own_file
     from whylight.models.model import Model
+    from whylight.models.zoo.files import ModelSpec, save_weights, store_localization
+    from whylight.models.zoo.load import own_file
 
     source = own_file(question.source.name)
     if source is not None:

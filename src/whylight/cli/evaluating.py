@@ -14,7 +14,7 @@ from whylight.cli.report import JsonOut, calm_warnings, show_errors
 from whylight.cli.run import ERRORS, Errors
 from whylight.cli.source import Source
 from whylight.errors import MethodError
-from whylight.lock import only_run
+from whylight.jobs.lock import only_run
 from whylight.progress import bars
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from whylight.evaluate.localization import Asked
     from whylight.evaluate.maps import Rules
     from whylight.evaluate.results import Result
-    from whylight.evaluate.store import Store
+    from whylight.jobs.store import Store
     from whylight.methods import Method
     from whylight.models.base import Classifier
 
@@ -54,7 +54,7 @@ class Question:
         Raises:
             MethodError: if one is unknown or does not apply to the model.
         """
-        from whylight._locator import method_named
+        from whylight.localize.locator import method_named
 
         found = {name: self.around.wrap(method_named(model, name, **options)) for name, options in self.chosen.items()}
         for method in found.values():
@@ -131,7 +131,7 @@ def localize(
 ) -> bool:
     """`whylight evaluate localization`; returns whether every picture could be measured."""
     from whylight.evaluate.localization import check_threshold
-    from whylight.evaluate.store import Store
+    from whylight.jobs.store import Store
 
     if threshold is not None:
         check_threshold(threshold, "--threshold")
@@ -157,7 +157,7 @@ def _calibrated(question: Question, model: Classifier) -> dict[str, float]:
     """The threshold that `calibrate` stored with the model, for the method it was chosen for, under the same options; and of
     locate's own maps, the one that `locate` takes.
     """
-    from whylight._locator import NAMES, default_locator
+    from whylight.localize.locator import NAMES, default_locator
 
     around, found = question.around.settings(), {}
     if not around:

@@ -12,7 +12,7 @@ from whylight.atomic import named_errors, replacing
 from whylight.cli.ledger import Ledger, Record, stamp
 
 if TYPE_CHECKING:
-    from whylight.localize.formats import Found
+    from whylight.boxes.formats import Found
 
 NUMBERED = ("coco", "yolo")  # of the forms, those in which classes are numbers
 
@@ -26,7 +26,7 @@ def export(ledger: Ledger, forms: Sequence[str], root: str, classes: Sequence[st
         root: absolute path of the folder that pictures are named from.
         classes: the model's; not needed for `csv`.
     """
-    from whylight.localize import formats
+    from whylight.boxes import formats
 
     records = current(ledger)
     names = named([record["stamp"]["path"] for record in records], root)
@@ -75,8 +75,8 @@ def _holds(record: Record, folder: Path) -> bool:
 
 
 def _found(record: Record, name: str) -> Found:
+    from whylight.boxes.formats import Found
     from whylight.localize import Box
-    from whylight.localize.formats import Found
 
     width, height = record["picture_size"]
     return Found(name, (width, height), [(record["label"], Box(**box)) for box in record["boxes"]])

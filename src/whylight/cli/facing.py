@@ -19,7 +19,7 @@ from whylight.cli.naming import root_of, stems
 from whylight.cli.plan import check_folder, without_results
 from whylight.cli.report import JsonOut, calm_warnings
 from whylight.errors import FaceError, ImageError, WhylightError
-from whylight.lock import only_run
+from whylight.jobs.lock import only_run
 from whylight.progress import bars
 
 if TYPE_CHECKING:

@@ -19,13 +19,13 @@ from whylight.cli.report import JsonOut, calm_warnings, percent, show_errors
 from whylight.cli.run import ERRORS, Errors
 from whylight.cli.source import Source
 from whylight.errors import WhylightError
-from whylight.lock import only_run
+from whylight.jobs.lock import only_run
 from whylight.progress import bars
 
 if TYPE_CHECKING:
     from whylight.engine import Precision
     from whylight.localize.erase import Eraser
-    from whylight.location import Location
+    from whylight.localize.location import Location
     from whylight.models.base import Classifier
 
 NAME = "boxes.jsonl"
@@ -196,7 +196,7 @@ def _write(location: Location, out: Path, record: Record, strips: bool) -> None:
 
 
 def _sentence(record: Record, out: Path) -> str:
-    from whylight.location import NOTHING
+    from whylight.localize.location import NOTHING
 
     boxes = record["boxes"]
     if record["stopped"].startswith(NOTHING):
@@ -218,7 +218,7 @@ def _sentence(record: Record, out: Path) -> str:
 
 def _background(records: Sequence[Record]) -> str:
     """How many pictures show a background class, in words."""
-    from whylight.location import NOTHING
+    from whylight.localize.location import NOTHING
 
     labels = [record["label"] for record in records if record["stopped"].startswith(NOTHING)]
     if not labels:

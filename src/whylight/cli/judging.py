@@ -102,10 +102,10 @@ def judge_faithfulness(
     overwrite: bool,
 ) -> bool:
     """`whylight evaluate faithfulness`; returns whether every picture could be measured."""
-    from whylight.evaluate.deletion import Protocol
     from whylight.evaluate.faithfulness import Setup, faithfulness
-    from whylight.evaluate.measures import DEFAULT, MEASURES, chosen
-    from whylight.evaluate.store import Store
+    from whylight.evaluate.measures.deletion import Protocol
+    from whylight.evaluate.measures.table import DEFAULT, MEASURES, chosen
+    from whylight.jobs.store import Store
 
     named = {None: DEFAULT, "all": tuple(MEASURES)}.get(measures) or [part.strip() for part in str(measures).split(",")]
     names, protocol = chosen(named), Protocol(steps=steps, blur=blur[0], sigma=blur[1])
@@ -145,7 +145,7 @@ def judge_sanity(
 ) -> bool:
     """`whylight evaluate sanity`; returns whether every picture could be explained."""
     from whylight.evaluate.sanity import Setup, sanity
-    from whylight.evaluate.store import Store
+    from whylight.jobs.store import Store
 
     with open_run(out, json_to) as (output, errors):
         model, pictures = judged.load()

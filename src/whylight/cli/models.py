@@ -49,8 +49,8 @@ def models(
 
 def bundled() -> list[dict[str, Any]]:
     """What the package brings along: name, classes, input and size on disk, read without loading any weights."""
-    from whylight.models.bundled import file_of, names
-    from whylight.models.files import read_spec
+    from whylight.models.zoo.bundled import file_of, names
+    from whylight.models.zoo.files import read_spec
 
     found = []
     for name in names():
@@ -72,7 +72,7 @@ def bundled() -> list[dict[str, Any]]:
 
 def families() -> dict[str, int]:
     """How many architectures the zoos know."""
-    from whylight.models.architectures import TORCHVISION, names
+    from whylight.models.zoo.architectures import TORCHVISION, names
 
     known = names()
     theirs = sum(name.startswith(TORCHVISION) for name in known)
@@ -83,7 +83,7 @@ def find(text: str) -> list[str]:
     """The zoo's names that hold a text, or match it where it has wildcards."""
     from fnmatch import fnmatch
 
-    from whylight.models.architectures import names
+    from whylight.models.zoo.architectures import names
 
     pattern = text.lower() if any(sign in text for sign in "*?[") else f"*{text.lower()}*"
     return [name for name in names() if fnmatch(name.lower(), pattern)]
@@ -94,8 +94,8 @@ def inspect(name: str, *, pretrained: bool, layer: str | None) -> dict[str, Any]
     from whylight import methods
     from whylight.cli.report import calm_warnings
     from whylight.cli.source import Source
-    from whylight.models.layers import spatial_layers
     from whylight.models.model import Model
+    from whylight.models.split.layers import spatial_layers
 
     with calm_warnings():
         model = Source(name, pretrained=pretrained, layer=layer, device="cpu").load()

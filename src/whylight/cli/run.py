@@ -15,12 +15,12 @@ from whylight.cli.plan import Plan, Question
 from whylight.cli.report import JsonOut, calm_warnings, sentence, show_errors
 from whylight.cli.write import Writer
 from whylight.errors import ImageError, TargetError, WhylightError
-from whylight.lock import only_run
+from whylight.jobs.lock import only_run
 from whylight.progress import Bars, bars
 
 if TYPE_CHECKING:
     from whylight.engine import Precision
-    from whylight.evaluate.verify import Networks
+    from whylight.front.verify import Networks
     from whylight.methods import Method
     from whylight.models.base import Classifier
 
@@ -158,7 +158,7 @@ def _networks(plan: Plan, model: Classifier) -> Networks | None:
     """Where explanations are verified, the networks with random weights that all of them share."""
     if not plan.verify:
         return None
-    from whylight.evaluate.verify import Networks
+    from whylight.front.verify import Networks
 
     return Networks(model)
 

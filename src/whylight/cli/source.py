@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from whylight.errors import ModelError
-from whylight.models.bundled import file_of
+from whylight.models.zoo.bundled import file_of
 
 if TYPE_CHECKING:
     from whylight.models.base import Classifier

@@ -13,7 +13,7 @@ from whylight.engine.scene import Scene, share_forward
 from whylight.errors import MethodError, TargetError
 from whylight.methods.registry import Method, Probe
 from whylight.models.device import is_out_of_memory
-from whylight.models.split import repeat
+from whylight.models.split.cut import repeat
 from whylight.targets import Resolved
 
 _ABLATED_AT_ONCE = 64  # channels whose ablated copies are in memory together; the result does not depend on it

@@ -14,7 +14,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from whylight.models.base import Classifier
 from whylight.models.model import Model
 from whylight.models.several import look_at_layers
-from whylight.models.split import Context
+from whylight.models.split.cut import Context
 
 Precision = Literal["auto", "fp32", "bf16"]
 Tick = Callable[[int, int], None]  # (done, total)

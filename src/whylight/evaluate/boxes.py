@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from torch import from_numpy
 
+from whylight.boxes.box import CONNECTIVITY
 from whylight.localize import largest_boxes
-from whylight.localize.boxes import CONNECTIVITY
 
 THRESHOLDS: NDArray[np.float64] = np.arange(1, 101) / 100  # shares of the maximum
 IOUS = (0.3, 0.5, 0.7)

@@ -8,10 +8,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from whylight.annotations import SHOWN, Rectangle, Row, fitted, read_rows
 from whylight.errors import DataError, ImageError, TargetError
 from whylight.evaluate.labels import Labels
 from whylight.images import size_of, walk
+from whylight.images.annotations import SHOWN, Rectangle, Row, fitted, read_rows
 
 MASKS = (".png", ".bmp", ".tif", ".tiff", ".gif", ".pgm")  # kinds of file that keep every pixel's number
 _ENDLESS = (1 << 30, 1 << 30)  # the size of a picture that cannot be read, which is told when it is its turn

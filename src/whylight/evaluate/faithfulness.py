@@ -13,24 +13,24 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from whylight._ahead import OnError
-from whylight._api import explain_each
 from whylight.engine import Precision, look
 from whylight.errors import DataError, WhylightError
-from whylight.evaluate import sensitivity
 from whylight.evaluate.baselines import BASELINES, baseline
 from whylight.evaluate.data import Labelled
-from whylight.evaluate.deletion import Protocol
-from whylight.evaluate.faithfulness_figures import result
 from whylight.evaluate.labels import Labels
-from whylight.evaluate.measures import DEFAULT, Batch, chosen, measure
-from whylight.evaluate.ranking import enlarge, is_flat
+from whylight.evaluate.measures import sensitivity
+from whylight.evaluate.measures.deletion import Protocol
+from whylight.evaluate.measures.ranking import enlarge, is_flat
+from whylight.evaluate.measures.scoring import Scorer
+from whylight.evaluate.measures.table import DEFAULT, Batch, chosen, measure
+from whylight.evaluate.reports.faithfulness_figures import result
 from whylight.evaluate.results import Result
-from whylight.evaluate.scoring import Scorer
-from whylight.evaluate.store import Key, Store, stamp
 from whylight.explanation import Explanation
+from whylight.jobs.store import Key, Store, stamp
 from whylight.methods import Method
 from whylight.models.base import Classifier
+from whylight.pipeline.ahead import OnError
+from whylight.pipeline.explain import explain_each
 from whylight.progress import Bars
 from whylight.targets import Resolved
 

@@ -9,21 +9,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from whylight._ahead import OnError
-from whylight._api import explain_each
 from whylight.engine import Precision
 from whylight.errors import DataError, ImageError, WhylightError
 from whylight.evaluate.baselines import BASELINES
 from whylight.evaluate.data import Labelled
 from whylight.evaluate.labels import Labels
-from whylight.evaluate.localization_figures import Findings, result
 from whylight.evaluate.maps import DEFAULT, Rules, of_baseline, of_explanation
+from whylight.evaluate.reports.localization_figures import Findings, result
 from whylight.evaluate.results import Result
-from whylight.evaluate.store import Key, Store, stamp
 from whylight.explanation import Explanation
 from whylight.images import size_of
+from whylight.jobs.store import Key, Store, stamp
 from whylight.methods import Method
 from whylight.models.base import Classifier
+from whylight.pipeline.ahead import OnError
+from whylight.pipeline.explain import explain_each
 from whylight.progress import Bars
 
 Asked = Literal["true", "predicted", "both"]

@@ -13,8 +13,8 @@ from whylight.evaluate.boxes import overlaps
 from whylight.evaluate.data import Labelled
 from whylight.evaluate.masks import histogram, load
 from whylight.evaluate.pointing import NEAR, cover, energy, peak, points_at, points_at_mask
-from whylight.evaluate.store import Record
-from whylight.preprocess import Region, place
+from whylight.images.preprocess import Region, place
+from whylight.jobs.store import Record
 
 if TYPE_CHECKING:
     from whylight.explanation import Explanation

@@ -12,7 +12,7 @@ from typing import Any, Literal, Self
 from whylight.atomic import named_errors, replacing
 from whylight.errors import DataError
 from whylight.evaluate.bootstrap import Interval
-from whylight.evaluate.store import plain
+from whylight.jobs.store import plain
 
 Kind = Literal["localization", "faithfulness", "sanity"]
 Better = Literal["higher", "lower", "nearer 0"]
@@ -153,7 +153,7 @@ class Result:
         Raises:
             WriteError: if they cannot be written.
         """
-        from whylight.evaluate.report import page
+        from whylight.evaluate.reports.page import page
 
         folder = Path(folder)
         with named_errors(folder):

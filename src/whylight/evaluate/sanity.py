@@ -15,23 +15,23 @@ from typing import Any, Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from whylight._ahead import OnError
-from whylight._api import explain_each
 from whylight.engine import Precision
 from whylight.errors import DataError, MethodError, ModelError, WhylightError
 from whylight.evaluate.data import Labelled
 from whylight.evaluate.faithfulness import evidence, inputs, key_of, maps_of
 from whylight.evaluate.labels import Labels
-from whylight.evaluate.ranking import is_flat
+from whylight.evaluate.measures.ranking import is_flat
+from whylight.evaluate.measures.similarity import spearman, ssim
+from whylight.evaluate.reports.sanity_figures import result
 from whylight.evaluate.results import Result
-from whylight.evaluate.sanity_figures import result
-from whylight.evaluate.similarity import spearman, ssim
-from whylight.evaluate.store import Store
 from whylight.explanation import Explanation
+from whylight.jobs.store import Store
 from whylight.methods import Method
 from whylight.models.base import Classifier
 from whylight.models.model import Model
 from whylight.models.randomise import layers_with_weights, randomised, stages
+from whylight.pipeline.ahead import OnError
+from whylight.pipeline.explain import explain_each
 from whylight.progress import Bars
 
 NETWORKS = 3  # with random weights, at the first and the last stage; one between them, and for slow methods

@@ -15,26 +15,26 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from whylight._api import explain_each
-from whylight._locator import method_named
 from whylight.atomic import named_errors, replacing
 from whylight.errors import DataError, TrainError
 from whylight.evaluate.boxes import IOUS
 from whylight.evaluate.data import read
 from whylight.evaluate.localization import Setup
 from whylight.evaluate.localization import measure as measure_maps
-from whylight.evaluate.localization_figures import Boxes, Findings
-from whylight.evaluate.store import Store
+from whylight.evaluate.reports.localization_figures import Boxes, Findings
 from whylight.experiment.recipe import Measure
 from whylight.images import decode
-from whylight.models.load import load
+from whylight.jobs.store import Store
+from whylight.localize.locator import method_named
 from whylight.models.model import Model
+from whylight.models.zoo.load import load
+from whylight.pipeline.explain import explain_each
 from whylight.render.overlay import overlay
-from whylight.train.check import check
-from whylight.train.checkpoint import LAST
-from whylight.train.checkpoint import load as load_state
 from whylight.train.config import TrainConfig
-from whylight.train.data import Data, Item, find, split
+from whylight.train.data.check import check
+from whylight.train.data.pictures import Data, Item, find, split
+from whylight.train.loop.checkpoint import LAST
+from whylight.train.loop.checkpoint import load as load_state
 from whylight.train.run import CONFIG
 
 MEASURED, ARRAYS, MISTAKES = "measured.json", "measured.npz", "mistakes"

@@ -13,7 +13,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import MaxNLocator
 
-from whylight.evaluate.plots import PALETTE
+from whylight.evaluate.reports.plots import PALETTE
 from whylight.experiment.curves import SHARES, macro_precision, macro_roc, reliability
 from whylight.experiment.findings import Figure, Measured, value
 from whylight.experiment.recipe import Factor

@@ -9,12 +9,12 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from whylight._locator import NAMES
 from whylight.errors import TrainError
 from whylight.experiment.recipe import Factor, Level, Measure, Recipe
+from whylight.localize.locator import NAMES
 from whylight.methods import names as method_names
 from whylight.train import TrainConfig
-from whylight.train.kinds import fits
+from whylight.train.typecheck import fits
 
 SHIPPED = Path(__file__).parent / "recipes"
 SETTINGS = tuple(field.name for field in fields(TrainConfig) if field.name not in ("data", "out", "seed", "device"))

@@ -13,7 +13,7 @@ from typing import Any, Self
 
 from whylight.errors import TrainError
 from whylight.train import TrainConfig
-from whylight.train.kinds import wrong_type
+from whylight.train.typecheck import wrong_type
 
 _START = ("weights", "pretrained", "scratch")
 
@@ -148,7 +148,7 @@ class Recipe:
         Raises:
             TrainError: naming the arm, the setting, and what is wrong.
         """
-        from whylight.models.architectures import is_known
+        from whylight.models.zoo.architectures import is_known
 
         for arm in self.arms:
             for key, value in arm.settings.items():

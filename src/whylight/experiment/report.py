@@ -16,7 +16,7 @@ from matplotlib.figure import Figure as Canvas
 from whylight.atomic import named_errors, replacing
 from whylight.errors import TrainError
 from whylight.evaluate.bootstrap import Interval
-from whylight.evaluate.report import STYLE
+from whylight.evaluate.reports.page import STYLE
 from whylight.experiment import plots
 from whylight.experiment.findings import FIGURES, Figure, Measured, gather, value
 from whylight.experiment.measure import EACH, MISTAKES

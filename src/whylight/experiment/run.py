@@ -19,10 +19,10 @@ from whylight.atomic import named_errors, replacing
 from whylight.errors import TrainError, WhylightError, WriteError
 from whylight.experiment.measure import MEASURED, is_measured, measure
 from whylight.experiment.recipe import Arm, Recipe
-from whylight.lock import only_run
-from whylight.models.files import FILE
+from whylight.jobs.lock import only_run
+from whylight.models.zoo.files import FILE
 from whylight.train import TrainConfig, resume, train
-from whylight.train.data import find
+from whylight.train.data.pictures import find
 from whylight.train.run import CONFIG
 
 EXPERIMENT = "experiment.json"

@@ -27,15 +27,15 @@ def detector(name: str = "haar", *, cascades: Path | None = None, weights: Path 
     'haar'
     """
     if name == "haar":
-        from whylight.faces.haar import HaarDetector
+        from whylight.faces.detectors.haar import HaarDetector
 
         return HaarDetector(None if cascades is None else Path(cascades))
     if name == "yunet":
-        from whylight.faces.yunet import YuNetDetector
+        from whylight.faces.detectors.yunet import YuNetDetector
 
         return YuNetDetector(None if weights is None else Path(weights))
     if name == "cam":
-        from whylight.faces.cam import CamDetector
+        from whylight.faces.detectors.cam import CamDetector
 
         return CamDetector()
     raise WhylightError(f"detector: there is no {name!r}; it is one of {', '.join(NAMES)}")

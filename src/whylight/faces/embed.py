@@ -19,17 +19,17 @@ from torch import nn
 
 from whylight.errors import FaceError, ModelError, WhylightError
 from whylight.faces.align import ARCFACE, PORTRAIT
-from whylight.faces.mobilefacenet import read_mobilefacenet
+from whylight.faces.networks.mobilefacenet import read_mobilefacenet
 from whylight.faces.types import Template
-from whylight.models import bundled
+from whylight.images.preprocess import Preprocess
 from whylight.models.adapt import classifier_of
-from whylight.models.architectures import build
-from whylight.models.blackbox import BlackBox
+from whylight.models.adapters.blackbox import BlackBox
 from whylight.models.device import resolve_device
-from whylight.models.files import own_spec
-from whylight.models.load import _timm_preprocessing, load
 from whylight.models.model import Model
-from whylight.preprocess import Preprocess
+from whylight.models.zoo import bundled
+from whylight.models.zoo.architectures import build
+from whylight.models.zoo.files import own_spec
+from whylight.models.zoo.load import _timm_preprocessing, load
 
 PREFIX = "mobilefacenet:"
 HUB = "hf-hub:"

@@ -15,12 +15,12 @@ from whylight.errors import FaceError, ImageError, WhylightError
 from whylight.faces.align import crop
 from whylight.faces.embed import Embedder
 from whylight.faces.gallery import Gallery
-from whylight.faces.galleryfile import FILE
-from whylight.faces.threshold import Calibration
+from whylight.faces.people.file import FILE
+from whylight.faces.people.threshold import Calibration
 from whylight.faces.types import Detector
 from whylight.images import decode
+from whylight.images.walking import walk
 from whylight.progress import bars
-from whylight.walking import walk
 
 BATCH = 32  # crops that are embedded at once
 

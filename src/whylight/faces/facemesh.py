@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from whylight.errors import ModelError, cause_of
-from whylight.faces.geometry import Frame
+from whylight.faces.features.geometry import Frame
 from whylight.faces.types import FaceCrop, Point
 
 SIDE = 192  # pixels of the network's square input

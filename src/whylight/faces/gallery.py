@@ -18,11 +18,12 @@ from PIL import Image
 
 from whylight.atomic import named_errors
 from whylight.errors import FaceError, WhylightError
-from whylight.faces import galleryfile, threshold
 from whylight.faces.embed import Embedder
-from whylight.faces.galleryfile import FILE, THUMBNAILS, alone, stamp
-from whylight.faces.gallerystate import State, name_of
-from whylight.faces.threshold import Calibration
+from whylight.faces.people import file as galleryfile
+from whylight.faces.people import threshold
+from whylight.faces.people.file import FILE, THUMBNAILS, alone, stamp
+from whylight.faces.people.state import State, name_of
+from whylight.faces.people.threshold import Calibration
 
 
 @dataclass(frozen=True)

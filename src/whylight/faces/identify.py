@@ -18,9 +18,9 @@ from whylight.faces.gallery import Gallery, Match
 from whylight.faces.types import Template
 from whylight.faces.words import SURE, Measure
 from whylight.methods import Method, tta
-from whylight.models.blackbox import BlackBox
-from whylight.models.load import load
+from whylight.models.adapters.blackbox import BlackBox
 from whylight.models.model import Model
+from whylight.models.zoo.load import load
 from whylight.targets import Target, difference
 
 TOP = 5

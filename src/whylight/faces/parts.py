@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from whylight.errors import WhylightError
 from whylight.faces.align import to_picture
 from whylight.faces.facemesh import FaceMesh
-from whylight.faces.geometry import Frame, bent, by_eyes, by_points
-from whylight.faces.outlines import middle, outlines, paint
-from whylight.faces.partcascades import FEATURES, PartCascades, of_opencv
+from whylight.faces.features.geometry import Frame, bent, by_eyes, by_points
+from whylight.faces.features.outlines import middle, outlines, paint
+from whylight.faces.features.partcascades import FEATURES, PartCascades, of_opencv
 from whylight.faces.types import FaceCrop, FacePart, Point
 
 Source = Literal["auto", "landmarks", "haar", "geometry"]

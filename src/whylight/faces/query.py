@@ -10,14 +10,13 @@ from typing import Any, Literal
 
 from PIL import Image
 
-from whylight._api import explain
 from whylight.errors import FaceError, ImageError, WhylightError
 from whylight.faces.align import crop as lay
 from whylight.faces.detect import detector as detector_of
 from whylight.faces.embed import Embedder
 from whylight.faces.facemesh import FaceMesh
+from whylight.faces.features.partcascades import PartCascades
 from whylight.faces.identify import ByPicture, FaceOnly, Identifier, Identity, check_other, other_of
-from whylight.faces.partcascades import PartCascades
 from whylight.faces.parts import FACIAL, Source, parts_of, within
 from whylight.faces.result import FaceResult
 from whylight.faces.scores import off_face, score_parts, significant
@@ -26,6 +25,7 @@ from whylight.faces.words import Facts, read, say
 from whylight.images import Picture, decode, name_of
 from whylight.methods import Method
 from whylight.methods import get as check_name
+from whylight.pipeline.explain import explain
 
 THRESHOLD = 0.5  # mean of the grey map in a feature, of 1: from where on it is significant
 _ADVICE = "try another detector, or a picture in which the face is larger, upright and in full view"

@@ -15,16 +15,16 @@ import torch
 from torch import Tensor, nn
 
 from whylight.errors import ModelError
-from whylight.faces.golden import check_golden
 from whylight.faces.names import read_names
-from whylight.faces.pins import check_pin, keep_pin
+from whylight.faces.networks.golden import check_golden
+from whylight.faces.networks.pins import check_pin, keep_pin
 from whylight.faces.types import Point, Template
 from whylight.faces.weightfiles import Channels, read_weights
 from whylight.faces.weightfiles.oxford import BLOCKS, DENSE, GRID
 from whylight.faces.weightfiles.plain import read_facts
+from whylight.images.preprocess import Preprocess
 from whylight.models.device import resolve_device
 from whylight.models.model import Model
-from whylight.preprocess import Preprocess
 
 __all__ = ["LAYER", "MEAN_BGR", "TEMPLATE", "VggFace", "build", "load_vggface", "preprocessing", "read_names"]
 

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from whylight.boxes.box import Box
 from whylight.errors import WhylightError
-from whylight.localize.boxes import Box
 
 Eraser = Literal["blur", "mean", "inpaint"]
 DEFAULT: Eraser = "blur"  # benchmarks/sequential.py compares them

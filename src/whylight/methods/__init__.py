@@ -18,7 +18,6 @@ from whylight.methods.inputxgradient import inputxgradient
 from whylight.methods.integrated_gradients import integrated_gradients
 from whylight.methods.kpcacam import kpcacam
 from whylight.methods.layercam import layercam
-from whylight.methods.layers import Fusion, layers
 from whylight.methods.legrad import legrad
 from whylight.methods.makers import (
     CAM,
@@ -51,18 +50,19 @@ from whylight.methods.makers import (
     XGradCAM,
 )
 from whylight.methods.occlusion import occlusion
-from whylight.methods.refine import refine
 from whylight.methods.registry import Function, Maps, Method, Probe, get, names, register, unregister
 from whylight.methods.rise import rise
 from whylight.methods.rollout import rollout
 from whylight.methods.saliency import saliency
 from whylight.methods.scorecam import scorecam
 from whylight.methods.shapleycam import shapleycam
-from whylight.methods.smooth import smooth
 from whylight.methods.smoothgrad import smoothgrad
 from whylight.methods.smoothgradcam_plusplus import smoothgradcam_plusplus
-from whylight.methods.spread import spread
-from whylight.methods.tta import tta
+from whylight.methods.wrappers.layers import Fusion, layers
+from whylight.methods.wrappers.refine import refine
+from whylight.methods.wrappers.smooth import smooth
+from whylight.methods.wrappers.spread import spread
+from whylight.methods.wrappers.tta import tta
 from whylight.methods.xgradcam import xgradcam
 
 __all__ = [

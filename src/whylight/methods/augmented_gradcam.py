@@ -9,10 +9,10 @@ from torch import Tensor
 
 from whylight.errors import MethodError
 from whylight.methods.gradcam import gradcam
-from whylight.methods.options import number, whole
+from whylight.methods.parts.options import number, whole
+from whylight.methods.parts.resampling import Box, Transforms, draw, operator, warp
+from whylight.methods.parts.superresolution import superresolve
 from whylight.methods.registry import LookAt, Maps, register
-from whylight.methods.resampling import Box, Transforms, draw, operator, warp
-from whylight.methods.superresolution import superresolve
 
 NAME = "augmented-gradcam"
 SEEN_AT_ONCE = 32  # copies handed to the network together

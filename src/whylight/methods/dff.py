@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from whylight.methods.options import number, whole
-from whylight.methods.principal import leading
+from whylight.methods.parts.options import number, whole
+from whylight.methods.parts.principal import leading
 from whylight.methods.registry import Maps, register
 
 NAME = "dff"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from whylight.methods.principal import first
+from whylight.methods.parts.principal import first
 from whylight.methods.registry import register
 
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from whylight.errors import MethodError
 from whylight.methods.gradcam import gradcam
-from whylight.methods.options import number, whole
+from whylight.methods.parts.options import number, whole
 from whylight.methods.registry import GradientsOf, Maps, register
 
 NAME = "finercam"

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from whylight.methods.options import choice
+from whylight.methods.parts.options import choice
 from whylight.methods.registry import register
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from whylight.errors import MethodError
-from whylight.methods.options import whole
+from whylight.methods.parts.options import whole
 from whylight.methods.registry import GradientAt, Maps, register
 
 NAME = "integrated-gradients"

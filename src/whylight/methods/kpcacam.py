@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from whylight.methods.options import choice, number
-from whylight.methods.principal import eigh, with_sign
+from whylight.methods.parts.options import choice, number
+from whylight.methods.parts.principal import eigh, with_sign
 from whylight.methods.registry import register
 
 NAME = "kpcacam"

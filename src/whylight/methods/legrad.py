@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from whylight.methods.options import whole
+from whylight.methods.parts.options import whole
 from whylight.methods.registry import register
 
 

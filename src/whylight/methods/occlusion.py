@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from whylight.errors import MethodError
-from whylight.methods.options import choice, number, whole
+from whylight.methods.parts.options import choice, number, whole
 from whylight.methods.registry import Maps, Probe, register
 
 

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from whylight.errors import MethodError
-from whylight.methods.masks import Masks, chunks
-from whylight.methods.options import choice, number, whole
+from whylight.methods.parts.masks import Masks, chunks
+from whylight.methods.parts.options import choice, number, whole
 from whylight.methods.registry import Maps, Probe, register
 
 _CLEAR = 4.0  # standard errors above the mean score at which evidence begins: what is below may be the masks' chance

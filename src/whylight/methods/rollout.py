@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from whylight.errors import MethodError
-from whylight.methods.options import choice, number
+from whylight.methods.parts.options import choice, number
 from whylight.methods.registry import register
 
 NAME = "rollout"

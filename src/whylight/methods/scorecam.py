@@ -10,7 +10,7 @@ from torch import Tensor
 
 from whylight.errors import MethodError
 from whylight.methods.cam import cam
-from whylight.methods.options import choice
+from whylight.methods.parts.options import choice
 from whylight.methods.registry import Maps, Probe, register
 
 _ROUNDS = 4  # in which the channels to run are chosen, each with what the earlier ones have shown

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from whylight.methods.noise import noisy_copies
-from whylight.methods.options import choice, number, whole
+from whylight.methods.parts.noise import noisy_copies
+from whylight.methods.parts.options import choice, number, whole
 from whylight.methods.registry import GradientAt, register
 from whylight.methods.saliency import saliency
 

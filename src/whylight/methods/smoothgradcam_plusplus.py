@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from whylight.methods.cam import cam
-from whylight.methods.noise import noisy_copies
-from whylight.methods.options import number, whole
+from whylight.methods.parts.noise import noisy_copies
+from whylight.methods.parts.options import number, whole
 from whylight.methods.registry import LookAt, register
 
 NAME = "smoothgradcam++"

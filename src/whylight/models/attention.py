@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from whylight.models.borrow import borrowed
-from whylight.models.layout import Size, layout_of
-from whylight.models.split import logits_of
+from whylight.models.split.cut import logits_of
+from whylight.models.split.layout import Size, layout_of
 from whylight.models.watch import Site, sites_of, watching
 
 Score = Callable[[Tensor], Tensor]  # logits (N, C) → scores (N,)

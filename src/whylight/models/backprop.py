@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
 from whylight.models.borrow import borrowed
-from whylight.models.split import logits_of
+from whylight.models.split.cut import logits_of
 
 Score = Callable[[Tensor], Tensor]  # logits (N, C) → scores (N,)
 

@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 
 from whylight.images import Picture, decode
-from whylight.preprocess import Preprocess
+from whylight.images.preprocess import Preprocess
 
 if TYPE_CHECKING:
     from whylight.methods import Method
-    from whylight.models.boxes import BoxHead
+    from whylight.models.adapters.boxhead import BoxHead
 
 
 class Classifier(ABC):

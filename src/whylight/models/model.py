@@ -12,18 +12,18 @@ from torch import Tensor, nn
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from whylight.errors import ModelError
+from whylight.images.preprocess import IMAGENET_MEAN, IMAGENET_STD, Preprocess
 from whylight.models.base import Classifier
 from whylight.models.borrow import borrowed
 from whylight.models.device import resolve_device
-from whylight.models.find import find_split
-from whylight.models.linear import LinearHead, find_linear_head
-from whylight.models.split import Context, logits_of, repeat
-from whylight.preprocess import IMAGENET_MEAN, IMAGENET_STD, Preprocess
+from whylight.models.split.cut import Context, logits_of, repeat
+from whylight.models.split.find import find_split
+from whylight.models.split.linear import LinearHead, find_linear_head
 
 if TYPE_CHECKING:
+    from whylight.models.adapters.boxhead import BoxHead, FoundBoxes
     from whylight.models.attention import AttentionMaps
-    from whylight.models.boxes import BoxHead, FoundBoxes
-    from whylight.models.fast import Fast
+    from whylight.models.fast.copy import Fast
 
 
 class Model(Classifier):
@@ -179,7 +179,7 @@ class Model(Classifier):
         Raises:
             ModelError: if bfloat16 is insisted on and cannot be had.
         """
-        from whylight.models.fast import Fast
+        from whylight.models.fast.copy import Fast
 
         if precision not in self._fast:
             self._fast[precision] = Fast(self.module, self._probe(), precision=precision)
@@ -188,12 +188,12 @@ class Model(Classifier):
     def find_boxes(self, x: Tensor) -> FoundBoxes:
         """Ask the box head: (N, 3, H, W) → for each picture a box and its scores for each cell, without gradient.
 
-        `whylight.supervised.regressed` makes boxes in pixels of a picture from them.
+        `whylight.localize.supervised.regressed` makes boxes in pixels of a picture from them.
 
         Raises:
             ModelError: if the model has no box head.
         """
-        from whylight.models import boxes
+        from whylight.models.adapters import boxhead as boxes
 
         if self.box_head is None:
             raise ModelError(

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from whylight.models.split import leaf_of, logits_of
+from whylight.models.split.cut import leaf_of, logits_of
 
 
 def look_at_layers(module: nn.Module, layers: Sequence[str], x: Tensor) -> tuple[dict[str, Tensor], Tensor] | None:

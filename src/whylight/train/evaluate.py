@@ -11,11 +11,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from whylight.train.box_scores import BoxScores
-from whylight.train.data import Pictures, batches
+from whylight.train.boxes.scores import BoxScores
+from whylight.train.data.pictures import Pictures, batches
 
 if TYPE_CHECKING:
-    from whylight.train.cache import Features
+    from whylight.train.data.cache import Features
 
 
 @dataclass(frozen=True)

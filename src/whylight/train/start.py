@@ -10,15 +10,15 @@ import torch
 from torch import Tensor, nn
 
 from whylight.errors import TrainError
+from whylight.images.preprocess import Preprocess
 from whylight.models.adapt import classifier_of, fold_batch_norm
-from whylight.models.architectures import TORCHVISION, build, load_foreign
-from whylight.models.boxes import PREFIX
-from whylight.models.files import FILE, ModelSpec, own_spec
-from whylight.models.gap import give_gap_head
-from whylight.models.linear import find_linear_head
-from whylight.models.load import _timm_preprocessing, _torchvision_preprocessing
-from whylight.models.split import repeat
-from whylight.preprocess import Preprocess
+from whylight.models.adapters.boxhead import PREFIX
+from whylight.models.split.cut import repeat
+from whylight.models.split.gap import give_gap_head
+from whylight.models.split.linear import find_linear_head
+from whylight.models.zoo.architectures import TORCHVISION, build, load_foreign
+from whylight.models.zoo.files import FILE, ModelSpec, own_spec
+from whylight.models.zoo.load import _timm_preprocessing, _torchvision_preprocessing
 from whylight.train.config import TrainConfig
 from whylight.train.network import cut, freeze
 

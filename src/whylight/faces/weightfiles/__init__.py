@@ -14,7 +14,7 @@ from pathlib import Path
 from torch import Tensor
 
 from whylight.faces.weightfiles.oxford import Channels
-from whylight.faces.weightfiles.sniff import sniff
+from whylight.faces.weightfiles.signature import sniff
 
 __all__ = ["Channels", "WeightFile", "read_weights"]
 

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from whylight.errors import ModelError, cause_of
 from whylight.faces.weightfiles.oxford import CONVOLUTIONS, DENSE, LAYERS, Channels, by_name_or_order, oxford
-from whylight.faces.weightfiles.sniff import TORCH_LEGACY
+from whylight.faces.weightfiles.signature import TORCH_LEGACY
 
 # What the restricted unpickler raises on bytes that it does not take.
 _DAMAGED = (

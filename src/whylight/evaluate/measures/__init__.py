@@ -1,0 +1,1 @@
+"""The measures of faithfulness, one file each."""

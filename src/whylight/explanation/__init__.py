@@ -1,0 +1,6 @@
+"""What comes out: the evidence for one target in one picture, and the receipt that says whether it can be trusted."""
+
+from whylight.explanation.explanation import Explanation, Scale, View
+from whylight.explanation.receipt import Receipt
+
+__all__ = ["Explanation", "Receipt", "Scale", "View"]

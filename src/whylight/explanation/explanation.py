@@ -1,0 +1,280 @@
+"""The result: a raw map with its scale, the prediction, and the picture it belongs to."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from whylight import render
+from whylight.atomic import named_errors, replacing
+from whylight.errors import WhylightError, WriteError
+from whylight.images.preprocess import Region, place
+from whylight.localize import Box, boxes_of
+
+if TYPE_CHECKING:
+    from whylight.front.verify import Receipt
+
+Scale = Literal["max", "minmax", "robust"] | float
+_ROBUST = 0.99  # of the positive values, the share that `"robust"` does not cut off
+View = Literal["overlay", "panel", "map"]
+_SUFFIXES = {
+    ".png": "PNG",
+    ".jpg": "JPEG",
+    ".jpeg": "JPEG",
+    ".webp": "WEBP",
+    ".bmp": "BMP",
+    ".tif": "TIFF",
+    ".tiff": "TIFF",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Explanation:
+    """Where a model looked for one target in one picture.
+
+    Attributes:
+        map: the method's own output, (h, w) float32 on the processor, never normalised.
+        score: the target's score before softmax.
+        probability: softmax probability of the target's class; None where the target is a function.
+        target: class index; None where the target is a function.
+        label: name of the class or function.
+        method: name of the method.
+        units: what the map's numbers are measured in.
+        picture: the picture, as decoded, RGB.
+        region: the part of the picture that the network saw, and the map covers, in pixels of the picture.
+        source: the picture's path, or a word for what has none.
+        details: what the method tells beside the map, such as how many masks it took.
+        level: the map's value that means no evidence: 0 but for methods like RISE, whose maps start from the mean score.
+        scale: how the method's maps are best shown, where `heatmap` is not told otherwise.
+        verifier: how `verify` asks the model that was explained; not kept in copies and pickles, which would take the model along.
+    """
+
+    map: Tensor
+    score: float
+    probability: float | None
+    target: int | None
+    label: str
+    method: str
+    units: str
+    picture: Image.Image
+    region: Region
+    source: str
+    details: dict[str, Any] = field(default_factory=dict)
+    level: float = 0.0
+    scale: Scale = "max"
+    verifier: Callable[..., Receipt] | None = field(default=None, repr=False)
+
+    @property
+    def is_blank(self) -> bool:
+        """Whether there is no positive evidence anywhere: such a map is shown as empty."""
+        return not bool((self.map > self.level).any())
+
+    @property
+    def peak(self) -> tuple[float, float] | None:
+        """Centre (x, y) of the map's highest cell, in pixels of the picture; None if blank."""
+        if self.is_blank:
+            return None
+        h, w = self.map.shape
+        row, column = divmod(int(self.map.argmax()), w)
+        x0, y0, x1, y1 = self.region
+        return x0 + (column + 0.5) * (x1 - x0) / w, y0 + (row + 0.5) * (y1 - y0) / h
+
+    def heatmap(self, size: tuple[int, int] | None = None, scale: Scale | None = None) -> Tensor:
+        """Lay the map over the picture and scale it for display: (H, W) float32 in [0, 1], 0 where the network did not look.
+
+        Args:
+            size: (height, width) of the result; default: the picture's.
+            scale: `"max"`: positive evidence relative to this map's maximum. `"robust"`: relative to the value that one in a
+                hundred of the positive ones exceeds, where single pixels stand out. `"minmax"`: from the map's minimum to its
+                maximum, negative evidence included. A number: positive evidence relative to that raw value, so that pictures
+                can be compared on one scale. Default: the method's, `"max"` for all on a grid. Positive means above `level`.
+
+        Raises:
+            WhylightError: if the size or scale cannot be used.
+        """
+        scale = self.scale if scale is None else scale
+        if isinstance(scale, str) and scale not in ("max", "minmax", "robust"):
+            raise WhylightError(f"scale: expected 'max', 'robust', 'minmax' or a number, got {scale!r}")
+        if not isinstance(scale, str) and not scale > self.level:
+            raise WhylightError(f"scale: a number must be above {self.level:g}, got {scale}")
+        # A blank map stays blank: dividing nothing by almost nothing would make it look hot.
+        if isinstance(scale, str) and self.is_blank:
+            return torch.zeros_like(self._placed(size))
+        if scale == "minmax":
+            low, high = float(self.map.min()), float(self.map.max())
+            seen = self._placed(size, torch.ones_like(self.map)) > 0
+            placed = self._placed(size)
+            return ((placed - low) / (high - low)).clamp(0, 1) * seen if high > low else torch.zeros_like(placed)
+        evidence = self._placed(size, (self.map - self.level).clamp(min=0) if self.level else self.map).clamp(min=0)
+        top = self._top(scale, float(evidence.max())) - self.level
+        return (evidence / top).clamp(max=1) if top > 0 else torch.zeros_like(evidence)
+
+    def overlay(self, alpha: float = 0.5, colormap: str = render.DEFAULT, scale: Scale | None = None) -> Image.Image:
+        """Blend the heat map over the picture.
+
+        Args:
+            alpha: how much the strongest evidence covers, from 0 (picture only) to 1.
+            colormap: any matplotlib name; the default is perceptually uniform, `"jet"` gives the classic look.
+            scale: as in `heatmap`.
+        """
+        return render.overlay(self.picture, self.heatmap(scale=scale).numpy(), alpha=alpha, colormap=colormap)
+
+    def panel(self, alpha: float = 0.5, colormap: str = render.DEFAULT, scale: Scale | None = None) -> Image.Image:
+        """Draw picture, map and overlay side by side, with class, probability and a colour bar in the map's own units."""
+        heat = self.heatmap(scale=scale).numpy()
+        sure = f"{self.probability:.1%}" if self.probability is not None else f"score {self.score:.4g}"
+        return render.panel(
+            self.picture,
+            heat,
+            render.overlay(self.picture, heat, alpha=alpha, colormap=colormap),
+            title=f"{self.label}, {sure}",
+            subtitle=f"{self.method} · {self.source}",
+            colormap=colormap,
+            bar_label=self.units,
+            limits=self._limits(scale),
+            blank=self.is_blank,
+        )
+
+    def boxes(self, threshold: float = 0.2, largest: bool = False, iou: float = 0.5) -> list[Box]:
+        """Draw boxes around the connected parts of the heat map that reach `threshold` of its maximum.
+
+        Args:
+            threshold, largest, iou: as for `whylight.localize.boxes_of`.
+
+        Returns:
+            Boxes in pixels of the picture, half-open, hottest first; none if the map is blank, or the same everywhere.
+        """
+        found = boxes_of(self.heatmap(), threshold, largest, iou)
+        return [] if bool((self.map == self.map.flatten()[0]).all()) else found
+
+    def verify(self, **options: Any) -> Receipt:
+        """Check this explanation: does the score fall when its hottest pixels go, and is the map the model's own?
+
+        The hottest pixels are removed, then as many at random places; and the map is made again by copies of the network with
+        random weights, which must give another map. Printed, the answer is one sentence.
+
+        Args:
+            options: of `whylight.verify`, such as `draws=500` or `share=0.05`.
+
+        Raises:
+            WhylightError: if this explanation is a copy, or was read from a file, and knows its model no longer.
+        """
+        if self.verifier is None:
+            raise WhylightError(
+                "verify: this explanation does not know the model it came from, as copies and files do not; "
+                "call whylight.verify(model, explanation)"
+            )
+        return self.verifier(self, **options)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "verifier": None}
+
+    def save(self, path: str | os.PathLike[str], view: View = "overlay", **options: Any) -> Path:
+        """Write a picture of this explanation, whole or not at all; the suffix says the format (`.npz`: the raw map).
+
+        Args:
+            path: where to; its folder must exist.
+            view: `"overlay"`, `"panel"`, or `"map"` (the heat map alone, in grey).
+            options: passed on to `overlay`, `panel` or `heatmap`.
+
+        Raises:
+            WhylightError: if the suffix is unknown.
+            WriteError: if the file cannot be written.
+        """
+        path = Path(path)
+        if path.suffix.lower() == ".npz":
+            return self.to_npz(path)
+        if path.suffix.lower() not in _SUFFIXES:
+            raise WhylightError(
+                f"{path}: cannot write {path.suffix or 'a file without suffix'}; use .png, .jpg, .webp or .npz"
+            )
+        picture = self._view(view, options)
+        with named_errors(path), replacing(path) as file:
+            try:
+                picture.save(file, _SUFFIXES[path.suffix.lower()])
+            except ValueError as error:  # more pixels a side than the format can hold
+                raise WriteError(f"{path}: cannot be written: {error}") from error
+        return path
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything but the picture as plain JSON values."""
+        return {
+            "picture": self.source,
+            "method": self.method,
+            "target": self.target,
+            "label": self.label,
+            "score": self.score,
+            "probability": self.probability,
+            "units": self.units,
+            "blank": self.is_blank,
+            "peak": list(self.peak) if self.peak is not None else None,
+            "region": list(self.region),
+            "picture_size": list(self.picture.size),
+            "level": self.level,
+            "details": self.details,
+            "map": self.map.tolist(),
+        }
+
+    def to_npz(self, path: str | os.PathLike[str]) -> Path:
+        """Write the raw map and the facts beside it as a NumPy archive, whole or not at all, readable without unpickling.
+
+        Raises:
+            WriteError: if the file cannot be written.
+        """
+        facts = {
+            key: value for key, value in self.to_dict().items() if value is not None and key not in ("map", "details")
+        }
+        path = Path(path)
+        with named_errors(path), replacing(path) as file:
+            np.savez_compressed(file, map=self.map.numpy(), **facts)
+        return path
+
+    def _repr_png_(self) -> bytes:
+        file = io.BytesIO()
+        self.panel().save(file, "PNG")
+        return file.getvalue()
+
+    def __repr__(self) -> str:
+        h, w = self.map.shape
+        sure = f" {self.probability:.3f}" if self.probability is not None else ""
+        return f"Explanation({self.source}: {self.label}{sure} by {self.method}, {h}×{w}{', blank' if self.is_blank else ''})"
+
+    def _placed(self, size: tuple[int, int] | None, raw: Tensor | None = None) -> Tensor:
+        if size is not None and (len(size) != 2 or min(size) < 1):
+            raise WhylightError(f"size: expected (height, width), both at least 1, got {size}")
+        return place(self.map if raw is None else raw, self.region, self.picture.size, size)
+
+    def _top(self, scale: Scale, highest: float) -> float:
+        """The raw value that is shown as 1; `highest`: the highest evidence above the level, as it is placed."""
+        if scale == "max":
+            return self.level + highest
+        if scale == "robust":
+            return float(self.map[self.map > self.level].quantile(_ROBUST))
+        return float(scale)
+
+    def _limits(self, scale: Scale | None) -> tuple[float, float] | None:
+        scale = self.scale if scale is None else scale
+        if self.is_blank:
+            return None
+        if scale == "minmax":
+            return float(self.map.min()), float(self.map.max())
+        highest = self._placed(None, (self.map - self.level).clamp(min=0) if self.level else self.map).max()
+        return self.level, self._top(scale, float(highest))
+
+    def _view(self, view: View, options: dict[str, Any]) -> Image.Image:
+        if view == "overlay":
+            return self.overlay(**options)
+        if view == "panel":
+            return self.panel(**options)
+        if view == "map":
+            return Image.fromarray((self.heatmap(**options).numpy() * 255).round().astype(np.uint8))
+        raise WhylightError(f"view: expected 'overlay', 'panel' or 'map', got {view!r}")

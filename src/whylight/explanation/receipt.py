@@ -1,0 +1,119 @@
+"""What the check of one explanation found out, in numbers and in a sentence."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from whylight.evaluate.reports.sanity_figures import STAYS
+
+FILL = "the picture's own mean colour"
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What was found out about one explanation. Printed, it is one plain sentence.
+
+    Attributes:
+        label: what was explained.
+        method: the method.
+        blank: there is no positive evidence. Of such a map, and of one that is the same everywhere, nothing is checked: the
+            figures are None then.
+        share: how much of the picture was removed, the hottest pixels first.
+        score: before.
+        removed: after the hottest pixels are gone.
+        random: after as many others are gone: the mean over `draws` random places.
+        lower: how many of the draws leave a higher score than the hottest pixels' removal.
+        percentile: 0 … 100: the share of the draws that cost less; equal ones count half. 50 is chance.
+        centre: after as many pixels in the middle of the picture are gone.
+        draws: random places that were tried.
+        fill: what removed pixels become.
+        is_probability: scores are probabilities; otherwise the target was a function of the logits.
+        rank: rank correlation of the map with those of the same network with random weights; None where it could not be
+            checked.
+        ssim: structural similarity with them.
+        networks: how many there were whose maps could be compared.
+        blank_networks: how many there were besides whose maps show nothing. They have no order that could be compared, and are
+            left out; where all are, `rank` is None.
+        why_not: why the randomisation check was not made; "" where it was.
+    """
+
+    label: str
+    method: str
+    blank: bool
+    share: float
+    score: float | None = None
+    removed: float | None = None
+    random: float | None = None
+    lower: int = 0
+    percentile: float | None = None
+    centre: float | None = None
+    draws: int = 0
+    fill: str = FILL
+    is_probability: bool = True
+    rank: float | None = None
+    ssim: float | None = None
+    networks: int = 0
+    blank_networks: int = 0
+    why_not: str = ""
+
+    @property
+    def survives(self) -> bool | None:
+        """Whether the map changes when the weights are randomised, as it should; None where that could not be checked."""
+        return None if self.rank is None else self.rank < STAYS
+
+    @property
+    def holds(self) -> bool:
+        """Whether nothing speaks against the map: its hottest pixels matter more than 95 of 100 others, and it is the network's."""
+        return self.percentile is not None and self.percentile >= 95 and self.survives is not False
+
+    @property
+    def sentence(self) -> str:
+        """All of it in words."""
+        if self.score is None or self.removed is None or self.random is None:
+            nothing = "has no positive evidence anywhere" if self.blank else "is the same everywhere"
+            return (
+                f"the map {nothing}: there is no hottest part to remove, and nothing that other weights could change."
+            )
+        before, after, others = _numbers((self.score, self.removed, self.random), self.is_probability)
+        of, aside = f"{self.lower} of {self.draws} random removals of the same size", f"({others} on average)"
+        if before == after:
+            change = f"leaves the score at {before}; after {of} it is higher {aside}"
+        elif self.removed < self.score:
+            change = f"drops the score from {before} to {after}, more than {of} {aside}"
+        else:
+            change = f"raises the score from {before} to {after}; after {of} it is higher {aside}"
+        return f"removing the hottest {100 * self.share:g} % of the picture {change}; {self._weights()}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything as plain JSON values."""
+        return {**asdict(self), "survives": self.survives, "holds": self.holds, "sentence": self.sentence}
+
+    def __str__(self) -> str:
+        return self.sentence
+
+    def _weights(self) -> str:
+        if self.rank is None:
+            what = "cannot be told" if self.blank_networks else "was not checked"
+            return f"whether it changes when the weights are randomised {what}: {self.why_not}."
+        total = self.networks + self.blank_networks
+        left = f" ({self.blank_networks} of {total} left out: blank maps)" if self.blank_networks else ""
+        if self.survives:
+            return f"the map changes when the weights are randomised{left}."
+        same = f"the map hardly changes when the weights are randomised{left}"
+        return f"but {same} (rank correlation {self.rank:.2f}): do not trust it."
+
+
+def _numbers(values: tuple[float, float, float], is_probability: bool) -> list[str]:
+    """Before, after and at random, with as many digits as it takes to tell the first two apart; six at most."""
+
+    def told(value: float, digits: int) -> str:
+        if not is_probability:
+            return f"{value:.{digits + 2}g}"
+        return f"{value:.{digits}f}" if value >= 0.01 or value == 0 else f"{value:.{digits}g}"
+
+    for digits in range(2, 7):
+        texts = [told(value, digits) for value in values]
+        if texts[0] != texts[1]:
+            return texts
+    return [told(value, 2) for value in values]

@@ -1,0 +1,1 @@
+"""What a gallery is made of: its file, its contents, its limit for strangers."""

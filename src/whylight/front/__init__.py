@@ -1,0 +1,1 @@
+"""The calls that people make about one picture or many: explain, concepts, verify."""

@@ -1,0 +1,1 @@
+"""Jobs: inputs × questions × settings, and what has become of each."""

@@ -1,0 +1,185 @@
+"""Find objects with nothing but labels: look, draw boxes around the evidence; find one, erase it, look again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sized
+from contextlib import nullcontext
+from typing import Any, cast, get_args
+
+from whylight.engine import Precision
+from whylight.errors import WhylightError
+from whylight.localize.erase import DEFAULT, Eraser
+from whylight.localize.location import NOTHING, Location, Look, is_background, opposite
+from whylight.localize.locator import Locator, default_locator
+from whylight.localize.sequential import Search, one_by_one, spot_locator
+from whylight.localize.supervised import METHOD as BOX_HEAD
+from whylight.localize.supervised import Regressed, regress
+from whylight.methods import Method
+from whylight.models.base import Classifier
+from whylight.pipeline.ahead import OnError, Source
+from whylight.pipeline.explain import explain_each, is_one
+from whylight.progress import Bars, bars
+from whylight.targets import Target
+
+
+def locate(
+    model: Classifier,
+    pictures: Source | Iterable[Source],
+    target: Target = None,
+    *,
+    sequential: bool = False,
+    max_objects: int = 10,
+    method: str | Method | None = None,
+    fast: bool = False,
+    threshold: float | None = None,
+    largest: bool = False,
+    iou: float = 0.5,
+    eraser: Eraser = DEFAULT,
+    precision: Precision = "auto",
+    batch_size: int | None = None,
+    device: str | None = None,
+    progress: bool = False,
+) -> Any:
+    """Find the objects of a class in a picture, with a classifier that was taught labels only.
+
+    Args:
+        model: from `whylight.load` or `whylight.wrap`.
+        pictures: a path, PIL picture, uint8 array or preprocessed tensor (3, H, W); or a sequence of them; or a batch.
+        target: as in `explain`; None for each picture's top class.
+        sequential: find one object, look closer at it, erase it, look again; until the model no longer says the class, nothing new
+            is found, or `max_objects` are. For several objects that are small, close together, or outshone by a stronger one. Its
+            default map is LayerCAM at the last two stages in a single pass; `fast`, `largest` and `iou` do not apply.
+        max_objects: at most so many boxes for each picture.
+        method: the map that boxes are cut out of; default: what finds objects best, see docs/guides/locate.md. `"box"`: no map, but
+            the box head of a model that `whylight train --boxes` made; it tells neighbours apart in one look.
+        fast: the best that one pass through the network gives, instead of the default's several.
+        threshold: share of a map's maximum at which boxes are cut out; default: that which was stored with the model by
+            `whylight calibrate`, else the method's own. Of a box head: the least score of a box; default: that chosen in training.
+        largest: only the box of the largest connected part, as localisation is measured.
+        iou: boxes that overlap a better one by more are dropped.
+        eraser: how a found object is taken out of the picture: `"blur"`, `"mean"` or `"inpaint"`.
+        precision, batch_size, device, progress: as in `explain`.
+
+    Returns:
+        One `Location` for one picture, else a list in picture order.
+
+    Raises:
+        ImageError, MethodError, TargetError, WhylightError: naming the picture or argument, what is wrong and what to do.
+        ModelError: if the method is `"box"` and the model has no box head.
+
+    >>> import numpy as np, torch, whylight
+    >>> bright = torch.nn.Sequential(torch.nn.Conv2d(3, 2, 1), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten())
+    >>> _ = bright[0].weight.data.copy_(torch.tensor([1.0, -1.0])[:, None, None, None].expand(2, 3, 1, 1))
+    >>> picture = np.zeros((64, 64, 3), np.uint8); picture[16:32, 8:40] = 255
+    >>> model = whylight.wrap(bright, layer="0", classes=["light", "dark"], size=64)
+    >>> [tuple(box) for box in whylight.locate(model, picture, "light", method="cam").boxes]
+    [(8, 16, 40, 32, 1.0)]
+    """
+    many = not is_one(pictures)
+    found = list(
+        locate_each(
+            model,
+            cast("Iterable[Source]", pictures if many else [pictures]),
+            target,
+            sequential=sequential,
+            max_objects=max_objects,
+            method=method,
+            fast=fast,
+            threshold=threshold,
+            largest=largest,
+            iou=iou,
+            eraser=eraser,
+            precision=precision,
+            batch_size=batch_size,
+            device=device,
+            progress=progress,
+        )
+    )
+    return found if many else found[0]
+
+
+def locate_each(
+    model: Classifier,
+    pictures: Iterable[Source],
+    target: Target = None,
+    *,
+    sequential: bool = False,
+    max_objects: int = 10,
+    method: str | Method | None = None,
+    fast: bool = False,
+    threshold: float | None = None,
+    largest: bool = False,
+    iou: float = 0.5,
+    eraser: Eraser = DEFAULT,
+    precision: Precision = "auto",
+    batch_size: int | None = None,
+    device: str | None = None,
+    progress: bool = False,
+    on_error: OnError | None = None,
+) -> Iterator[Location]:
+    """`locate` for any number of pictures, one after another: no more than two batches are in memory.
+
+    Args:
+        on_error: called with the picture and the error where one cannot be read; the rest goes on. Default: it is raised.
+
+    The other arguments are those of `locate`. Yields one `Location` for each picture, in order.
+    """
+    if max_objects < 1:
+        raise WhylightError(f"max_objects: expected at least 1, got {max_objects}")
+    if eraser not in get_args(Eraser):
+        raise WhylightError(f"eraser {eraser!r}: choose one of {', '.join(get_args(Eraser))}")
+    if method == BOX_HEAD:
+        if sequential:
+            raise WhylightError(
+                "sequential: a box head tells neighbours apart in one look; leave sequential out, or method='box'"
+            )
+        if device is not None:
+            model.to(device)
+        total = len(pictures) if isinstance(pictures, Sized) else None
+        with bars(total, "finding") if progress else nullcontext(Bars()) as bar:
+            for one in regress(model, pictures, target=target, batch_size=batch_size, on_error=on_error):
+                bar.picture()
+                yield _from_head(one, threshold, max_objects, largest, iou)
+        return
+    if method is not None:
+        locator = Locator(method)
+    else:
+        locator = spot_locator(model) if sequential else default_locator(model, fast=fast)
+    share = locator.threshold_for(model) if threshold is None else threshold
+    for (ex,) in explain_each(
+        model,
+        pictures,
+        method=locator.method,
+        target=target,
+        precision=precision,
+        batch_size=batch_size,
+        device=device,
+        progress=progress,
+        on_error=on_error,
+    ):
+        if target is None and is_background(ex.label, model.classes):
+            stopped = f"{NOTHING}; --target {opposite(ex.label, model.classes) or 'CLASS'} asks all the same"
+            yield Location(
+                [], [Look(ex, [], ex.probability)], ex.label, ex.target, ex.picture, ex.source, share, stopped
+            )
+        elif sequential:
+            if ex.target is None:
+                raise WhylightError(
+                    "sequential: needs a class as target, which the model can stop saying; not a function"
+                )
+            search = Search(model, locator.method, ex.target, share, precision)
+            yield one_by_one(search, ex, max_objects, eraser)
+        else:
+            boxes = ex.boxes(share, largest, iou)[:max_objects]
+            stopped = "one look" if boxes else "no positive evidence"
+            look = Look(ex, boxes, ex.probability)
+            yield Location(boxes, [look], ex.label, ex.target, ex.picture, ex.source, share, stopped)
+
+
+def _from_head(one: Regressed, threshold: float | None, most: int, largest: bool, iou: float) -> Location:
+    """What a box head found in a picture, as the one look that it is."""
+    least = one.threshold if threshold is None else threshold
+    boxes = one.boxes(least, largest, iou)[:most]
+    stopped = "one look" if boxes else f"no box has a score of {least:.2f} or more"
+    look = Look(one, boxes, one.probability)
+    return Location(boxes, [look], one.label, one.target, one.picture, one.source, least, stopped)

@@ -1,0 +1,189 @@
+"""The result of looking for objects: boxes, and each look that led to them."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from whylight import render
+from whylight.atomic import named_errors, replacing
+from whylight.errors import WhylightError
+from whylight.explanation import Explanation
+from whylight.localize import Box
+from whylight.localize.supervised import Regressed
+
+_KINDS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
+_FRAME_MS = 1200  # how long each look is shown in the animation
+_ANIMATED = 640  # pixels of the animation's longer side
+NOTHING = "nothing to locate"  # how the end of a look begins where the class says that there is nothing
+
+
+def is_background(label: str, classes: Sequence[str]) -> bool:
+    """Whether a class says that a picture shows nothing: there is nothing to locate, however much speaks for it.
+
+    Such a class is called `background` or `__background__`, or `no X` or `not X` where X is another class of the model: a traffic
+    sign "no entry" is an object. Case does not matter, and `_` or `-` may stand for the space.
+
+    >>> is_background("no face", ["face", "no face"]), is_background("no entry", ["no entry", "stop"])
+    (True, False)
+    """
+    plain = _plain(label)
+    return plain == "background" or opposite(label, classes) is not None
+
+
+def opposite(label: str, classes: Sequence[str]) -> str | None:
+    """X, for a class called `no X` or `not X`; None where no class is called X."""
+    first, _, rest = _plain(label).partition(" ")
+    return next((name for name in classes if first in ("no", "not") and _plain(name) == rest), None)
+
+
+def _plain(name: str) -> str:
+    return " ".join(re.split(r"[\s_-]+", name.lower())).strip()
+
+
+@dataclass(frozen=True, eq=False)
+class Look:
+    """One look at a picture, of which parts may have been erased already.
+
+    Attributes:
+        explanation: what the model saw, a map or the boxes of its box head; its picture is the one that was looked at.
+        boxes: what was found in it, in pixels of the picture.
+        before: the class's probability in this look; None where the target is a function.
+        after: the same once the boxes were erased; None where nothing was erased.
+    """
+
+    explanation: Explanation | Regressed
+    boxes: list[Box]
+    before: float | None
+    after: float | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Location:
+    """Where the objects of a class are in one picture.
+
+    Attributes:
+        boxes: in pixels of the original picture, half-open; best first, or in the order in which they were found. Their score is
+            the heat inside relative to the map's maximum; found one after another, the class's probability when it was found;
+            from a box head, its own.
+        steps: one for each look.
+        label: name of the class or function.
+        target: class index; None where the target is a function.
+        picture: as decoded, RGB.
+        source: its path, or a word for what has none.
+        threshold: share of each map's maximum at which boxes were cut out; of a box head, the least score of a box.
+        stopped: why there was no further look, in words.
+    """
+
+    boxes: list[Box]
+    steps: list[Look]
+    label: str
+    target: int | None
+    picture: Image.Image
+    source: str
+    threshold: float
+    stopped: str
+
+    def overlay(self) -> Image.Image:
+        """The picture with its boxes, each with its number or score."""
+        if len(self.steps) > 1:
+            texts = [str(number) for number in range(1, len(self.boxes) + 1)]
+        else:
+            texts = [f"{self.label} {box.score:.2f}" for box in self.boxes]
+        return render.draw_boxes(self.picture, self.boxes, texts)
+
+    def strip(self) -> Image.Image:
+        """A row of pictures, one for each look: the map over what was looked at, what was found, how sure the model was."""
+        return render.strip(self._frames(), [self._words(number) for number in range(len(self.steps))])
+
+    def save(self, path: str | os.PathLike[str], view: str = "overlay") -> Path:
+        """Write the picture with its boxes, or the strip of looks, whole or not at all; the suffix says the format.
+
+        Args:
+            path: where to; its folder must exist. A `.webp` strip is an animation.
+            view: `"overlay"` or `"strip"`.
+
+        Raises:
+            WhylightError: if the suffix or view is unknown.
+            WriteError: if the file cannot be written.
+        """
+        path = Path(path)
+        kind = _KINDS.get(path.suffix.lower())
+        if kind is None:
+            raise WhylightError(
+                f"{path}: cannot write {path.suffix or 'a file without suffix'}; use .png, .jpg or .webp"
+            )
+        if view not in ("overlay", "strip"):
+            raise WhylightError(f"view: expected 'overlay' or 'strip', got {view!r}")
+        with named_errors(path), replacing(path) as file:
+            if view == "strip" and kind == "WEBP":
+                first, *others = (_bounded(frame) for frame in self._frames())
+                first.save(file, kind, save_all=True, append_images=others, duration=_FRAME_MS, loop=0, quality=80)
+            else:
+                (self.overlay() if view == "overlay" else self.strip()).save(file, kind)
+        return path
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything but pictures and maps as plain JSON values."""
+        return {
+            "picture": self.source,
+            "picture_size": list(self.picture.size),
+            "label": self.label,
+            "target": self.target,
+            "boxes": [box._asdict() for box in self.boxes],
+            "method": self.steps[0].explanation.method if self.steps else None,
+            "threshold": self.threshold,
+            "stopped": self.stopped,
+            "steps": [
+                {
+                    "boxes": [box._asdict() for box in step.boxes],
+                    "probability_before": step.before,
+                    "probability_after": step.after,
+                    "blank": step.explanation.is_blank,
+                }
+                for step in self.steps
+            ],
+        }
+
+    def _repr_png_(self) -> bytes:
+        import io
+
+        file = io.BytesIO()
+        self.overlay().save(file, "PNG")
+        return file.getvalue()
+
+    def __repr__(self) -> str:
+        return f"Location({self.source}: {self.label}, {len(self.boxes)} boxes, {self.stopped})"
+
+    def _frames(self) -> list[Image.Image]:
+        frames, number = [], 0
+        for step in self.steps:
+            texts = [str(number + i) for i in range(1, len(step.boxes) + 1)] if len(self.steps) > 1 else []
+            colours = [render.COLOURS[(number + i) % len(render.COLOURS)] for i in range(len(step.boxes))]
+            number += len(step.boxes)
+            seen = step.explanation
+            shown = seen.picture if isinstance(seen, Regressed) else seen.overlay()
+            frames.append(render.draw_boxes(shown, step.boxes, texts, colours=colours or ("",)))
+        return frames
+
+    def _words(self, number: int) -> str:
+        step = self.steps[number]
+        sure = f"{step.before:.1%}" if step.before is not None else ""
+        if not step.boxes:
+            return f"{number + 1}: {sure}, nothing new"
+        if step.after is None:
+            return f"{self.label} {sure}"
+        return f"{number + 1}: {sure} → {step.after:.1%}"
+
+
+def _bounded(frame: Image.Image) -> Image.Image:
+    """A picture no larger than an animation needs."""
+    scale = min(1.0, _ANIMATED / max(frame.size))
+    size = max(1, round(frame.width * scale)), max(1, round(frame.height * scale))
+    return frame if scale == 1 else frame.resize(size, Image.Resampling.LANCZOS)

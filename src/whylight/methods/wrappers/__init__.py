@@ -1,0 +1,1 @@
+"""Methods around other methods: at several layers, on copies, smoothed, spread, refined."""

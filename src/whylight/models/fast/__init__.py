@@ -1,0 +1,1 @@
+"""A private copy of a network that does less work for the same scores."""

@@ -1,0 +1,346 @@
+"""The whole network for very many inputs: a private copy that does less work for the same logits.
+
+Methods that perturb the input ask for thousands of forwards of one network. For these a copy pays: convolutions with their
+batch norm folded in, weights in channels-last order, bfloat16 where the device computes in it, and on the processor oneDNN's
+joint kernels. The copy is made when first needed, is compared with the network before it is trusted, and is made anew when
+the network's weights change.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, fx, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.utils.fusion import fuse_conv_bn_weights
+
+from whylight.errors import ModelError
+from whylight.models.borrow import borrowed
+from whylight.models.fast import pointwise
+from whylight.models.fast.fold import fold_graph
+from whylight.models.split.cut import UNTRACEABLE, logits_of
+
+Precision = Literal["auto", "fp32", "bf16"]
+
+# The root mean square difference of the logits, relative to their spread over the classes, up to which a copy agrees.
+AGREES = {torch.float32: 5e-3, torch.bfloat16: 0.1}
+
+# What copy.deepcopy raises on networks that hold what cannot be copied.
+_UNCOPYABLE = (RuntimeError, TypeError, ValueError, AttributeError, NotImplementedError, copy.Error)
+
+_COMPARED = 4  # pictures of the first batch on which the copy is compared with the network
+
+
+class Fast:
+    """The logits of many inputs: (M, 3, H, W) → (M, C) float32, without gradient.
+
+    Args:
+        module: the classifier; it is left as it is.
+        probe: an input (1, 3, H, W) on the network's device, in its type, and in the memory order that suits it.
+        precision: `"auto"` takes bfloat16 where the device has it and the network agrees with its float32 self on the probe
+            and on the first inputs it is given; `"fp32"` and `"bf16"` insist.
+
+    Attributes:
+        precision: what it computes in: `"bf16"`, `"fp32"`, or the network's own type where that is neither.
+        why: the reason for that, in words.
+
+    Raises:
+        ModelError: at the first call, if bfloat16 is insisted on, and the device or the network cannot do it.
+    """
+
+    def __init__(self, module: nn.Module, probe: Tensor, *, precision: Precision = "auto") -> None:
+        if precision not in ("auto", "fp32", "bf16"):
+            raise ModelError(f"precision {precision!r}: expected 'auto', 'fp32' or 'bf16'")
+        self._module, self._wanted = module, precision
+        self._probe = probe
+        channels_last = probe.is_contiguous(memory_format=torch.channels_last)
+        self._order = torch.channels_last if channels_last else torch.contiguous_format
+        self._network: Callable[[Tensor], Tensor] | None = None
+        self._type = torch.float32
+        self._watch = Watch(module)
+        self._compared = False
+        self.precision, self.why = "", "not needed so far"
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Run it: (M, 3, H, W) → logits (M, C) float32."""
+        with borrowed(self._module), torch.no_grad():
+            if self._network is None or self._watch.changed():
+                self._make()
+            if not self._compared:
+                self._compare(x)
+            return self._run(x)
+
+    def again(self, x: Tensor) -> Tensor:
+        """The same, right after another call: the network is not looked at for changes."""
+        if self._network is None or not self._compared:
+            return self(x)
+        with borrowed(self._module), torch.no_grad():
+            return self._run(x)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Kernels' weights can be neither copied nor pickled; who gets the copy makes its own.
+        return {**self.__dict__, "_network": None, "_watch": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._watch = Watch(self._module)
+
+    def _run(self, x: Tensor) -> Tensor:
+        assert self._network is not None
+        # The type first, then the order: in one step this takes twice as long.
+        x = x.to(self._probe.device, self._type).contiguous(memory_format=self._order)
+        # An fx module prints a traceback when it is called and fails; its forward does not.
+        network = self._network.forward if isinstance(self._network, fx.GraphModule) else self._network
+        return logits_of(network(x)).float()
+
+    def _own(self, x: Tensor) -> Tensor:
+        """The network itself: what a copy must agree with."""
+        x = x.to(self._probe.device, self._probe.dtype, memory_format=self._order)
+        return logits_of(self._module(x)).float()
+
+    def _make(self) -> None:
+        """Make the copy for the network's present weights: the fastest that agrees on the probe."""
+        parameters = [p for p in self._module.parameters() if p.is_floating_point()]
+        device, kind = (
+            (parameters[0].device, parameters[0].dtype) if parameters else (self._probe.device, self._probe.dtype)
+        )
+        self._probe = self._probe.to(device, kind)
+        self._watch.note()
+        self._compared = False
+        own, hooked = self._probe.dtype, _hooked(self._module)
+        if hooked:
+            why = "the network has forward hooks, which belong to itself"
+        elif self._wanted == "fp32":
+            why = "asked for"
+        else:
+            why = why_not_bf16(device) if own == torch.float32 else f"the network is in {_name(own)}"
+        if not why:
+            why = self._try(torch.bfloat16)
+            if not why:
+                return
+        if self._wanted == "bf16" and own != torch.bfloat16:
+            raise ModelError(f"precision 'bf16' cannot be had: {why}. Leave it at 'auto'")
+        trouble = "" if hooked else self._try(own)
+        if hooked or trouble:
+            self._settle(self._module, own, "; ".join(filter(None, (why, trouble, "so it runs itself"))))
+        else:
+            self.why = why
+
+    def _try(self, kind: torch.dtype) -> str:
+        """Make a copy in one type and take it if it agrees on the probe; else say why not."""
+        trouble = ""
+        for make in (_joint, _folded, _plain):
+            try:
+                network = make(self._module, self._probe)
+            except _UNCOPYABLE as error:
+                return f"the network cannot be copied ({str(error).splitlines()[0]})"
+            if network is None:
+                continue
+            self._settle(_converted(network, kind, self._order), kind, "native here, and the logits agree")
+            trouble = self._disagreement(self._probe)
+            if not trouble:
+                return ""
+        return trouble
+
+    def _settle(self, network: Callable[[Tensor], Tensor], kind: torch.dtype, why: str) -> None:
+        self._network, self._type, self.precision, self.why = network, kind, _name(kind), why
+
+    def _compare(self, x: Tensor) -> None:
+        """Compare the copy with the network on inputs that are really asked about; fall back where it does not agree."""
+        self._compared = True
+        if self._network is self._module:
+            return
+        trouble = self._disagreement(x[:_COMPARED])
+        if trouble and self.precision == "bf16" and self._wanted == "auto" and self._probe.dtype == torch.float32:
+            trouble, why = self._try(torch.float32) or self._disagreement(x[:_COMPARED]), trouble
+            self.why = why
+        if trouble:
+            if self._wanted == "bf16":
+                raise ModelError(f"precision 'bf16' cannot be had: {trouble}. Leave it at 'auto'")
+            self._settle(self._module, self._probe.dtype, f"{trouble}, so the network runs itself")
+
+    def _disagreement(self, x: Tensor) -> str:
+        """What is wrong with the copy's logits for these inputs, or ""."""
+        try:
+            found = self._run(x)
+        except torch.OutOfMemoryError:
+            raise
+        except (RuntimeError, TypeError, ValueError, AssertionError, NotImplementedError, IndexError) as error:
+            return f"the network does not run in {self.precision} ({str(error).splitlines()[0]})"
+        expected = self._own(x)  # (M, C)
+        if not found.isfinite().all():
+            return f"its logits are not finite in {self.precision}" if expected.isfinite().all() else ""
+        difference = _difference(found, expected)
+        # Who insists on bfloat16 has accepted its rounding.
+        if difference <= AGREES.get(self._type, AGREES[torch.float32]) or self._wanted == "bf16":
+            return ""
+        return f"its logits in {self.precision} are off by {difference:.1%} of their spread"
+
+
+class Watch:
+    """Tells whether a network's tensors or parts changed since they were noted.
+
+    A tensor's version counter counts every in-place operation but those through `.data`. For these, one number of each row
+    or filter, and all of each vector, are compared.
+    """
+
+    def __init__(self, module: nn.Module) -> None:
+        self._module = module
+        self._noted: tuple[object, ...] = ()
+        self._views: list[Tensor] = []
+        self._sample = torch.empty(0)
+
+    def note(self) -> None:
+        """Remember the present state."""
+        self._noted = self._marks()
+        self._views = [_view(t.detach()) for t in self._tensors() if t.is_floating_point()]
+        self._sample = _joined(self._views)
+
+    def changed(self) -> bool:
+        """Whether anything is different from what was noted."""
+        return self._noted != self._marks() or not torch.equal(_joined(self._views), self._sample)
+
+    def _tensors(self) -> list[Tensor]:
+        return [
+            tensor
+            for part in self._module.modules()
+            for tensor in (*part._parameters.values(), *part._buffers.values())
+            if tensor is not None
+        ]
+
+    def _marks(self) -> tuple[object, ...]:
+        parts = tuple(
+            (id(part), bool(part._forward_hooks or part._forward_pre_hooks)) for part in self._module.modules()
+        )
+        return (parts, tuple((t.data_ptr(), t._version) for t in self._tensors()))
+
+
+def why_not_bf16(device: torch.device) -> str:
+    """Why bfloat16 does not pay on a device, in words; "" where the device computes in it."""
+    if device.type == "cuda":
+        # The first generation with bfloat16 units; before it, it is emulated.
+        return "" if torch.cuda.get_device_capability(device)[0] >= 8 else "this GPU does not compute in bfloat16"
+    if device.type == "cpu":
+        if not (torch.backends.mkldnn.is_available() and torch.backends.mkldnn.enabled):
+            return "PyTorch runs without oneDNN here"
+        return "" if _processor_has_bf16() else "this processor does not compute in bfloat16"
+    return f"it is not used on {device.type}"
+
+
+def _processor_has_bf16() -> bool:
+    known = getattr(torch.cpu, "get_capabilities", None)  # newer than the oldest PyTorch that we support
+    if known is not None:
+        found = known()
+        if any(found.get(name) for name in ("amx_bf16", "avx512_bf16", "bf16")):
+            return True
+    info = Path("/proc/cpuinfo")
+    if not info.exists():
+        return False
+    lines = info.read_text(errors="replace").splitlines()
+    flags = next((line for line in lines if line.lower().startswith(("flags", "features"))), "")
+    return not {"amx_bf16", "avx512_bf16", "bf16"}.isdisjoint(flags.split())
+
+
+def _plain(module: nn.Module, probe: Tensor) -> nn.Module:
+    """A copy as it is."""
+    return copy.deepcopy(module).requires_grad_(False)
+
+
+def _folded(module: nn.Module, probe: Tensor) -> fx.GraphModule | None:
+    """A copy traced by torch.fx, with its batch norms folded; None where it cannot be traced."""
+    root = copy.deepcopy(module)
+    try:
+        graph = fx.Tracer().trace(root)
+        for i, (conv, norm) in enumerate(fold_graph(graph, root)):
+            setattr(root, f"folded_{i}", _fold(root.get_submodule(conv), root.get_submodule(norm)))
+        return fx.GraphModule(root, graph).requires_grad_(False)
+    except UNTRACEABLE:
+        return None
+
+
+def _fold(conv: nn.Module, norm: nn.Module) -> nn.Conv2d:
+    """Fold a batch norm into the convolution before it, in place: a second set of weights would be the peak of the memory."""
+    assert isinstance(conv, nn.Conv2d)
+    assert isinstance(norm, nn.BatchNorm2d)
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
+    conv.weight, conv.bias = fuse_conv_bn_weights(
+        conv.weight, conv.bias, norm.running_mean, norm.running_var, norm.eps, norm.weight, norm.bias
+    )
+    return conv
+
+
+def _joint(module: nn.Module, probe: Tensor) -> fx.GraphModule | None:
+    """The same with convolutions joined with what follows them; None where that is not to be had."""
+    if not (probe.device.type == "cpu" and probe.dtype == torch.float32 and pointwise.available()):
+        return None
+    network = _folded(module, probe)
+    try:
+        return network if network is not None and pointwise.join(network, probe) else None
+    except UNTRACEABLE:
+        return None
+
+
+def _converted(network: nn.Module, kind: torch.dtype, order: torch.memory_format) -> nn.Module:
+    network = network.to(kind)
+    for part in network.modules():
+        if isinstance(part, _BatchNorm) and kind == torch.bfloat16:
+            part.float()  # running statistics need the digits, and the kernels take the two types together
+        if isinstance(part, nn.Conv2d) and order == torch.channels_last:
+            part.to(memory_format=order)
+    if kind == torch.bfloat16:
+        _widen_last(network)
+    return network
+
+
+class _Wide(nn.Module):
+    """A linear layer in float32 behind a network in bfloat16, whose 8 bits would round the logits to steps."""
+
+    def __init__(self, linear: nn.Linear) -> None:
+        super().__init__()
+        self.linear = linear.float()
+
+    def forward(self, x: Tensor) -> Tensor:
+        found: Tensor = self.linear(x.float())
+        return found
+
+
+def _widen_last(network: nn.Module) -> None:
+    """Let the last linear layer, which is the classifier in most networks, compute in float32.
+
+    Where it is not, what follows meets float32 instead of bfloat16, and the comparison with the network tells.
+    """
+    last = [(name, part) for name, part in network.named_modules() if type(part) is nn.Linear][-1:]
+    for name, part in last:
+        owner, _, attribute = name.rpartition(".")
+        setattr(network.get_submodule(owner), attribute, _Wide(part))
+
+
+def _difference(found: Tensor, expected: Tensor) -> float:
+    """Root mean square difference of logits (M, C), relative to their spread over the classes; of one logit, to its size."""
+    spread = expected - expected.mean(1, keepdim=True) if expected.shape[1] > 1 else expected
+    size, off = spread.norm(), (found - expected).norm()
+    return 0.0 if off == 0 else float("inf") if size == 0 else float(off / size)
+
+
+def _hooked(module: nn.Module) -> bool:
+    return any(part._forward_hooks or part._forward_pre_hooks for part in module.modules())
+
+
+def _view(tensor: Tensor) -> Tensor:
+    """All of a vector, or the first number of each row or filter."""
+    while tensor.ndim > 1:
+        tensor = tensor.select(-1, 0)
+    return tensor.reshape(-1)
+
+
+def _joined(views: list[Tensor]) -> Tensor:
+    return torch.cat([view.float() for view in views]) if views else torch.empty(0)
+
+
+def _name(kind: torch.dtype) -> str:
+    return {torch.bfloat16: "bf16", torch.float32: "fp32"}.get(kind, str(kind).removeprefix("torch."))

@@ -1,0 +1,222 @@
+"""Find where to cut a network: the last layer that still knows places, and whose places the logits depend on."""
+
+from __future__ import annotations
+
+import difflib
+import warnings
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from whylight.errors import ModelError, WhylightWarning
+from whylight.models.split.cut import UNTRACEABLE, Context, GraphSplit, HookSplit, MethodSplit, Split, logits_of, repeat
+from whylight.models.split.layout import Layout, Size, layout_of
+
+_NOT_PLACES = (
+    nn.AvgPool2d,
+    nn.AdaptiveAvgPool2d,
+    nn.AdaptiveMaxPool2d,
+    nn.Dropout,
+    nn.Dropout2d,
+    nn.Identity,
+    nn.Softmax,
+)
+
+
+@dataclass(frozen=True)
+class Found:
+    """Where a network is cut: the split, how to read its activations as a grid, and a sample of that grid (1, K, h, w)."""
+
+    split: Split
+    layout: Layout
+    grid: Tensor
+
+
+def find_split(module: nn.Module, x: Tensor, layer: str | nn.Module | None = None) -> Found:
+    """Cut a network, in evaluation mode, at `layer` or at the last place where that is possible.
+
+    Args:
+        module: the classifier.
+        x: any input it takes, (1, 3, H, W).
+        layer: a submodule or its dotted name; None finds one.
+
+    Raises:
+        ModelError: if the layer does not exist, has no grid, or none was found.
+    """
+    if layer is not None:
+        return _at(module, x, _name_of(module, layer))
+    if callable(getattr(module, "forward_features", None)) and callable(getattr(module, "forward_head", None)):
+        method = MethodSplit(module)
+        # A forward() that does more than the two, such as normalising or scaling, makes them another network.
+        found = _accept(method, module, x) if _agree(method, module, x) else None
+        if found is not None:
+            return found
+    for name in _candidates(module, x):
+        found = _accept(HookSplit(module, name), module, x)
+        if found is not None:
+            return _sharpen(found, module, x, past_relu=True)
+    raise ModelError(
+        f"{type(module).__name__}: no layer with a grid of places was found before the logits. Name one with layer=…; "
+        "a network without one can only be explained from outside, by methods that hide parts of the picture"
+    )
+
+
+def _at(module: nn.Module, x: Tensor, name: str) -> Found:
+    split = HookSplit(module, name, _runs_of(module, name, x))
+    with torch.no_grad():
+        raw, context = split.encode(x)
+    layout = layout_in(raw, module, _size(x))
+    if layout is None:
+        raise ModelError(
+            f"layer {name!r} gives shape {tuple(raw.shape)}, which is no grid of places for a {x.shape[2]}×{x.shape[3]} input: "
+            "name a convolution, block or norm before the pooling"
+        )
+    found = Found(split, layout, layout.to_grid(raw, _size(x)))
+    if not _depends(split, layout, raw, context, x):
+        warnings.warn(
+            f"the logits do not depend on the places of layer {name!r}: gradient maps there are empty. Name an earlier layer",
+            WhylightWarning,
+            stacklevel=4,
+        )
+    return _sharpen(found, module, x, past_relu=False)
+
+
+def _name_of(module: nn.Module, layer: str | nn.Module) -> str:
+    names: dict[str, nn.Module] = {name: part for name, part in module.named_modules() if name}
+    if isinstance(layer, nn.Module):
+        for name, part in names.items():
+            if part is layer:
+                return name
+        raise ModelError(
+            f"layer: this {type(layer).__name__} is not a part of the {type(module).__name__} that is wrapped"
+        )
+    if layer not in names:
+        near = difflib.get_close_matches(layer, names, n=3) or list(names)[-3:]
+        raise ModelError(f"layer {layer!r} does not exist in {type(module).__name__}. Near it: {', '.join(near)}")
+    return layer
+
+
+def _candidates(module: nn.Module, x: Tensor) -> list[str]:
+    """Names of the layers whose output is a grid, the last to finish first."""
+    finished: dict[int, tuple[str, Tensor]] = {}  # by tensor: of layers that hand on the same one, the outermost stays
+    runs: Counter[str] = Counter()
+    handles = []
+    for name, part in module.named_modules():
+        if not name or isinstance(part, _NOT_PLACES):
+            continue
+
+        def note(part: nn.Module, inputs: Any, output: Any, name: str = name) -> None:
+            runs[name] += 1
+            if isinstance(output, Tensor) and output.shape[:1] == x.shape[:1]:
+                finished.pop(id(output), None)
+                finished[id(output)] = (name, output)
+
+        handles.append(part.register_forward_hook(note))
+    try:
+        with torch.no_grad():
+            module(x)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return [
+        name
+        for name, output in reversed(finished.values())
+        if runs[name] == 1
+        and layout_of(output.shape, _size(x)) is not None
+        and (output.ndim == 4 or is_stream(module.get_submodule(name)))
+    ]
+
+
+def is_stream(part: nn.Module) -> bool:
+    """Whether a token layer carries the tokens themselves: a block or a norm, not a projection inside one."""
+    return any(True for _ in part.children()) or "Norm" in type(part).__name__
+
+
+def _accept(split: Split, module: nn.Module, x: Tensor) -> Found | None:
+    with torch.no_grad():
+        raw, context = split.encode(x)
+    layout = layout_in(raw, module, _size(x))
+    if layout is None or not _depends(split, layout, raw, context, x):
+        return None
+    return Found(split, layout, layout.to_grid(raw, _size(x)))
+
+
+def layout_in(raw: Tensor, module: nn.Module, size: Size) -> Layout | None:
+    """Recognise the layout of what `module`, or a part of it, gives; `size` is the input's (height, width)."""
+    prefix, channels = getattr(module, "num_prefix_tokens", None), getattr(module, "num_features", None)
+    channels = channels if isinstance(channels, int) and channels in raw.shape[1:] else None
+    layout = layout_of(raw.shape, size, prefix=prefix if isinstance(prefix, int) else None, channels=channels)
+    return layout or layout_of(raw.shape, size, channels=channels)
+
+
+def _depends(split: Split, layout: Layout, raw: Tensor, context: Context, x: Tensor) -> bool:
+    """Whether the logits depend on a place in the middle of the grid.
+
+    A network that reads its class token alone ignores all other tokens after its last block. A NaN put at one place tells:
+    unlike a gradient, it also gets through weights that are zero, as those of new heads often are.
+    """
+    grid = layout.to_grid(raw, _size(x)).clone()
+    grid[:, :, grid.shape[2] // 2, grid.shape[3] // 2] = torch.nan
+    with torch.no_grad():
+        return bool(split.decode(layout.from_grid(grid, raw), context).isnan().any())
+
+
+def _sharpen(found: Found, module: nn.Module, x: Tensor, *, past_relu: bool) -> Found:
+    """Replace hooks by a cut graph where the network can be traced and the two halves give what the whole gives."""
+    try:
+        split = GraphSplit(module, found.split.layer, past_relu=past_relu)
+    except UNTRACEABLE:
+        return found
+    if not _agree(split, module, x):
+        return found
+    with torch.no_grad():
+        raw, _ = split.encode(x)
+    return Found(split, found.layout, found.layout.to_grid(raw, _size(x)))
+
+
+def _agree(split: Split, module: nn.Module, x: Tensor) -> bool:
+    """Whether the two halves give what the whole network gives, also when one picture's activations are decoded many times.
+
+    The second fails where a batch size, taken as a number before the cut, is used after it.
+    """
+    with torch.no_grad():
+        whole = logits_of(module(x))
+        try:
+            raw, context = split.encode(x)
+            halves = split.decode(raw.clone(), context)
+            repeated, contexts = repeat(raw, context, 2)
+            twice = split.decode(repeated.clone(), contexts)
+        except UNTRACEABLE:
+            return False  # nothing is lost: hooks are as exact, only slower where a method decodes many times
+    tolerance = 1e-4 if x.dtype == torch.float32 else 2e-2
+    return all(
+        logits.shape[1:] == whole.shape[1:]
+        and torch.allclose(logits, whole.expand_as(logits), rtol=tolerance, atol=tolerance * float(whole.abs().max()))
+        for logits in (halves, twice)
+    )
+
+
+def _runs_of(module: nn.Module, layer: str, x: Tensor) -> int:
+    """How often a layer runs in one forward."""
+    runs = 0
+
+    def count(part: nn.Module, inputs: Any, output: Any) -> None:
+        nonlocal runs
+        runs += 1
+
+    handle = module.get_submodule(layer).register_forward_hook(count)
+    try:
+        with torch.no_grad():
+            module(x)
+    finally:
+        handle.remove()
+    if not runs:
+        raise ModelError(f"layer {layer!r} does not run in this model's forward: name another with layer=…")
+    return runs
+
+
+def _size(x: Tensor) -> Size:
+    return x.shape[2], x.shape[3]

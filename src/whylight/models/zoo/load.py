@@ -1,0 +1,227 @@
+"""Get a model by name: bundled, a file or run folder of ours, timm, torchvision, the Hugging Face hub.
+
+timm and torchvision take a second or more each to import, so each is imported where it is needed.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, cast, get_args
+
+import torch
+from torch import nn
+
+from whylight.errors import ModelError
+from whylight.images.preprocess import Interpolation, Preprocess
+from whylight.models.adapters.blackbox import BlackBox
+from whylight.models.adapters.boxhead import BoxHead
+from whylight.models.device import resolve_device
+from whylight.models.model import Model
+from whylight.models.zoo import bundled
+from whylight.models.zoo.architectures import TORCHVISION, build, is_known, load_foreign, names
+from whylight.models.zoo.files import FILE, load_box_head, load_weights
+
+
+def load(
+    name: str | os.PathLike[str],
+    *,
+    pretrained: bool = True,
+    weights: str | os.PathLike[str] | None = None,
+    classes: Sequence[str] | None = None,
+    device: str | torch.device = "auto",
+    layer: str | None = None,
+    multilabel: bool = False,
+) -> Model | BlackBox:
+    """Load a classifier by name.
+
+    Args:
+        name: a bundled model ("face", "person"); a run folder or `.safetensors` file that whylight wrote ("runs/7"); any timm name
+            ("resnet50"), "torchvision/NAME", or "hf-hub:OWNER/NAME"; an ONNX file, which is a black box then: for a size, mean
+            and std other than ImageNet's see `whylight.load_onnx`.
+        pretrained: for the last three, fetch the weights through their own loader; False builds the network with random ones.
+        weights: for the last three, a file of weights instead (.pth, .pt, .ckpt or .safetensors state dict; never unpickled).
+        classes: names of the classes, for weights that carry none.
+        device: "auto" (CUDA, then Apple's MPS, then the processor), or insist: "cpu", "cuda:1", "mps".
+        layer: dotted name of the layer to look at; default: the last spatial one.
+        multilabel: the classes do not exclude each other: probabilities are sigmoids of the logits, one by one.
+
+    Raises:
+        ModelError: naming what was tried, and the ways on.
+
+    >>> import whylight
+    >>> whylight.load("resnet18", pretrained=False, device="cpu").grid
+    (7, 7)
+    """
+    where = resolve_device(device)
+    text = os.fspath(name)
+    if text.lower().endswith(".onnx"):
+        return _black_box(text, weights, layer, classes, multilabel)
+    file = own_file(text)
+    with torch.inference_mode(False):  # parameters made under it could never be differentiated
+        if file is None:
+            return _from_zoo(text, pretrained, weights, classes, where, layer, multilabel)
+        if weights is not None:
+            raise ModelError(f"{text} brings its own weights: leave weights= out, or name an architecture")
+        module, spec = load_weights(file)
+        box_head = load_box_head(file, spec)
+        model = _model(module, classes or spec.classes, spec.preprocess, where, layer, multilabel, box_head)
+        if spec.localization is not None and spec.localization.get("layer") == layer:
+            model.localization = spec.localization
+        return model
+
+
+def _black_box(
+    path: str,
+    weights: str | os.PathLike[str] | None,
+    layer: str | None,
+    classes: Sequence[str] | None,
+    multilabel: bool,
+) -> BlackBox:
+    from whylight.models.adapters.onnx import load_onnx
+
+    if weights is not None or layer is not None:
+        raise ModelError(
+            f"{path}: an ONNX file brings its own weights and shows no layers: leave weights and layer out"
+        )
+    return load_onnx(path, classes, multilabel=multilabel)
+
+
+def own_file(name: str) -> Path | None:
+    """The weights file of ours that a name stands for, or None if it names an architecture.
+
+    Raises:
+        ModelError: if it is a folder or file that holds no model.
+    """
+    shipped = bundled.file_of(name)
+    if shipped is not None:
+        return shipped
+    path = Path(name)
+    if path.is_dir():
+        if (path / FILE).is_file():
+            return path / FILE
+        if is_known(name):  # a folder of results, say, that happens to be called like a network
+            return None
+        raise ModelError(f"{name}: this folder holds no {FILE}; whylight train writes it when it is done")
+    if path.suffix == ".safetensors" or path.is_file():
+        if path.suffix != ".safetensors" and path.is_file():
+            raise ModelError(
+                f"{name}: a file of weights alone does not say which network it belongs to. "
+                f"Name the architecture and give the file beside it: load('resnet50', weights={name!r})"
+            )
+        return path
+    return None
+
+
+def _from_zoo(
+    name: str,
+    pretrained: bool,
+    weights: str | os.PathLike[str] | None,
+    classes: Sequence[str] | None,
+    device: torch.device,
+    layer: str | None,
+    multilabel: bool,
+) -> Model:
+    if not is_known(name):
+        raise _unknown(name)
+    if weights is None:
+        module = build(name, pretrained=pretrained)
+        if (getattr(module, "pretrained_cfg", None) or {}).get("num_classes") == 0:
+            raise ModelError(
+                f"{name} is published without a classifier (features only): name one that tells classes apart"
+            )
+    else:
+        module = build(name, classes=len(classes) if classes is not None else None)
+        left = load_foreign(module, weights)
+        if left:
+            raise ModelError(
+                f"{weights}: its last layer ({left[0]}) has another number of classes than {name}"
+                f"{' with these class names' if classes is not None else ''}. Give the names of its classes, in order: "
+                "classes=[…], or --classes FILE with one name a line"
+            )
+    preprocessing = _torchvision_preprocessing(name) if name.startswith(TORCHVISION) else _timm_preprocessing(module)
+    return _model(module, classes or _class_names(name, module), preprocessing, device, layer, multilabel)
+
+
+def _model(
+    module: nn.Module,
+    classes: Sequence[str] | None,
+    preprocessing: Preprocess,
+    device: torch.device,
+    layer: str | None,
+    multilabel: bool,
+    box_head: BoxHead | None = None,
+) -> Model:
+    module.requires_grad_(False).eval().to(device)
+    if box_head is not None:
+        box_head.requires_grad_(False).to(device)
+    return Model(
+        module, classes=classes, preprocessing=preprocessing, layer=layer, multilabel=multilabel, box_head=box_head
+    )
+
+
+def _timm_preprocessing(module: nn.Module) -> Preprocess:
+    from timm.data import resolve_model_data_config
+
+    config: dict[str, Any] = resolve_model_data_config(module)
+    _, height, width = config["input_size"]
+    return Preprocess(
+        size=(height, width),
+        mode="squash" if config["crop_mode"] == "squash" else "crop",
+        crop_pct=config["crop_pct"] if config["crop_mode"] != "squash" else 1.0,
+        interpolation=_interpolation(config["interpolation"]),
+        mean=tuple(config["mean"]),
+        std=tuple(config["std"]),
+    )
+
+
+def _torchvision_preprocessing(name: str) -> Preprocess:
+    import torchvision
+
+    try:
+        weights = torchvision.models.get_model_weights(name.removeprefix(TORCHVISION))["DEFAULT"]
+    except (KeyError, ValueError):  # an architecture without published weights
+        return Preprocess(mode="crop", crop_pct=0.875)
+    published = weights.transforms()
+    if not hasattr(published, "crop_size"):  # segmentation and detection weights prepare pictures in other ways
+        return Preprocess(mode="crop", crop_pct=0.875)
+    crop, resize = published.crop_size[0], published.resize_size[0]
+    return Preprocess(
+        size=(crop, crop),
+        mode="crop",
+        crop_pct=crop / resize,
+        interpolation=_interpolation(published.interpolation.value),
+        mean=tuple(published.mean),
+        std=tuple(published.std),
+    )
+
+
+def _interpolation(name: str) -> Interpolation:
+    # timm also says "random", for training; its evaluation then uses bilinear.
+    return cast(Interpolation, name) if name in get_args(Interpolation) else "bilinear"
+
+
+def _class_names(name: str, module: nn.Module) -> tuple[str, ...] | None:
+    """The names that a zoo's weights go by; None where nobody wrote them down."""
+    import torchvision
+
+    published: dict[str, Any] = getattr(module, "pretrained_cfg", None) or {}
+    if published.get("label_names"):
+        return tuple(published["label_names"])
+    count = published.get("num_classes", 1000)
+    weights = torchvision.models.ResNet18_Weights.IMAGENET1K_V1
+    imagenet: list[str] = weights.meta["categories"]
+    return tuple(imagenet) if count == len(imagenet) and not name.startswith("hf-hub:") else None
+
+
+def _unknown(name: str) -> ModelError:
+    known = [*bundled.names(), *names()]
+    near = difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.5)
+    hint = f"Near it: {', '.join(near)}. " if near else ""
+    return ModelError(
+        f"model {name!r} is not known, and there is no file or folder of that name. {hint}"
+        f"It can be a bundled model ({', '.join(bundled.names()) or 'none'}), a timm name, torchvision/NAME, hf-hub:OWNER/NAME, "
+        "a run folder, a .safetensors or an .onnx file"
+    )

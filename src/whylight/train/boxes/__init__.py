@@ -1,0 +1,1 @@
+"""The same with boxes: pictures, loss and scores of a box head."""

@@ -1,0 +1,1 @@
+"""Labelled pictures: found, checked, changed, dealt out."""

@@ -1,0 +1,1 @@
+"""Epochs, steps, and the state on disk that they go on from."""
