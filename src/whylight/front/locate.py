@@ -8,6 +8,8 @@ from typing import Any, cast, get_args
 
 from whylight.engine import Precision
 from whylight.errors import WhylightError
+from whylight.front.explain import explain_each
+from whylight.front.verify import verify
 from whylight.localize.erase import DEFAULT, Eraser
 from whylight.localize.location import NOTHING, Location, Look, is_background, opposite
 from whylight.localize.locator import Locator, default_locator
@@ -17,7 +19,7 @@ from whylight.localize.supervised import Regressed, regress
 from whylight.methods import Method
 from whylight.models.base import Classifier
 from whylight.pipeline.ahead import OnError, Source
-from whylight.pipeline.explain import explain_each, is_one
+from whylight.pipeline.explain import is_one
 from whylight.progress import Bars, bars
 from whylight.targets import Target
 
@@ -167,7 +169,7 @@ def locate_each(
                 raise WhylightError(
                     "sequential: needs a class as target, which the model can stop saying; not a function"
                 )
-            search = Search(model, locator.method, ex.target, share, precision)
+            search = Search(model, locator.method, ex.target, share, precision, verify)
             yield one_by_one(search, ex, max_objects, eraser)
         else:
             boxes = ex.boxes(share, largest, iou)[:max_objects]
