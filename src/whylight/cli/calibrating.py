@@ -28,8 +28,8 @@ def calibrate(
 ) -> bool:
     """Choose one threshold on annotated pictures and store it; returns whether every picture could be measured."""
     from whylight.evaluate.calibration import calibrate as choose
+    from whylight.evaluate.findings.localization import Findings
     from whylight.evaluate.localization import Setup, measure
-    from whylight.evaluate.reports.localization_figures import Findings
     from whylight.jobs.store import Store
 
     (name,) = _one(list(question.chosen))

@@ -92,7 +92,7 @@ def open_run(out: Path, json_to: str | None) -> Iterator[tuple[JsonOut, Errors]]
 
 def finish(result: Result, out: Path, output: JsonOut, errors: Errors) -> bool:
     """Write the results and the report, and tell the figures; returns whether every picture could be measured."""
-    from whylight.evaluate.results import plural
+    from whylight.evaluate.figures import plural
 
     page = result.save(out)
     output.put(result.to_dict())
@@ -104,7 +104,7 @@ def finish(result: Result, out: Path, output: JsonOut, errors: Errors) -> bool:
 
 def words(result: Result) -> str:
     """The figures as lines for a terminal, measure by measure; a star marks the best."""
-    from whylight.evaluate.results import shown
+    from whylight.evaluate.figures import shown
 
     wide = max(map(len, result.methods))
     lines = list(result.remarks)
