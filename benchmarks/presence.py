@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 import torch
 
 import whylight
-from whylight.train.evaluate import expected_calibration_error
+from whylight.train.scores import expected_calibration_error
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA = Path(os.environ.get("WHYLIGHT_DATA", ROOT / ".." / "shared" / "data")).resolve()
