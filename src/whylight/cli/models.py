@@ -94,8 +94,8 @@ def inspect(name: str, *, pretrained: bool, layer: str | None) -> dict[str, Any]
     from whylight import methods
     from whylight.cli.report import calm_warnings
     from whylight.cli.source import Source
+    from whylight.models.layers import spatial_layers
     from whylight.models.model import Model
-    from whylight.models.split.layers import spatial_layers
 
     with calm_warnings():
         model = Source(name, pretrained=pretrained, layer=layer, device="cpu").load()

@@ -15,8 +15,8 @@ from torch import nn
 
 from whylight.errors import TrainError
 from whylight.jobs.lock import only_run
-from whylight.models.adapt import centre_head, scale_head
 from whylight.models.device import resolve_device
+from whylight.models.surgery import centre_head, scale_head
 from whylight.models.zoo.files import FILE, save_weights
 from whylight.train import checkpoint, report
 from whylight.train.boxes import data as box_data
