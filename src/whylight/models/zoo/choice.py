@@ -1,4 +1,4 @@
-"""The model that a command was asked for: what it is told apart by, and how it is loaded."""
+"""Which model is meant: what it is told apart by without loading it, and how it is loaded."""
 
 from __future__ import annotations
 
@@ -7,28 +7,42 @@ import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from whylight.errors import ModelError
 from whylight.models.zoo.bundled import file_of
+from whylight.schema import Text
+from whylight.shown import shown
 
 if TYPE_CHECKING:
     from whylight.models.base import Classifier
 
 
-@dataclass(frozen=True)
-class Source:
-    """Everything on the command line that says which model is meant."""
+Precision = Literal["auto", "fp32", "bf16"]
 
-    name: str
+
+@dataclass(frozen=True)
+class ModelChoice:
+    """Everything that says which model is meant: the arguments of `whylight.load`, and those of `load_onnx` as they are typed.
+
+    Attributes:
+        name: of a bundled, timm or torchvision network, a run folder, a .safetensors or .onnx file.
+        pretrained, weights, classes, layer, device, multilabel: as for `whylight.load`; `classes` is a text file, a name a line.
+        precision: of methods that run the network many times: `auto`, `fp32` or `bf16`.
+        size, mean, std: of an ONNX file's input, numbers with commas between them.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid"}
+
+    name: Text = "face"
     pretrained: bool = True
-    weights: Path | None = None
-    classes: Path | None = None
-    layer: str | None = None
+    weights: Text | None = None
+    classes: Text | None = None
+    layer: Text | None = None
     device: str = "auto"
     multilabel: bool = False
-    precision: str = "auto"
-    size: str | None = None  # this and the next two are an ONNX file's, as they were typed
+    precision: Precision = "auto"
+    size: str | None = None
     mean: str | None = None
     std: str | None = None
 
@@ -56,7 +70,8 @@ class Source:
         file = Path(self.name) if bundled is None else None
         if file is not None and file.is_dir():
             file = file / "model.safetensors"
-        for key, path in (("model_file", file), ("weights", self.weights)):
+        weights = Path(self.weights) if self.weights is not None else None
+        for key, path in (("model_file", file), ("weights", weights)):
             if path is not None and path.is_file():
                 facts[key] = [os.path.abspath(path), path.stat().st_size, path.stat().st_mtime_ns]
         if self.classes is not None:
@@ -72,13 +87,13 @@ class Source:
         if self.classes is None:
             return None
         try:
-            lines = self.classes.read_text(encoding="utf-8-sig").splitlines()
+            lines = Path(self.classes).read_text(encoding="utf-8-sig").splitlines()
         except (OSError, UnicodeDecodeError) as error:
-            raise ModelError(f"--classes {self.classes}: cannot be read as text: {error}") from error
+            raise ModelError(f"--classes {shown(self.classes)}: cannot be read as text: {error}") from error
         while lines and not lines[-1].strip():
             lines.pop()
         if not lines:
-            raise ModelError(f"--classes {self.classes}: the file is empty; it needs one class name a line")
+            raise ModelError(f"--classes {shown(self.classes)}: the file is empty; it needs one class name a line")
         return tuple(line.strip() for line in lines)
 
     @property
@@ -91,19 +106,20 @@ class Source:
         Raises:
             ModelError: if that fails.
         """
-        import whylight
+        from whylight.models.adapters.onnx import load_onnx
+        from whylight.models.zoo.load import load
 
         if given := {key: numbers(f"--{key}", text) for key, text in self._input.items() if text is not None}:
             if not self._is_onnx:
                 raise ModelError(f"--{next(iter(given))}: for ONNX files alone; {self.name} says itself what it takes")
             if self.weights is None and self.layer is None:  # else load says why not
-                return whylight.load_onnx(
+                return load_onnx(
                     self.name, self.class_names(), multilabel=self.multilabel, **_arguments(given)
                 )
-        return whylight.load(
+        return load(
             self.name,
             pretrained=self.pretrained,
-            weights=self.weights,
+            weights=Path(self.weights) if self.weights is not None else None,
             classes=self.class_names(),
             device=self.device,
             layer=self.layer,

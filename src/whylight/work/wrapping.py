@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Around:
+class Wrapping:
     """The wrappers asked for on the command line."""
 
     layers: tuple[str, ...] = ()
@@ -47,7 +47,7 @@ class Around:
         return found
 
 
-def make_around(layer: str | None, fusion: str, flip: bool, scales: str, smooth: bool) -> tuple[str | None, Around]:
+def read_wrapping(layer: str | None, fusion: str, flip: bool, scales: str, smooth: bool) -> tuple[str | None, Wrapping]:
     """Read the options; returns the one layer to look at, if one was named, and the wrappers.
 
     Raises:
@@ -61,4 +61,4 @@ def make_around(layer: str | None, fusion: str, flip: bool, scales: str, smooth:
     if min(sizes) <= 0:
         raise WhylightError(f"--scales {scales!r}: every scale must be above 0")
     several = names if len(names) > 1 else ()
-    return (names[0] if len(names) == 1 else None), Around(several, fusion, flip, sizes, smooth)
+    return (names[0] if len(names) == 1 else None), Wrapping(several, fusion, flip, sizes, smooth)
