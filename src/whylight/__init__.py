@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from whylight import errors, faces, methods, targets
     from whylight.allocator import tune_allocator
-    from whylight.explanation import Explanation
+    from whylight.explanation import Explanation, Receipt
     from whylight.front.concepts import Concepts, concepts
-    from whylight.front.verify import Receipt, verify
+    from whylight.front.explain import explain, explain_each
+    from whylight.front.verify import verify
     from whylight.images.preprocess import Preprocess
     from whylight.localize import Box
     from whylight.localize.locate import locate, locate_each
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from whylight.models.adapters.segmentation import segmenter
     from whylight.models.model import Model, wrap
     from whylight.models.zoo.load import load
-    from whylight.pipeline.explain import explain, explain_each
 
 __version__ = "0.1.0"
 
@@ -65,11 +65,11 @@ _HOMES = {
     "Location": "whylight.localize.location",
     "Model": "whylight.models.model",
     "Preprocess": "whylight.images.preprocess",
-    "Receipt": "whylight.front.verify",
+    "Receipt": "whylight.explanation",
     "concepts": "whylight.front.concepts",
     "detector": "whylight.models.adapters.detector",
-    "explain": "whylight.pipeline.explain",
-    "explain_each": "whylight.pipeline.explain",
+    "explain": "whylight.front.explain",
+    "explain_each": "whylight.front.explain",
     "load": "whylight.models.zoo.load",
     "load_onnx": "whylight.models.adapters.onnx",
     "locate": "whylight.localize.locate",

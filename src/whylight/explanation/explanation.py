@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -16,12 +16,10 @@ from torch import Tensor
 
 from whylight import render
 from whylight.atomic import named_errors, replacing
+from whylight.boxes.box import Box, boxes_of
 from whylight.errors import WhylightError, WriteError
+from whylight.explanation.receipt import Receipt
 from whylight.images.preprocess import Region, place
-from whylight.localize import Box, boxes_of
-
-if TYPE_CHECKING:
-    from whylight.front.verify import Receipt
 
 Scale = Literal["max", "minmax", "robust"] | float
 _ROBUST = 0.99  # of the positive values, the share that `"robust"` does not cut off

@@ -22,10 +22,10 @@ from whylight.faces.result import FaceResult
 from whylight.faces.scores import off_face, score_parts, significant
 from whylight.faces.types import Detector, Face, Look, Template
 from whylight.faces.words import Facts, read, say
+from whylight.front.explain import explain
 from whylight.images import Picture, decode, name_of
 from whylight.methods import Method
 from whylight.methods import get as check_name
-from whylight.pipeline.explain import explain
 
 THRESHOLD = 0.5  # mean of the grey map in a feature, of 1: from where on it is significant
 _ADVICE = "try another detector, or a picture in which the face is larger, upright and in full view"

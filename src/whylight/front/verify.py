@@ -22,7 +22,6 @@ from whylight.models.model import Model
 from whylight.models.randomise import randomised
 from whylight.targets import Resolved
 
-__all__ = ["Networks", "Receipt", "verify"]
 _NETWORKS = 3  # with random weights; for methods that run the network many times, one
 
 

@@ -25,7 +25,7 @@ from whylight.methods import Method
 from whylight.models.base import Classifier
 from whylight.models.model import Model
 from whylight.models.split.layers import stages
-from whylight.pipeline.explain import explain
+from whylight.pipeline.explain import explain_each
 
 STAGES = 2  # the last one says what is there, the one before where it ends
 SPOT = 0.8  # share of the maximum that belongs to the hottest spot; where objects touch, less would join them
@@ -60,9 +60,7 @@ class Search:
 
     def look(self, picture: Image.Image) -> Explanation:
         """A map of the class for a picture, of which parts may have been erased."""
-        found = explain(self.model, picture, method=self.method, target=self.target, precision=self.precision)
-        assert isinstance(found, Explanation)
-        return found
+        return self._map(picture, self.target)
 
     def probability(self, picture: Image.Image) -> tuple[float, bool]:
         """How probable the class is, and whether it is what the model says."""
@@ -96,12 +94,16 @@ class Search:
                 break
             view = around
             # The top class and no other: a map of the target could be had from a view that does not show it.
-            ex = explain(self.model, picture.crop(view), method=self.method, precision=self.precision)
+            ex = self._map(picture.crop(view), None)
             heat = _without(ex.heatmap(), [_moved(old, -view[0], -view[1]) for old in found])
             if ex.target != self.target or float(heat.max()) < self.share:
                 return None
             box = _moved(_hottest(heat, self.share), view[0], view[1])
         return box
+
+    def _map(self, picture: Image.Image, target: int | None) -> Explanation:
+        ((found,),) = explain_each(self.model, [picture], method=self.method, target=target, precision=self.precision)
+        return found
 
 
 def one_by_one(search: Search, first: Explanation, most: int, eraser: Eraser) -> Location:

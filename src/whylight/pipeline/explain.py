@@ -1,13 +1,13 @@
-"""The front door: decode, features, head, method, place on the picture."""
+"""The way of a picture to its explanations: decode, features, head, method, place on the picture."""
 
 from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable, Iterator, Sequence, Sized
+from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from contextlib import nullcontext
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -15,7 +15,7 @@ from torch import Tensor, stack
 
 from whylight.engine import Precision, Seen, Tick, as_method, in_batches, look
 from whylight.errors import ModelError, WhylightError
-from whylight.explanation import Explanation
+from whylight.explanation import Explanation, Receipt
 from whylight.methods import Fusion, Method
 from whylight.methods import layers as fused
 from whylight.models.base import Classifier
@@ -23,9 +23,7 @@ from whylight.pipeline.ahead import OnError, Opened, Source, open_ahead
 from whylight.progress import Bars, bars
 from whylight.targets import Resolved, Target, resolve
 
-if TYPE_CHECKING:
-    from whylight.front.verify import Receipt
-
+Verifier = Callable[..., Receipt]  # takes model, explanation and how it was made: `whylight.verify`
 DEFAULT_METHOD, BLACK_BOX_METHOD = "gradcam", "rise"
 
 
@@ -36,78 +34,7 @@ class _Ask(NamedTuple):
     methods: Sequence[Method]
     targets: Sequence[Resolved]
     precision: Precision
-
-
-def explain(
-    model: Classifier,
-    pictures: Source | Iterable[Source],
-    *,
-    method: str | Method | None = None,
-    methods: Sequence[str | Method] | None = None,
-    target: Target = None,
-    targets: Sequence[Target] | None = None,
-    layers: Sequence[str] | None = None,
-    fusion: Fusion = "max",
-    precision: Precision = "auto",
-    batch_size: int | None = None,
-    device: str | None = None,
-    progress: bool = False,
-) -> Any:
-    """Show where a model looked.
-
-    Args:
-        model: from `whylight.load` or `whylight.wrap`.
-        pictures: a path, PIL picture, uint8 array or preprocessed tensor (3, H, W); or a sequence of them; or a batch (N, 3, H, W).
-        method: name or `whylight.methods.get(name, option=…)`; default Grad-CAM.
-        methods: several methods, at the price of one forward.
-        target: class index, class name, function (N, C) logits → (N,) scores, one of `whylight.targets`, a list with one class for
-            each picture, or None for each picture's top class.
-        targets: several targets, each for every picture.
-        layers: names of several layers: each method runs at all of them, and the maps are fused (`methods.layers`).
-        fusion: how: `"max"` (scaled maximum), `"mean"` (each relative to its maximum) or `"sum"`.
-        precision: of the many forwards of perturbing methods: `"auto"` takes bfloat16 where the processor has it and the
-            network agrees; `"fp32"` and `"bf16"` insist.
-        batch_size: pictures in one forward; default 16 on the processor, 32 elsewhere, 1 for methods that run the network many
-            times. Halved where memory runs out.
-        device: move the model there first; default: where it is.
-        progress: show a progress bar on a terminal.
-
-    Returns:
-        One `Explanation` for one picture with one method and target. Otherwise a list, in picture order, and within a picture
-        method by method, within a method target by target.
-
-    Raises:
-        ImageError, MethodError, TargetError: naming the picture or argument, what is wrong and what to do.
-
-    >>> import torch, whylight
-    >>> cnn = torch.nn.Sequential(
-    ...     torch.nn.Conv2d(3, 8, 3, stride=8), torch.nn.ReLU(), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten(),
-    ...     torch.nn.Linear(8, 2))
-    >>> model = whylight.wrap(cnn, classes=["cat", "dog"], size=64)
-    >>> ex = whylight.explain(model, np.zeros((48, 60, 3), np.uint8), target="dog")
-    >>> ex.label, tuple(ex.map.shape), tuple(ex.heatmap().shape)
-    ('dog', (8, 8), (48, 60))
-    """
-    many = not is_one(pictures)
-    found = [
-        ex
-        for exs in explain_each(
-            model,
-            cast("Iterable[Source]", pictures if many else [pictures]),
-            method=method,
-            methods=methods,
-            target=target,
-            targets=targets,
-            layers=layers,
-            fusion=fusion,
-            precision=precision,
-            batch_size=batch_size,
-            device=device,
-            progress=progress,
-        )
-        for ex in exs
-    ]
-    return found if many or methods is not None or targets is not None else found[0]
+    verifier: Verifier | None
 
 
 def explain_each(
@@ -126,15 +53,14 @@ def explain_each(
     progress: bool = False,
     on_error: OnError | None = None,
     on_step: Tick | None = None,
+    verifier: Verifier | None = None,
 ) -> Iterator[list[Explanation]]:
-    """Explain pictures one after another, holding no more than two batches in memory: `explain` for any number of them.
+    """Explain any number of pictures one after another, holding no more than two batches in memory.
 
     Args:
-        on_error: called with the picture and the error where a picture cannot be read; it is left out and the rest goes on.
-            Default: the error is raised.
-        on_step: called with (done, total) while a method that takes many forwards is at work on a picture.
+        verifier: what `Explanation.verify` asks; this room lies below the one that can answer. Default: nothing does.
 
-    The other arguments are those of `explain`. Yields one list for each picture, in order: method by method, target by target.
+    The other arguments are those of `whylight.explain_each`, which gives `whylight.verify` here.
     """
     chosen = [as_method(one) for one in _one_or_many(method, methods, "method", default_method(model))]
     if layers is not None:
@@ -149,7 +75,7 @@ def explain_each(
     size = batch_size or (1 if slow else 16 if model.device.type == "cpu" else 32)
     if size < 1:
         raise WhylightError(f"batch_size: expected at least 1, got {batch_size}")
-    ask = _Ask(model, chosen, wanted, precision)
+    ask = _Ask(model, chosen, wanted, precision, verifier)
     total = len(pictures) if isinstance(pictures, Sized) else None
     return _stream(ask, pictures, size, total if progress else 0, slow, on_error, on_step)
 
@@ -279,19 +205,20 @@ def _explanation(ask: _Ask, opened: Opened, hosted: _Hosted, i: int) -> Explanat
         details=hosted.seen.details[i],
         level=hosted.levels[i],
         scale=hosted.seen.method.scale,
-        verifier=partial(
-            _verify,
-            model=model,
-            method=hosted.seen.method,
-            target=hosted.seen.target if target is None else Resolved(index=target),
-            # A picture is prepared again: to hold its input costs more.
-            x=opened.x if isinstance(opened.source, Tensor) else None,
-            precision=ask.precision,
-        ),
+        verifier=_bound(ask, opened, hosted.seen, target),
     )
 
 
-def _verify(explanation: Explanation, *, model: Classifier, **given: Any) -> Receipt:
-    from whylight.front.verify import verify
-
-    return verify(model, explanation, **given)
+def _bound(ask: _Ask, opened: Opened, seen: Seen, target: int | None) -> Callable[..., Receipt] | None:
+    """The verifier with all that it needs to know of how an explanation was made."""
+    if ask.verifier is None:
+        return None
+    return partial(
+        ask.verifier,
+        ask.model,
+        method=seen.method,
+        target=seen.target if target is None else Resolved(index=target),
+        # A picture is prepared again: to hold its input costs more.
+        x=opened.x if isinstance(opened.source, Tensor) else None,
+        precision=ask.precision,
+    )

@@ -11,14 +11,13 @@ from whylight.evaluate.baselines import BASELINES, BLOB, RANDOM, random_map
 from whylight.evaluate.bootstrap import interval
 from whylight.evaluate.measures.similarity import spearman
 from whylight.evaluate.results import Better, Cell, Curve, Result, plural
+from whylight.explanation.receipt import STAYS
 from whylight.jobs.store import Key, Store
 
 if TYPE_CHECKING:
     from whylight.evaluate.sanity import Setup
 
-# Rank correlations from which a map counts as independent of the weights, or as dependent on them only in part: 0.7 squared is
-# one half, so that half of what tells cells apart is there without anything learned.
-STAYS, PARTLY = 0.7, 0.35
+PARTLY = 0.35  # rank correlation from which a map depends on the weights only in part
 
 RANK = "All weights random: rank correlation"
 SSIM = "All weights random: structural similarity"

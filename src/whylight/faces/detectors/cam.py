@@ -6,7 +6,9 @@ from PIL import Image
 
 from whylight.faces.types import Face, Look
 from whylight.localize import Box
+from whylight.localize.locate import locate
 from whylight.models.model import Model
+from whylight.models.zoo.load import load
 
 WITHIN = 0.8  # of a box's area in a larger one: the model saw a face, and its eyes once more when the rest was erased
 
@@ -24,9 +26,7 @@ class CamDetector:
     name = "cam"
 
     def __init__(self, model: Model | None = None, *, sequential: bool = True) -> None:
-        import whylight
-
-        self._model = whylight.load("face") if model is None else model
+        self._model = load("face") if model is None else model
         self._sequential = sequential
 
     def find(self, picture: Image.Image, *, largest: bool = False) -> list[Face]:
@@ -35,9 +35,7 @@ class CamDetector:
 
     def look(self, picture: Image.Image, *, largest: bool = False) -> Look:
         """All faces of a picture, the largest first; scores as those of `whylight.locate`. `largest` changes nothing."""
-        import whylight
-
-        found = whylight.locate(self._model, picture.convert("RGB"), "face", sequential=self._sequential)
+        found = locate(self._model, picture.convert("RGB"), "face", sequential=self._sequential)
         boxes = sorted(found.boxes, key=lambda box: -_area(box))
         kept: list[Box] = []
         for box in boxes:
