@@ -164,7 +164,9 @@ def _open(path: Path, *, writing: bool = False) -> IO[bytes]:
     """
     flags = os.O_RDWR | os.O_CREAT | os.O_APPEND if writing else os.O_RDONLY
     if path.is_symlink():
-        raise WhylightError(f"{shown(path)}: is a link, not a file of this folder; take it away, or choose another --out")
+        raise WhylightError(
+            f"{shown(path)}: is a link, not a file of this folder; take it away, or choose another --out"
+        )
     file = os.open(path, flags | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0), 0o666)
     if not stat.S_ISREG(os.fstat(file).st_mode):
         os.close(file)

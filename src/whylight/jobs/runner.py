@@ -141,7 +141,9 @@ class _Behind(Generic[Item]):
         try:
             with self._workers.waiting():
                 parts = future.result()
-        except Exception as error:  # whatever it is, it is this picture's, and is named as such; unless it is true of all
+        except (
+            Exception
+        ) as error:  # whatever it is, it is this picture's, and is named as such; unless it is true of all
             if _of_all(error):
                 raise
             if not quiet:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 from PIL import Image
 from torch import Tensor
 
-from whylight.errors import ImageError, WhylightError
+from whylight.errors import ImageError, WhylightError, of_picture
 from whylight.images import Picture, decode, name_of, size_of
 from whylight.images.preprocess import Region
 from whylight.models.base import Classifier
@@ -28,9 +28,9 @@ _reading = threading.Lock()
 
 
 class Opener(Protocol[T_co]):
-    """What makes something of the picture at a place in the list."""
+    """What makes something of the picture at a place in the list, which counts as so many pixels."""
 
-    def __call__(self, place: int, source: Source, /) -> T_co: ...
+    def __call__(self, place: int, source: Source, pixels: int, /) -> T_co: ...
 
 
 class Opened(NamedTuple):
@@ -38,19 +38,20 @@ class Opened(NamedTuple):
 
     place: int
     source: Source
+    pixels: int  # that are held for it
     name: str
     picture: Image.Image
     region: Region
     x: Tensor  # (3, H, W)
 
-    @property
-    def pixels(self) -> int:
-        """How many the picture has; a preprocessed one counts as none."""
-        return 0 if isinstance(self.source, Tensor) else self.picture.width * self.picture.height
-
 
 def ahead(
-    pictures: Iterable[Source], open_one: Opener[T], workers: Workers, most: int, on_error: OnError | None
+    pictures: Iterable[Source],
+    open_one: Opener[T],
+    workers: Workers,
+    most: int,
+    on_error: OnError | None,
+    at_end: Callable[[int], None] | None = None,
 ) -> Iterator[T | None]:
     """Open pictures in threads, at most so many ahead, and give back what was made of them, in order.
 
@@ -63,12 +64,14 @@ def ahead(
         workers: the threads.
         most: pictures ahead.
         on_error: called with the picture and the error where that fails; the rest goes on. Default: the error is raised.
+        at_end: called with the number of pictures there were.
     """
+    count = 0
     waiting: deque[tuple[Source, int, Future[T]]] = deque()
 
-    def opened(place: int, source: Source) -> T:
+    def opened(place: int, source: Source, pixels: int) -> T:
         with workers.at("decode"):
-            return open_one(place, source)
+            return open_one(place, source, pixels)
 
     def next_done() -> Iterator[T]:
         source, pixels, future = waiting.popleft()
@@ -93,9 +96,12 @@ def ahead(
                 with workers.waiting():
                     workers.wait_for(pixels)
             workers.take(pixels)
-            waiting.append((source, pixels, workers.submit(opened, place, source)))
+            waiting.append((source, pixels, workers.submit(opened, place, source, pixels)))
+            count = place + 1
         while waiting:
             yield from next_done()
+        if at_end is not None:
+            at_end(count)
     finally:
         for _, pixels, future in waiting:
             future.cancel()
@@ -105,33 +111,24 @@ def ahead(
 def for_model(model: Classifier) -> Opener[Opened]:
     """Decode a picture, and make a model's input of it."""
 
-    def opened(place: int, source: Source) -> Opened:
+    def opened(place: int, source: Source, pixels: int) -> Opened:
         if isinstance(source, Tensor):
             if source.ndim != 3 or source.shape[0] != 3:
-                raise ImageError(
-                    f"<tensor>: a preprocessed picture has the shape (3, H, W), not {tuple(source.shape)}"
-                )
+                raise ImageError(f"<tensor>: a preprocessed picture has the shape (3, H, W), not {tuple(source.shape)}")
             restored = model.preprocessing.restore(source)
-            return Opened(place, source, "<tensor>", restored, Region(0, 0, *restored.size), source)
+            return Opened(place, source, pixels, "<tensor>", restored, Region(0, 0, *restored.size), source)
         # A picture that is open is read from its file only now, and the same one may stand in a list several times.
         with _reading if isinstance(source, Image.Image) else nullcontext():
             picture = decode(source)
         region = model.preprocessing.region(picture.size)
-        return Opened(place, source, name_of(source), picture, region, model.preprocessing(picture))
+        return Opened(place, source, pixels, name_of(source), picture, region, model.preprocessing(picture))
 
     return opened
 
 
 def picture_error(source: Source, error: Exception) -> WhylightError:
     """An error as one of ours that names the picture."""
-    if isinstance(error, WhylightError):
-        return error
-    name = "<tensor>" if isinstance(source, Tensor) else shown(name_of(source))
-    if isinstance(error, MemoryError):
-        return ImageError(f"{name}: it needs more memory than there is; make the picture smaller")
-    named = ImageError(f"{name}: {type(error).__name__}: {error}")
-    named.__cause__ = error
-    return named
+    return of_picture("<tensor>" if isinstance(source, Tensor) else shown(name_of(source)), error)
 
 
 def _pixels_in(source: Source) -> int:
@@ -140,8 +137,10 @@ def _pixels_in(source: Source) -> int:
         return 0
     if isinstance(source, Image.Image):
         return source.width * source.height
-    if isinstance(source, bytes) or not isinstance(source, str) and not hasattr(source, "__fspath__"):
-        return int(getattr(source, "size", 0)) // 3  # an array's numbers; what lies in bytes is small beside what they become
+    if isinstance(source, bytes) or (not isinstance(source, str) and not hasattr(source, "__fspath__")):
+        return (
+            int(getattr(source, "size", 0)) // 3
+        )  # an array's numbers; what lies in bytes is small beside what they become
     try:
         width, height = size_of(source)
     except ImageError:

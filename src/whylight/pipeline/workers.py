@@ -13,7 +13,9 @@ from typing import ParamSpec, Self, TypeVar
 
 from whylight.errors import WhylightError
 
-MOST_PIXELS = 64_000_000  # decoded and not yet written, of all pictures together: 4 bytes each, and as much again while drawn
+MOST_PIXELS = (
+    64_000_000  # decoded and not yet written, of all pictures together: 4 bytes each, and as much again while drawn
+)
 P = ParamSpec("P")
 T = TypeVar("T")
 

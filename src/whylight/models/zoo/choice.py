@@ -113,9 +113,7 @@ class ModelChoice:
             if not self._is_onnx:
                 raise ModelError(f"--{next(iter(given))}: for ONNX files alone; {self.name} says itself what it takes")
             if self.weights is None and self.layer is None:  # else load says why not
-                return load_onnx(
-                    self.name, self.class_names(), multilabel=self.multilabel, **_arguments(given)
-                )
+                return load_onnx(self.name, self.class_names(), multilabel=self.multilabel, **_arguments(given))
         return load(
             self.name,
             pretrained=self.pretrained,
