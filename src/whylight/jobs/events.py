@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from whylight.errors import WhylightError
+from whylight.errors import WhylightError, is_of_question, of_picture
 from whylight.jobs.lines import Record
 from whylight.progress import Bars
+from whylight.shown import shown
 
 
 @dataclass(frozen=True)
@@ -175,3 +177,13 @@ class Watch(Bars):
             self._on_error(picture, error)
             self._tell(Failed(name, error))
             self._count()
+
+    @contextmanager
+    def guarding(self, picture: object) -> Iterator[None]:
+        """What goes wrong in the block is the picture's failure, and the rest goes on; unless it is the question that is wrong."""
+        try:
+            yield
+        except Exception as error:
+            if is_of_question(error):
+                raise
+            self.failed(picture, of_picture(shown(picture), error))

@@ -20,7 +20,7 @@ _HALF_WRITTEN = re.compile(r"\.[0-9a-f]{16}\.part")  # as `atomic.replacing` cal
 
 @contextmanager
 def alone_in(folder: Path) -> Iterator[None]:
-    """Have a folder to oneself while the block runs; see `lock.only_run`. Half-written files of killed runs are taken away first."""
+    """Have a folder to oneself while the block runs; half-written files of killed runs are taken away first."""
     with only_run(folder):
         sweep(folder)
         yield

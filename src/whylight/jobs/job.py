@@ -10,9 +10,9 @@ from typing import Any, ClassVar, Self
 
 from whylight.errors import WhylightError
 from whylight.jobs.folder import put
+from whylight.jsontext import dumps, loads, plain
 from whylight.models.zoo.choice import ModelChoice
 from whylight.schema import Schema, Text
-from whylight.jsontext import dumps, loads, plain
 from whylight.shown import shown
 
 NAME = "job.json"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import stat
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
@@ -45,6 +45,7 @@ class Lines:
         self._strange: list[int] = []  # numbers of lines that are not ours
         self._reader: IO[bytes] | None = None
         self._writer: IO[bytes] | None = None  # opened for the first line: a run that fails early leaves nothing behind
+        self.before_first: Callable[[], object] = lambda: None  # called before that
 
     def __enter__(self) -> Self:
         return self
@@ -145,6 +146,7 @@ class Lines:
             self._keep(found[0], self._whole)
 
     def _opened(self) -> IO[bytes]:
+        self.before_first()
         self.path.parent.mkdir(parents=True, exist_ok=True)
         file = _open(self.path, writing=True)
         os.truncate(file.fileno(), self._whole)

@@ -6,7 +6,7 @@ import errno
 from collections import deque
 from collections.abc import Generator, Sequence
 from concurrent.futures import Future
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -47,15 +47,18 @@ class Work(Protocol[Item]):
     def questions(self) -> Sequence[Question]:
         """What is asked about each picture, in the order in which answers are wanted."""
 
+    def knows(self, item: Item, question: Question) -> bool:
+        """Whether the answer is there from an earlier run."""
+
+    def prepare(self) -> None:
+        """Load what asking takes; called only where something is left to ask."""
+
     @property
     def patient(self) -> bool:
-        """Whether a picture takes so long that its answers should be on disk before the next is begun."""
+        """Whether a picture takes so long that its answers should be on disk before the next is begun. Read once prepared."""
 
     def source(self, item: Item) -> Any:
         """The picture's path, for the error file."""
-
-    def knows(self, item: Item, question: Question) -> bool:
-        """Whether the answer is there from an earlier run."""
 
     def ask(self, items: Sequence[Item], questions: Sequence[Question], workers: Workers) -> Generator[Answer[Item]]:
         """Ask about pictures, all of which have the same questions open; those that fail go to the watch."""
@@ -67,10 +70,16 @@ class Work(Protocol[Item]):
         """Put a part that was written down in the store, in the main thread."""
 
 
-def carry_out(work: Work[Item], items: Sequence[Item], watch: Watch, workers: Workers) -> None:
+def carry_out(work: Work[Item], items: Sequence[Item], watch: Watch, workers: int | None = None) -> None:
     """Ask what is not known yet, write it and note it down.
 
     A kill loses what was in flight; Ctrl-C, a cancel and any error first bring to disk what the model has finished.
+
+    Args:
+        work: what is asked, and how.
+        items: the pictures.
+        watch: is told what happens.
+        workers: threads that decode, draw and write; default: as many as the process has cores.
 
     Raises:
         WriteError: if nothing more can be written.
@@ -78,19 +87,23 @@ def carry_out(work: Work[Item], items: Sequence[Item], watch: Watch, workers: Wo
         Cancelled: if the watch's switch was thrown.
     """
     groups = _open_questions(work, items)
-    watch.costs = lambda: (workers.costs, workers.limit)
-    watch.begin(sum(map(len, groups.values())))
-    behind = _Behind(work, watch, workers)
-    try:
-        for questions, some in groups.items():
-            with closing(work.ask(some, questions, workers)) as answers:
-                for answer in answers:
-                    behind.add(answer)
-                    if work.patient:
-                        behind.drain()
-        behind.drain()
-    finally:
-        behind.give_up()
+    if not groups:
+        return
+    work.prepare()
+    with Workers(workers) as threads:
+        watch.costs = lambda: (threads.costs, threads.limit)
+        watch.begin(sum(map(len, groups.values())))
+        behind = _Behind(work, watch, threads)
+        try:
+            for questions, some in groups.items():
+                with closing(work.ask(some, questions, threads)) as answers:
+                    for answer in answers:
+                        behind.add(answer)
+                        if work.patient:
+                            behind.drain()
+            behind.drain()
+        finally:
+            behind.give_up()
 
 
 def _open_questions(work: Work[Item], items: Sequence[Item]) -> dict[tuple[Question, ...], list[Item]]:
@@ -125,10 +138,8 @@ class _Behind(Generic[Item]):
     def give_up(self) -> None:
         """After an error, bring to disk what the model has finished, as far as that goes."""
         while self._waiting:
-            try:
+            with suppress(WriteError):  # the disk is full: what ended the run has been said
                 self._next(quiet=True)
-            except WriteError:
-                pass  # the disk is full: what ended the run has been said
 
     def _write(self, answer: Answer[Item]) -> list[Any]:
         try:

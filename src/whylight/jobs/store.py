@@ -9,8 +9,8 @@ from typing import Any
 
 from whylight.errors import WhylightError
 from whylight.jobs.lines import Key, Lines, Record
-from whylight.schema import Schema
 from whylight.jsontext import dumps, plain
+from whylight.schema import Schema
 from whylight.shown import shown
 
 NAME = "pictures.jsonl"

@@ -123,7 +123,7 @@ class Workers:
 
     @property
     def limit(self) -> str:
-        """The stage that keeps the run from being faster: the model, where it is seldom kept waiting; else what the threads do most.
+        """The stage that keeps the run from being faster: the model, unless it is kept waiting; else what the threads do most.
 
         "" before anything was done.
         """

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from whylight.explanation import Explanation
+    from whylight.front.verify import Networks
     from whylight.jobs.lines import Record
     from whylight.jobs.runner import Answer, Question
     from whylight.methods import Method
@@ -160,7 +161,15 @@ class Explain:
         self.model = self.choice.load()
         check_targets(self.targets, self.model)
         self.patient = any(method.is_slow for method in self._methods.values())
-        self._networks = Networks(self.model) if self.look.verify else None  # with random weights, for all receipts
+        self._networks = self._random_networks()
+
+    def _random_networks(self) -> Networks | None:
+        """Where explanations are verified, the networks with random weights that all of them share."""
+        if not self.look.verify:
+            return None
+        from whylight.front.verify import Networks
+
+        return Networks(self.model)
 
     def source(self, item: Picture) -> Path:
         """As it was named."""
@@ -204,6 +213,8 @@ class Explain:
         explanation, record = part
         with self._workers.at("draw"):
             pixels = _drawn(explanation, self.look)
+        from whylight.render.encode import encode
+
         with self._workers.at("encode"):
             data = encode(pixels, self.look.format)
         with self._workers.at("write"):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from whylight.errors import WhylightError
+from whylight.schema import Text
 
 if TYPE_CHECKING:
     from whylight.methods import Method
@@ -13,10 +14,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Wrapping:
-    """The wrappers asked for on the command line."""
+    """The wrappers around every method.
 
-    layers: tuple[str, ...] = ()
-    fusion: str = "max"
+    Attributes:
+        layers: names of several layers whose maps are fused; one alone is the model's own choice.
+        fusion: `max`, `mean` or `sum`.
+        flip: average with the map of the mirrored picture.
+        scales: average over inputs of these sizes, relative to the usual one.
+        smooth: project the map onto the main patterns of the activations.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid"}
+
+    layers: tuple[Text, ...] = ()
+    fusion: Text = "max"
     flip: bool = False
     scales: tuple[float, ...] = (1.0,)
     smooth: bool = False
@@ -33,7 +44,7 @@ class Wrapping:
             method = methods.tta(method, flip=self.flip, scales=self.scales)
         return method
 
-    def settings(self) -> dict[str, Any]:
+    def wrapped(self) -> dict[str, Any]:
         """What of it results depend on; nothing where nothing was asked for, so that earlier results stay good."""
         found: dict[str, Any] = {}
         if self.layers:
@@ -47,18 +58,26 @@ class Wrapping:
         return found
 
 
-def read_wrapping(layer: str | None, fusion: str, flip: bool, scales: str, smooth: bool) -> tuple[str | None, Wrapping]:
-    """Read the options; returns the one layer to look at, if one was named, and the wrappers.
+def read_layers(layer: str | None) -> tuple[str | None, tuple[str, ...]]:
+    """The one layer to look at, if one was named, or the several whose maps are fused.
 
-    Raises:
-        WhylightError: if the scales are no numbers above 0.
+    >>> read_layers("a"), read_layers("a, b"), read_layers(None)
+    (('a', ()), (None, ('a', 'b')), (None, ()))
     """
     names = tuple(part.strip() for part in (layer or "").split(",") if part.strip())
+    return (names[0], ()) if len(names) == 1 else (None, names)
+
+
+def read_scales(scales: str) -> tuple[float, ...]:
+    """The numbers in "1,1.5".
+
+    Raises:
+        WhylightError: if they are no numbers above 0.
+    """
     try:
         sizes = tuple(float(part) for part in scales.split(","))
     except ValueError as error:
         raise WhylightError(f"--scales {scales!r}: expected numbers, such as 1,1.5") from error
     if min(sizes) <= 0:
         raise WhylightError(f"--scales {scales!r}: every scale must be above 0")
-    several = names if len(names) > 1 else ()
-    return (names[0] if len(names) == 1 else None), Wrapping(several, fusion, flip, sizes, smooth)
+    return sizes
