@@ -7,14 +7,12 @@ from typing import Any
 
 import typer
 
-from whylight.cli.calibrate import calibrate
-from whylight.cli.evaluate import app as evaluate
 from whylight.cli.experiment import experiment
 from whylight.cli.explain import explain
-from whylight.cli.face import app as face
 from whylight.cli.group import Group
 from whylight.cli.locate import locate
 from whylight.cli.models import models
+from whylight.cli.options import spread
 from whylight.cli.train import train
 from whylight.errors import FaceError, WhylightError, WriteError
 
@@ -73,14 +71,11 @@ app = typer.Typer(
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("explain", no_args_is_help=True)(explain)
-app.command("locate", no_args_is_help=True)(locate)
+app.command("explain", no_args_is_help=True)(spread(explain))
+app.command("locate", no_args_is_help=True)(spread(locate))
 app.command("models")(models)
 app.command("train", no_args_is_help=True)(train)
 app.command("experiment", no_args_is_help=True)(experiment)
-app.command("calibrate", no_args_is_help=True)(calibrate)
-app.add_typer(evaluate, name="evaluate")
-app.add_typer(face, name="face")
 
 
 def main() -> None:

@@ -92,13 +92,13 @@ def find(text: str) -> list[str]:
 def inspect(name: str, *, pretrained: bool, layer: str | None) -> dict[str, Any]:
     """Everything worth knowing about one model before explaining with it."""
     from whylight import methods
-    from whylight.cli.report import calm_warnings
-    from whylight.cli.source import Source
+    from whylight.cli.screen import calm_warnings
     from whylight.models.model import Model
     from whylight.models.split.layers import spatial_layers
+    from whylight.models.zoo.choice import ModelChoice
 
     with calm_warnings():
-        model = Source(name, pretrained=pretrained, layer=layer, device="cpu").load()
+        model = ModelChoice(name, pretrained=pretrained, layer=layer, device="cpu").load()
     height, width = model.preprocessing.size
     refused = {method: why for method in methods.names() if (why := model.why_not(method)) is not None}
     outside = {

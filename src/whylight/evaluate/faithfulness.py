@@ -26,7 +26,8 @@ from whylight.evaluate.measures.table import DEFAULT, Batch, chosen, measure
 from whylight.evaluate.reports.faithfulness_figures import result
 from whylight.evaluate.results import Result
 from whylight.explanation import Explanation
-from whylight.jobs.store import Key, Store, stamp
+from whylight.jobs.lines import Key
+from whylight.jobs.store import Store, stamp
 from whylight.methods import Method
 from whylight.models.base import Classifier
 from whylight.pipeline.ahead import OnError

@@ -19,7 +19,8 @@ from whylight.evaluate.reports.localization_figures import Findings, result
 from whylight.evaluate.results import Result
 from whylight.explanation import Explanation
 from whylight.images import size_of
-from whylight.jobs.store import Key, Store, stamp
+from whylight.jobs.lines import Key
+from whylight.jobs.store import Store, stamp
 from whylight.methods import Method
 from whylight.models.base import Classifier
 from whylight.pipeline.ahead import OnError

@@ -12,7 +12,7 @@ from typing import Any, Literal, Self
 from whylight.atomic import named_errors, replacing
 from whylight.errors import DataError
 from whylight.evaluate.bootstrap import Interval
-from whylight.jobs.store import plain
+from whylight.jsontext import plain
 
 Kind = Literal["localization", "faithfulness", "sanity"]
 Better = Literal["higher", "lower", "nearer 0"]

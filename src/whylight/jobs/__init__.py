@@ -13,15 +13,28 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from whylight.jobs.events import Cancel, Event, Failed, Known, Noted, Progress, Step
+    from whylight.jobs.events import Cancel, Event, Failed, Known, Noted, Planned, Progress, Step
     from whylight.jobs.job import Job
     from whylight.jobs.session import Outcome, run
     from whylight.jobs.store import Store
 
-__all__ = ["Cancel", "Event", "Failed", "Job", "Known", "Noted", "Outcome", "Progress", "Step", "Store", "run"]
+__all__ = [
+    "Cancel",
+    "Event",
+    "Failed",
+    "Job",
+    "Known",
+    "Noted",
+    "Outcome",
+    "Planned",
+    "Progress",
+    "Step",
+    "Store",
+    "run",
+]
 
 _HOMES = {
-    **dict.fromkeys(("Cancel", "Event", "Failed", "Known", "Noted", "Progress", "Step"), "events"),
+    **dict.fromkeys(("Cancel", "Event", "Failed", "Known", "Noted", "Planned", "Progress", "Step"), "events"),
     **dict.fromkeys(("Outcome", "run"), "session"),
     "Job": "job",
     "Store": "store",

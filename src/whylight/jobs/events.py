@@ -16,6 +16,13 @@ from whylight.shown import shown
 
 
 @dataclass(frozen=True)
+class Planned:
+    """So many pictures belong to the job, those that are done included; the first event."""
+
+    pictures: int
+
+
+@dataclass(frozen=True)
 class Known:
     """An answer that an earlier run wrote down, and that still holds."""
 
@@ -71,7 +78,7 @@ class Progress:
         return self.done / self.seconds if self.seconds > 0 else 0.0
 
 
-Event = Known | Noted | Failed | Step | Progress
+Event = Planned | Known | Noted | Failed | Step | Progress
 OnEvent = Callable[[Event], None]
 
 
@@ -132,6 +139,10 @@ class Watch(Bars):
     def progress(self) -> Progress:
         """How far the job is."""
         return self._now
+
+    def plan(self, pictures: int) -> None:
+        """So many pictures belong to the job."""
+        self._tell(Planned(pictures))
 
     def begin(self, total: int) -> None:
         """So many pictures are left to do, and the first is begun."""

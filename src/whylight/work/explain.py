@@ -13,12 +13,12 @@ from whylight.errors import ImageError, TargetError, WhylightError
 from whylight.jobs.folder import place_in, put
 from whylight.jobs.job import Job
 from whylight.jobs.names import file_name
-from whylight.jobs.pictures import Picture, find
-from whylight.jobs.results import Results, Written
-from whylight.jobs.session import Session
+from whylight.jobs.pictures import Picture
+from whylight.jobs.results import Written
 from whylight.schema import Schema, Text
 from whylight.shown import shown
 from whylight.work.asked import methods_of, read_part
+from whylight.work.results import WritesResults
 from whylight.work.wrapping import Wrapping
 
 if TYPE_CHECKING:
@@ -90,73 +90,48 @@ class ExplanationRecord(Written):
     height: int
 
 
-RECORD = Schema(ExplanationRecord)
-
-
-class Explain:
+class Explain(WritesResults):
     """The kind `explain`."""
+
+    name, schema = NAME, Schema(ExplanationRecord)
 
     def __init__(self, job: Job) -> None:
         from whylight.render import colormap
         from whylight.targets import parse
 
-        if job.out is None:
-            raise WhylightError("explain: where do the results go? Give --out")
-        self.asked: Questions = read_part(job, "questions", Questions)
-        self.look: Settings = read_part(job, "settings", Settings)
+        asked = read_part(job, "questions", Questions)
+        self.look = read_part(job, "settings", Settings)
         colormap.table(self.look.colormap)  # complain now, not after the first batch
         if not 0 <= self.look.alpha <= 1:
             raise WhylightError(f"alpha: expected a share from 0 to 1, got {self.look.alpha}")
-        self.choice, self.out = job.choice, Path(job.out)
-        self.methods = methods_of(self.asked.methods or (job.choice.default_method,), self.asked.options)
-        texts = list(dict.fromkeys(str(one) for text in self.asked.targets for one in parse(text)))
+        self.chosen = methods_of(asked.methods or (job.choice.default_method,), asked.options)
+        texts = list(dict.fromkeys(str(one) for text in asked.targets for one in parse(text)))
         self.targets: list[str | None] = [*texts] or [None]
-        self.pictures = find(job.inputs, self.out, open_results)
+        super().__init__(job)
         self.settings = {
             **job.choice.identity(),
             "style": self.look.style,
             "colormap": self.look.colormap,
             "alpha": self.look.alpha,
             "format": self.look.format,
-            "options": {name: given for name, given in self.methods.items() if given},
+            "options": {name: given for name, given in self.chosen.items() if given},
             **self.look.wrapped(),
             **({"verify": True} if self.look.verify else {}),  # only where asked for, so that earlier results stay good
         }
-        self.patient = False
         self._given: set[str] = set()
         self._stems = {os.path.abspath(self.out / one.stem) for one in self.pictures.all}
 
     @property
     def questions(self) -> list[Question]:
         """Method by method, target by target."""
-        return [(method, target) for method in self.methods for target in self.targets]
-
-    def run(self, session: Session) -> None:
-        """Explain what has not been explained yet."""
-        from whylight.jobs.runner import carry_out
-
-        self._session, self.watch = session, session.watch
-        self.pictures.tell(self.watch)
-        with open_results(self.out) as self._results:
-            self._results.before_first = session.begin
-            carry_out(self, self.pictures.all, self.watch, session.workers)
-
-    def knows(self, item: Picture, question: Question) -> bool:
-        """Whether the folder holds the answer, made with the same settings of the same file."""
-        method, target = question
-        if item.stamp is None or self._session.overwrite:
-            return False
-        record = self._results.done(item.stamp, str(method), target, self.settings)
-        if record is not None:
-            self.watch.known(record)
-        return record is not None
+        return [(method, target) for method in self.chosen for target in self.targets]
 
     def prepare(self) -> None:
         """Load the model, and complain about what it cannot be asked."""
         from whylight import methods
 
         self._methods: dict[str, Method] = {
-            name: self.look.wrap(methods.get(name, **given)) for name, given in self.methods.items()
+            name: self.look.wrap(methods.get(name, **given)) for name, given in self.chosen.items()
         }
         self.model = self.choice.load()
         check_targets(self.targets, self.model)
@@ -170,10 +145,6 @@ class Explain:
         from whylight.front.verify import Networks
 
         return Networks(self.model)
-
-    def source(self, item: Picture) -> Path:
-        """As it was named."""
-        return item.path
 
     def ask(
         self, items: Sequence[Picture], questions: Sequence[Question], workers: Workers
@@ -223,11 +194,6 @@ class Explain:
                 explanation.to_npz(place_in(self.out, record["map"]))
         return record
 
-    def note(self, part: Record) -> None:
-        """One line more."""
-        self._results.add(part)
-        self.watch.noted(part)
-
     def _check_size(self, item: Picture, size: tuple[int, int]) -> None:
         """Complain about what a JPEG file cannot hold; panels are never large."""
         if self.look.format == "jpg" and self.look.style != "panel" and max(size) > _LONGEST_JPEG:
@@ -268,17 +234,12 @@ class Explain:
     def _free_name(self, item: Picture, method: str, record: Record) -> str:
         for taken in itertools.count():
             name = file_name(item.stem, method, record["label"], self.look.style, self.look.format, taken)
-            owner = self._results.owner(name)
+            owner = self.results.owner(name)
             free = owner is None or _same_thing(owner, record)
             if free and name.casefold() not in self._given and os.path.abspath(self.out / name) not in self._stems:
                 break
         self._given.add(name.casefold())
         return name
-
-
-def open_results(out: Path) -> Results:
-    """What an output folder holds of explanations."""
-    return Results(out, NAME, RECORD)
 
 
 def check_targets(targets: Sequence[str | None], model: Classifier) -> None:

@@ -12,7 +12,8 @@ from whylight.evaluate.bootstrap import interval
 from whylight.evaluate.measures.road import SHARES
 from whylight.evaluate.measures.table import MEASURES, chosen, protocols
 from whylight.evaluate.results import Cell, Curve, Result, plural
-from whylight.jobs.store import Key, Record, Store
+from whylight.jobs.lines import Key, Record
+from whylight.jobs.store import Store
 
 if TYPE_CHECKING:
     from whylight.evaluate.faithfulness import Setup

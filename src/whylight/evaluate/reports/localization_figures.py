@@ -17,7 +17,7 @@ from whylight.evaluate.maps import Rules
 from whylight.evaluate.masks import curve, pxap
 from whylight.evaluate.reports.localization_words import ANSWERS, FIGURES, PROTOCOL, near
 from whylight.evaluate.results import Cell, Curve, Result, plural
-from whylight.jobs.store import Record
+from whylight.jobs.lines import Record
 from whylight.localize.threshold import Choice, choose
 
 _EXACT = np.arange(10, 100, 5) / 100  # overlaps of the plot

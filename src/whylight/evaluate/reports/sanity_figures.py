@@ -12,7 +12,8 @@ from whylight.evaluate.bootstrap import interval
 from whylight.evaluate.measures.similarity import spearman
 from whylight.evaluate.results import Better, Cell, Curve, Result, plural
 from whylight.explanation.receipt import STAYS
-from whylight.jobs.store import Key, Store
+from whylight.jobs.lines import Key
+from whylight.jobs.store import Store
 
 if TYPE_CHECKING:
     from whylight.evaluate.sanity import Setup
