@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from whylight.explanation import Explanation, Receipt
     from whylight.front.concepts import Concepts, concepts
     from whylight.front.explain import explain, explain_each
+    from whylight.front.locate import locate, locate_each
     from whylight.front.verify import verify
     from whylight.images.preprocess import Preprocess
     from whylight.localize import Box
-    from whylight.localize.locate import locate, locate_each
     from whylight.localize.location import Location
     from whylight.models.adapters.blackbox import BlackBox, wrap_callable
     from whylight.models.adapters.detector import detector
@@ -72,8 +72,8 @@ _HOMES = {
     "explain_each": "whylight.front.explain",
     "load": "whylight.models.zoo.load",
     "load_onnx": "whylight.models.adapters.onnx",
-    "locate": "whylight.localize.locate",
-    "locate_each": "whylight.localize.locate",
+    "locate": "whylight.front.locate",
+    "locate_each": "whylight.front.locate",
     "segmenter": "whylight.models.adapters.segmentation",
     "tune_allocator": "whylight.allocator",
     "verify": "whylight.front.verify",

@@ -17,6 +17,7 @@ from whylight.errors import MethodError, TargetError, WhylightError
 from whylight.evaluate.measures.similarity import spearman
 from whylight.explanation.receipt import Receipt
 from whylight.front.verify import Networks
+from whylight.pipeline.explain import explain_each
 
 SIZE = 32
 
@@ -51,6 +52,12 @@ def picture() -> np.ndarray:
     pixels = np.random.default_rng(0).integers(0, 60, (SIZE, SIZE, 3), dtype=np.uint8)
     pixels[:16, :16] += 190
     return pixels
+
+
+def test_explanations_from_below_the_front_cannot_verify_themselves(model: whylight.Model, picture: np.ndarray) -> None:
+    ((ex,),) = explain_each(model, [picture], target="bright")
+    with pytest.raises(WhylightError, match="does not know the model it came from"):
+        ex.verify()
 
 
 def test_the_hot_part_matters_more_than_chance(model: whylight.Model, picture: np.ndarray) -> None:

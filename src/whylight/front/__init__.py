@@ -1,1 +1,1 @@
-"""The calls that people make about one picture or many: explain, concepts, verify."""
+"""The calls that people make about one picture or many: explain, verify, locate, concepts."""

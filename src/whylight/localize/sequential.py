@@ -25,7 +25,7 @@ from whylight.methods import Method
 from whylight.models.base import Classifier
 from whylight.models.model import Model
 from whylight.models.split.layers import stages
-from whylight.pipeline.explain import explain_each
+from whylight.pipeline.explain import Verifier, explain_each
 
 STAGES = 2  # the last one says what is there, the one before where it ends
 SPOT = 0.8  # share of the maximum that belongs to the hottest spot; where objects touch, less would join them
@@ -50,17 +50,24 @@ def spot_locator(model: Classifier) -> Locator:
 
 @dataclass(frozen=True)
 class Search:
-    """What is looked for and how: a class of a model, on maps of a method, boxes cut out at a share of their maximum."""
+    """What is looked for and how: a class of a model, on maps of a method, boxes cut out at a share of their maximum.
+
+    `verifier`: what the explanations of the looks ask when they are verified.
+    """
 
     model: Classifier
     method: str | Method
     target: int
     share: float
     precision: Precision
+    verifier: Verifier | None = None
 
-    def look(self, picture: Image.Image) -> Explanation:
-        """A map of the class for a picture, of which parts may have been erased."""
-        return self._map(picture, self.target)
+    def look(self, picture: Image.Image, target: int | None) -> Explanation:
+        """A map of a class, or of the top one, for a picture of which parts may have been erased."""
+        ((found,),) = explain_each(
+            self.model, [picture], method=self.method, target=target, precision=self.precision, verifier=self.verifier
+        )
+        return found
 
     def probability(self, picture: Image.Image) -> tuple[float, bool]:
         """How probable the class is, and whether it is what the model says."""
@@ -94,16 +101,12 @@ class Search:
                 break
             view = around
             # The top class and no other: a map of the target could be had from a view that does not show it.
-            ex = self._map(picture.crop(view), None)
+            ex = self.look(picture.crop(view), None)
             heat = _without(ex.heatmap(), [_moved(old, -view[0], -view[1]) for old in found])
             if ex.target != self.target or float(heat.max()) < self.share:
                 return None
             box = _moved(_hottest(heat, self.share), view[0], view[1])
         return box
-
-    def _map(self, picture: Image.Image, target: int | None) -> Explanation:
-        ((found,),) = explain_each(self.model, [picture], method=self.method, target=target, precision=self.precision)
-        return found
 
 
 def one_by_one(search: Search, first: Explanation, most: int, eraser: Eraser) -> Location:
@@ -133,7 +136,7 @@ def one_by_one(search: Search, first: Explanation, most: int, eraser: Eraser) ->
         if len(boxes) == most:
             stopped = f"{most} found, the limit"
             break
-        ex = search.look(picture)
+        ex = search.look(picture, search.target)
     return Location(boxes, steps, first.label, first.target, first.picture, first.source, search.share, stopped)
 
 

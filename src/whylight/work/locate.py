@@ -137,7 +137,7 @@ class Locate(WritesResults):
     ) -> Generator[Answer[Picture]]:
         """Look at one picture after another."""
         from whylight.jobs.runner import Answer
-        from whylight.localize.locate import locate_each
+        from whylight.front.locate import locate_each
 
         self._workers = workers
         items_of = {os.fspath(item.path): item for item in items}

@@ -5,8 +5,8 @@ from __future__ import annotations
 from PIL import Image
 
 from whylight.faces.types import Face, Look
+from whylight.front.locate import locate
 from whylight.localize import Box
-from whylight.localize.locate import locate
 from whylight.models.model import Model
 from whylight.models.zoo.load import load
 

@@ -9,6 +9,7 @@ from typing import Any, cast, get_args
 from whylight.engine import Precision, Tick
 from whylight.errors import WhylightError, is_of_question, of_picture
 from whylight.explanation import Explanation
+from whylight.front.verify import verify
 from whylight.localize.erase import DEFAULT, Eraser
 from whylight.localize.location import NOTHING, Location, Look, is_background, opposite
 from whylight.localize.locator import Locator, default_locator
@@ -166,6 +167,7 @@ def locate_each(
         progress=progress,
         on_error=on_error,
         on_step=on_step,
+        verifier=verify,
         workers=workers,
     ):
         try:
@@ -176,7 +178,7 @@ def locate_each(
                     raise WhylightError(
                         "sequential: needs a class as target, which the model can stop saying; not a function"
                     )
-                search = Search(model, locator.method, ex.target, share, precision)
+                search = Search(model, locator.method, ex.target, share, precision, verify)
                 found = one_by_one(search, ex, max_objects, eraser)
             else:
                 boxes = ex.boxes(share, largest, iou)[:max_objects]

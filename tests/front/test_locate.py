@@ -58,6 +58,9 @@ def test_one_after_another_until_the_class_is_gone(model: whylight.Model, pictur
     assert len(found.boxes) == 2
     assert overlap(found.boxes[0], BRIGHT) > 0.95  # a closer view is resampled, which costs a row of pixels
     assert overlap(found.boxes[1], PALE) > 0.95
+    for step in found.steps:
+        assert isinstance(step.explanation, whylight.Explanation)
+        assert step.explanation.verify(draws=2).label == "light"
     assert found.stopped == "the model no longer says light"
     first, second = found.steps
     whole = (32 * 40 + 40 * 32 * 180 / 255) / (96 * 128)
