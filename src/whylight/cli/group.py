@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import typer
 from typer.core import TyperGroup
+
+COMMON: dict[str, Any] = {
+    "rich_markup_mode": None,  # importing rich would take longer than all the rest of a help page
+    "no_args_is_help": True,
+    "context_settings": {"help_option_names": ["-h", "--help"]},
+}
 
 
 class Group(TyperGroup):
@@ -18,3 +25,8 @@ class Group(TyperGroup):
 
     def get_help_option(self, ctx: Any) -> Any:
         return None if self._command_given else super().get_help_option(ctx)
+
+
+def new_group(about: str, *, of: type[Group] = Group, epilog: str | None = None) -> typer.Typer:
+    """A verb that has verbs below it."""
+    return typer.Typer(cls=of, help=about, epilog=epilog, add_completion=False, **COMMON)

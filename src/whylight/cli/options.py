@@ -213,9 +213,10 @@ def spread(verb: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(verb)
     def called(**given: Any) -> None:
-        made = {
-            name: group(**{one.name: given.pop(one.name) for one in fields(group)}) for name, group in groups.items()
-        }
+        made = {}
+        for name, group in groups.items():
+            make: Any = group
+            made[name] = make(**{one.name: given.pop(one.name) for one in fields(group)})
         verb(**given, **made)
 
     del called.__wrapped__  # else it would be read instead

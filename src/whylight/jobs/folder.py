@@ -26,9 +26,23 @@ def alone_in(folder: Path) -> Iterator[None]:
         yield
 
 
-def sweep(folder: Path) -> None:
-    """Delete what killed runs left half-written, at any depth. Only who holds the folder's lock may."""
-    for here, _, names in os.walk(folder):
+@contextmanager
+def alone_beside(file: Path, held: Path | None) -> Iterator[None]:
+    """Keep other runs out of the folder of a file that is about to be written, unless it is the folder `held` already."""
+    folder = file.resolve().parent
+    if held is not None and held.resolve() == folder:
+        yield
+        return
+    with only_run(folder):
+        sweep(folder, deep=False)
+        yield
+
+
+def sweep(folder: Path, *, deep: bool = True) -> None:
+    """Delete what killed runs left half-written, at any depth or there alone. Only who holds the folder's lock may."""
+    for here, below, names in os.walk(folder):
+        if not deep:
+            below.clear()
         for name in names:
             if _HALF_WRITTEN.fullmatch(name):
                 Path(here, name).unlink(missing_ok=True)
