@@ -11,9 +11,10 @@ import pytest
 
 from whylight.errors import DataError, WriteError
 from whylight.evaluate.bootstrap import Interval
+from whylight.evaluate.figures import shown
 from whylight.evaluate.reports.page import page
 from whylight.evaluate.reports.plots import GREYS, colours
-from whylight.evaluate.results import Cell, Curve, Result, shown
+from whylight.evaluate.results import Cell, Curve, Result
 
 VOID = {"meta", "br", "path", "use", "rect", "line", "circle"}
 

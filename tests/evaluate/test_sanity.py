@@ -20,7 +20,7 @@ from whylight.evaluate import sanity as module
 from whylight.evaluate.baselines import BLOB, RANDOM
 from whylight.evaluate.bootstrap import Interval
 from whylight.evaluate.data import Labelled, read
-from whylight.evaluate.reports import sanity_figures as figures
+from whylight.evaluate.findings import sanity as figures
 from whylight.evaluate.reports.page import page
 from whylight.evaluate.results import Cell, Result
 from whylight.evaluate.sanity import Setup, sanity

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from whylight.errors import DataError
 from whylight.evaluate.bootstrap import Interval, interval, interval_of
 from whylight.evaluate.boxes import THRESHOLDS, accuracy, hits
-from whylight.evaluate.results import plural
+from whylight.evaluate.figures import plural
 from whylight.localize.threshold import Choice, choose
 
 _TOLD = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)  # thresholds at which the curve is told in words

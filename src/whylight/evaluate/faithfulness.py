@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -17,13 +16,12 @@ from whylight.engine import Precision, look
 from whylight.errors import DataError, WhylightError
 from whylight.evaluate.baselines import BASELINES, baseline
 from whylight.evaluate.data import Labelled
+from whylight.evaluate.findings.faithfulness import Setup, result
 from whylight.evaluate.labels import Labels
 from whylight.evaluate.measures import sensitivity
-from whylight.evaluate.measures.deletion import Protocol
 from whylight.evaluate.measures.ranking import enlarge, is_flat
 from whylight.evaluate.measures.scoring import Scorer
-from whylight.evaluate.measures.table import DEFAULT, Batch, chosen, measure
-from whylight.evaluate.reports.faithfulness_figures import result
+from whylight.evaluate.measures.table import Batch, measure
 from whylight.evaluate.results import Result
 from whylight.explanation import Explanation
 from whylight.jobs.lines import Key
@@ -35,39 +33,9 @@ from whylight.pipeline.explain import explain_each
 from whylight.progress import Bars
 from whylight.targets import Resolved
 
-Asked = Literal["true", "predicted"]
+__all__ = ["Setup", "faithfulness"]
 _TOGETHER = 4  # pictures whose maps are measured together: a kill loses no more
 _LOOKED_AT_ONCE = 16
-
-
-@dataclass(frozen=True)
-class Setup:
-    """What is measured, and how.
-
-    Attributes:
-        methods: by the names that the report calls them.
-        asked: whose map and score: those of the picture's own class, or of the one that is most probable.
-        measures: names of `measures.MEASURES`.
-        steps: the protocol of deletion and insertion.
-        seed: decides the random maps.
-    """
-
-    methods: Mapping[str, Method]
-    asked: Asked = "true"
-    measures: Sequence[str] = DEFAULT
-    steps: Protocol = field(default_factory=Protocol)
-    seed: int = 0
-
-    @property
-    def questions(self) -> list[tuple[str, str]]:
-        """Every figure there is of a picture: (method or baseline, measure). No baseline moves under noise."""
-        names = chosen(self.measures)
-        rows = (*self.methods, *BASELINES)
-        return [(row, name) for row in rows for name in names if not (row in BASELINES and name == "sensitivity")]
-
-    def settings(self) -> dict[str, Any]:
-        """What figures depend on besides picture, method and measure."""
-        return {"class": self.asked, "seed": self.seed, **self.steps.to_dict()}
 
 
 def faithfulness(

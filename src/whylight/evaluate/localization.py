@@ -13,9 +13,9 @@ from whylight.engine import Precision
 from whylight.errors import DataError, ImageError, WhylightError
 from whylight.evaluate.baselines import BASELINES
 from whylight.evaluate.data import Labelled
+from whylight.evaluate.findings.localization import Findings, result
 from whylight.evaluate.labels import Labels
 from whylight.evaluate.maps import DEFAULT, Rules, of_baseline, of_explanation
-from whylight.evaluate.reports.localization_figures import Findings, result
 from whylight.evaluate.results import Result
 from whylight.explanation import Explanation
 from whylight.images import size_of

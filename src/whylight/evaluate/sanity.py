@@ -9,8 +9,7 @@ import math
 import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -19,10 +18,10 @@ from whylight.engine import Precision
 from whylight.errors import DataError, MethodError, ModelError, WhylightError
 from whylight.evaluate.data import Labelled
 from whylight.evaluate.faithfulness import evidence, inputs, key_of, maps_of
+from whylight.evaluate.findings.sanity import COPIES, NETWORKS, NOISE, Setup, result
 from whylight.evaluate.labels import Labels
 from whylight.evaluate.measures.ranking import is_flat
 from whylight.evaluate.measures.similarity import spearman, ssim
-from whylight.evaluate.reports.sanity_figures import result
 from whylight.evaluate.results import Result
 from whylight.explanation import Explanation
 from whylight.jobs.store import Store
@@ -34,38 +33,9 @@ from whylight.pipeline.ahead import OnError
 from whylight.pipeline.explain import explain_each
 from whylight.progress import Bars
 
-NETWORKS = 3  # with random weights, at the first and the last stage; one between them, and for slow methods
-NOISE, COPIES = 0.02, 4  # standard deviation in units of the pixel range, and noisy copies of each picture
+__all__ = ["Setup", "sanity"]
 OTHER, NOISY = "labels at random", "noise"  # checks, beside the stages
 _TOGETHER = 32  # pictures whose maps are compared before the next networks are made
-
-
-@dataclass(frozen=True)
-class Setup:
-    """What is checked, and how.
-
-    Attributes:
-        methods: by the names that the report calls them.
-        asked: whose map: that of the picture's own class, or of the one that is most probable.
-        stages: steps from the last layer to all layers.
-        seed: decides the random weights and the noise.
-    """
-
-    methods: Mapping[str, Method]
-    asked: Literal["true", "predicted"] = "true"
-    stages: int = 6
-    seed: int = 0
-
-    def settings(self) -> dict[str, Any]:
-        """What figures depend on besides picture, method and check."""
-        return {
-            "class": self.asked,
-            "stages": self.stages,
-            "seed": self.seed,
-            "noise": NOISE,
-            "copies": COPIES,
-            "networks": NETWORKS,
-        }
 
 
 def sanity(

@@ -19,9 +19,9 @@ from whylight.atomic import named_errors, replacing
 from whylight.errors import DataError, TrainError
 from whylight.evaluate.boxes import IOUS
 from whylight.evaluate.data import read
+from whylight.evaluate.findings.localization import Boxes, Findings
 from whylight.evaluate.localization import Setup
 from whylight.evaluate.localization import measure as measure_maps
-from whylight.evaluate.reports.localization_figures import Boxes, Findings
 from whylight.experiment.recipe import Measure
 from whylight.images import decode
 from whylight.jobs.store import Store

@@ -136,8 +136,8 @@ class Locate(WritesResults):
         self, items: Sequence[Picture], questions: Sequence[Question], workers: Workers
     ) -> Generator[Answer[Picture]]:
         """Look at one picture after another."""
-        from whylight.jobs.runner import Answer
         from whylight.front.locate import locate_each
+        from whylight.jobs.runner import Answer
 
         self._workers = workers
         items_of = {os.fspath(item.path): item for item in items}

@@ -1,1 +1,1 @@
-"""From records to figures, curves and pages."""
+"""Figures as a page and as plots."""

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from html import escape
 from typing import Any
 
+from whylight.evaluate.figures import Cell, Figures, plural, shown
 from whylight.evaluate.reports.plots import colours, plot
-from whylight.evaluate.results import Cell, Result, plural, shown
 
 STYLE = """
 :root { color-scheme: light dark;
@@ -62,7 +62,7 @@ dt { color: var(--faint); } dd { margin: 0; overflow-wrap: anywhere; }
 ARROWS = {"higher": "↑", "lower": "↓", "nearer 0": "→"}
 
 
-def page(result: Result) -> str:
+def page(result: Figures) -> str:
     """Draw the report: one page that loads nothing from anywhere."""
     colour = colours(result.methods, result.baselines)
     body = [*_head(result), *_measures(result, colour), *_table(result), *_plots(result, colour), *_protocol(result)]
@@ -77,7 +77,7 @@ def page(result: Result) -> str:
     )
 
 
-def _head(result: Result) -> Iterator[str]:
+def _head(result: Figures) -> Iterator[str]:
     yield f"<h1>{escape(result.title)}</h1>"
     about = (result.model, result.data, plural(result.pictures, "picture"))
     yield f'<p class="faint">{escape(" · ".join(about))}</p>'
@@ -85,14 +85,14 @@ def _head(result: Result) -> Iterator[str]:
         yield f'<p class="remark">{escape(remark)}</p>'
 
 
-def _beaten(result: Result) -> Iterator[str]:
+def _beaten(result: Figures) -> Iterator[str]:
     """A warning where a map that knows nothing of the picture does best."""
     lost = [measure for measure in result.measures if result.beaten(measure)]
     if lost:
         yield f"A baseline does better than every method by: {', '.join(lost)}. Here that figure does not speak for a method."
 
 
-def _measures(result: Result, colour: dict[str, str]) -> Iterator[str]:
+def _measures(result: Figures, colour: dict[str, str]) -> Iterator[str]:
     yield "<h2>Figure by figure</h2>"
     yield '<p class="faint">A line through a bar is the 95 % interval: where those of two methods overlap widely, it takes more '
     yield "pictures to tell them apart. Grey bars know nothing of the picture; what they score is what chance and habit score.</p>"
@@ -147,7 +147,7 @@ def _limits(cells: list[Cell]) -> tuple[float, float]:
     return bottom, top if top > bottom else bottom + 1.0
 
 
-def _table(result: Result) -> Iterator[str]:
+def _table(result: Figures) -> Iterator[str]:
     yield '<h2>All figures</h2>\n<div class="scroll"><table><thead><tr><th>method</th>'
     for measure in result.measures:
         yield f"<th>{escape(measure)}</th>"
@@ -168,7 +168,7 @@ def _table(result: Result) -> Iterator[str]:
     yield "</tbody></table></div>"
 
 
-def _plots(result: Result, colour: dict[str, str]) -> Iterator[str]:
+def _plots(result: Figures, colour: dict[str, str]) -> Iterator[str]:
     if not result.figures:
         return
     yield '<h2>Curves</h2>\n<div class="plots">'
@@ -185,7 +185,7 @@ def _plots(result: Result, colour: dict[str, str]) -> Iterator[str]:
     yield "</div>"
 
 
-def _protocol(result: Result) -> Iterator[str]:
+def _protocol(result: Figures) -> Iterator[str]:
     yield '<h2>How it was measured</h2>\n<p class="faint">Figures compare with others only where this is the same.</p>\n<dl>'
     for name, value in result.protocol.items():
         yield f"<dt>{escape(name)}</dt><dd>{escape(_text(value))}</dd>"

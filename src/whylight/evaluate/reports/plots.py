@@ -6,7 +6,7 @@ import io
 import re
 from collections.abc import Sequence
 
-from whylight.evaluate.results import Curve
+from whylight.evaluate.figures import Curve
 
 # Okabe and Ito's colours, which colour-blind readers tell apart too, without those that vanish on white or black.
 PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c564b", "#7f6fd9")

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 import numpy as np
 
 from whylight.evaluate.baselines import BASELINES
 from whylight.evaluate.bootstrap import interval
+from whylight.evaluate.figures import Cell, Curve, plural
+from whylight.evaluate.measures.deletion import Protocol
 from whylight.evaluate.measures.road import SHARES
-from whylight.evaluate.measures.table import MEASURES, chosen, protocols
-from whylight.evaluate.results import Cell, Curve, Result, plural
+from whylight.evaluate.measures.table import DEFAULT, MEASURES, chosen, protocols
+from whylight.evaluate.results import Result
 from whylight.jobs.lines import Key, Record
 from whylight.jobs.store import Store
+from whylight.methods import Method
 
-if TYPE_CHECKING:
-    from whylight.evaluate.faithfulness import Setup
-
+Asked = Literal["true", "predicted"]
 FIGURES = {
     "insertion": ("Insertion: pixels come, the hottest first", "share of the pixels that are sharp", "mean score"),
     "deletion": ("Deletion: pixels go, the hottest first", "share of the pixels that are gone", "mean score"),
@@ -33,6 +35,36 @@ PROTOCOL: dict[str, Any] = {
 # Of measures of how far the score moves, figures up to here are none but for rounding: a millionth of the score.
 _STILL = {"drop": 1e-4, "increase": 1e-4, "infidelity": 1e-12}
 _CLASSES = {"true": "the picture's own", "predicted": "the most probable one"}
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What is measured, and how.
+
+    Attributes:
+        methods: by the names that the report calls them.
+        asked: whose map and score: those of the picture's own class, or of the one that is most probable.
+        measures: names of `measures.MEASURES`.
+        steps: the protocol of deletion and insertion.
+        seed: decides the random maps.
+    """
+
+    methods: Mapping[str, Method]
+    asked: Asked = "true"
+    measures: Sequence[str] = DEFAULT
+    steps: Protocol = field(default_factory=Protocol)
+    seed: int = 0
+
+    @property
+    def questions(self) -> list[tuple[str, str]]:
+        """Every figure there is of a picture: (method or baseline, measure). No baseline moves under noise."""
+        names = chosen(self.measures)
+        rows = (*self.methods, *BASELINES)
+        return [(row, name) for row in rows for name in names if not (row in BASELINES and name == "sensitivity")]
+
+    def settings(self) -> dict[str, Any]:
+        """What figures depend on besides picture, method and measure."""
+        return {"class": self.asked, "seed": self.seed, **self.steps.to_dict()}
 
 
 def result(

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 
 from whylight.evaluate.baselines import BASELINES, BLOB, RANDOM, random_map
 from whylight.evaluate.bootstrap import interval
+from whylight.evaluate.figures import Better, Cell, Curve, plural
 from whylight.evaluate.measures.similarity import spearman
-from whylight.evaluate.results import Better, Cell, Curve, Result, plural
+from whylight.evaluate.results import Result
 from whylight.explanation.receipt import STAYS
 from whylight.jobs.lines import Key
 from whylight.jobs.store import Store
+from whylight.methods import Method
 
-if TYPE_CHECKING:
-    from whylight.evaluate.sanity import Setup
-
+NETWORKS = 3  # with random weights, at the first and the last stage; one between them, and for slow methods
+NOISE, COPIES = 0.02, 4  # standard deviation in units of the pixel range, and noisy copies of each picture
 PARTLY = 0.35  # rank correlation from which a map depends on the weights only in part
 
 RANK = "All weights random: rank correlation"
@@ -50,6 +52,34 @@ FIGURES = {
         "structural similarity",
     ),
 }
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What is checked, and how.
+
+    Attributes:
+        methods: by the names that the report calls them.
+        asked: whose map: that of the picture's own class, or of the one that is most probable.
+        stages: steps from the last layer to all layers.
+        seed: decides the random weights and the noise.
+    """
+
+    methods: Mapping[str, Method]
+    asked: Literal["true", "predicted"] = "true"
+    stages: int = 6
+    seed: int = 0
+
+    def settings(self) -> dict[str, Any]:
+        """What figures depend on besides picture, method and check."""
+        return {
+            "class": self.asked,
+            "stages": self.stages,
+            "seed": self.seed,
+            "noise": NOISE,
+            "copies": COPIES,
+            "networks": NETWORKS,
+        }
 
 
 def verdict(rank: float) -> str:
@@ -175,8 +205,6 @@ def _baselines(keys: Sequence[Key]) -> Iterator[Cell]:
 
 
 def _protocol(setup: Setup, layers: Sequence[str]) -> dict[str, Any]:
-    from whylight.evaluate.sanity import COPIES, NETWORKS, NOISE
-
     return {
         "class": {"true": "the picture's own", "predicted": "the most probable one"}[setup.asked],
         "randomisation": "cascading, from the last layer down; each tensor of weights keeps its numbers in another order (seed "

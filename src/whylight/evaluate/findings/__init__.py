@@ -1,0 +1,1 @@
+"""From what single maps tell to figures over all pictures."""
