@@ -76,7 +76,32 @@ class _IsPlace:
         return core_schema.no_info_plain_validator_function(check)
 
 
+class Sized:
+    """A list of just so many."""
+
+    def __init__(self, length: int) -> None:
+        self._length = length
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
+        from pydantic import Field
+
+        return handler.generate_schema(Annotated[source, Field(min_length=self._length, max_length=self._length)])
+
+
+class Within:
+    """A number from one to another."""
+
+    def __init__(self, least: int, most: int) -> None:
+        self._least, self._most = least, most
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
+        from pydantic import Field
+
+        return handler.generate_schema(Annotated[source, Field(ge=self._least, le=self._most)])
+
+
 Text = Annotated[str, _IsText()]
+Count = Annotated[int, Within(0, 1 << 53)]
 Place = Annotated[str, _IsPlace()]
 
 

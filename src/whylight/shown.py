@@ -35,6 +35,15 @@ def markdown(text: object) -> str:
     return "".join("\\" + one if one in _MARKDOWN else one for one in shown(text))
 
 
+def plural(count: int, word: str) -> str:
+    """So many of something.
+
+    >>> plural(1, "picture"), plural(1200, "picture")
+    ('1 picture', '1,200 pictures')
+    """
+    return f"{count:,} {word}{'' if count == 1 else 's'}"
+
+
 def _spelled(one: str) -> str:
     code = ord(one)
     if 0xDC80 <= code <= 0xDCFF:  # a byte of a file name that is not UTF-8

@@ -17,9 +17,7 @@ Method = Annotated[
         show_default=False,
     ),
 ]
-Iou = Annotated[
-    float, opt.option("From which overlap with an annotated box on a box is right.", metavar="0...1")
-]
+Iou = Annotated[float, opt.option("From which overlap with an annotated box on a box is right.", metavar="0...1")]
 SaveAs = Annotated[
     str | None,
     opt.option(

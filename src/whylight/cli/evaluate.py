@@ -19,15 +19,11 @@ app = new_group(
 
 Masks = Annotated[
     str | None,
-    opt.option(
-        "Masks called like their pictures; above zero is the object.", metavar="FOLDER", show_default=False
-    ),
+    opt.option("Masks called like their pictures; above zero is the object.", metavar="FOLDER", show_default=False),
 ]
 MaskIgnore = Annotated[
     int | None,
-    opt.option(
-        "Mask pixels of this value count neither way: 255 in Pascal VOC.", metavar="N", show_default=False
-    ),
+    opt.option("Mask pixels of this value count neither way: 255 in Pascal VOC.", metavar="N", show_default=False),
 ]
 Asked = Annotated[
     str,
@@ -44,9 +40,7 @@ Threshold = Annotated[
         show_default=False,
     ),
 ]
-Tolerance = Annotated[
-    float, opt.option("How near the object the pointing game allows.", metavar="PIXELS", min=0.0)
-]
+Tolerance = Annotated[float, opt.option("How near the object the pointing game allows.", metavar="PIXELS", min=0.0)]
 Inclusive = Annotated[
     bool, opt.option("Count overlaps as wsolevaluation does: x1 and y1 belong to the box.", "--inclusive")
 ]
@@ -71,9 +65,7 @@ Measures = Annotated[
     ),
 ]
 Steps = Annotated[int, opt.option("Steps of deletion and insertion.", metavar="N", min=1)]
-Blur = Annotated[
-    int, opt.option("Side of the blur that insertion starts from, odd.", metavar="PIXELS", min=1)
-]
+Blur = Annotated[int, opt.option("Side of the blur that insertion starts from, odd.", metavar="PIXELS", min=1)]
 Sigma = Annotated[float, opt.option("Its standard deviation.", metavar="PIXELS")]
 Stages = Annotated[int, opt.option("Steps from the last layer to all layers.", metavar="N", min=1)]
 RandomLabels = Annotated[
@@ -176,7 +168,7 @@ def sanity(
 
 def carry_out(job: Job, run: opt.RunOptions, json_to: str | None) -> None:
     """Do an evaluation, tell its figures, and end with its exit code."""
-    from whylight.evaluate.results import plural
+    from whylight.shown import plural
 
     with on.Screen(json_to, job.choice.name) as screen:
         outcome = screen.run(job, run)
@@ -190,7 +182,7 @@ def carry_out(job: Job, run: opt.RunOptions, json_to: str | None) -> None:
 
 def words(result: Result) -> str:
     """The figures as lines for a terminal, measure by measure; a star marks the best."""
-    from whylight.evaluate.results import shown
+    from whylight.evaluate.figures import shown
 
     wide = max(map(len, result.methods))
     lines = list(result.remarks)

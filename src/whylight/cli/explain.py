@@ -9,6 +9,7 @@ from whylight.cli import options as opt
 from whylight.cli import screen as on
 from whylight.jobs.job import Job
 from whylight.jobs.session import Outcome
+from whylight.shown import plural
 
 Target = Annotated[
     list[str] | None,
@@ -106,7 +107,7 @@ def explain(
         if screen.pictures > 1:
             screen.say(summary(screen, outcome, Path(out)))
             if verified:
-                maps, where = on.count(len(verified), "map"), Path(out) / "explanations.jsonl"
+                maps, where = plural(len(verified), "map"), Path(out) / "explanations.jsonl"
                 screen.say(f"verified: {sum(verified)} of {maps} pass both checks; what was found is in {where}")
     on.leave(outcome)
 
@@ -141,9 +142,9 @@ def summary(screen: on.Screen, outcome: Outcome, out: Path) -> str:
         made = progress.done - progress.failed
         rate = f"{made / progress.seconds:.3g} pictures/s after {screen.loading:.1f} s of loading"
         limit = on.limited_by(progress)
-        parts.append(f"{on.count(screen.new, 'explanation')} in {progress.seconds:.1f} s ({rate}{limit}) → {out}/")
+        parts.append(f"{plural(screen.new, 'explanation')} in {progress.seconds:.1f} s ({rate}{limit}) → {out}/")
     if screen.known:
         parts.append(f"{screen.known} done before" + ("" if screen.new else f", nothing left to do in {out}/"))
     if outcome.failed:
-        parts.append(f"{on.count(len(outcome.failed), 'picture')} failed, see {outcome.errors_file}")
+        parts.append(f"{plural(len(outcome.failed), 'picture')} failed, see {outcome.errors_file}")
     return "; ".join(parts)

@@ -9,6 +9,7 @@ from whylight.cli import options as opt
 from whylight.cli import screen as on
 from whylight.errors import WhylightError
 from whylight.jobs.job import Job
+from whylight.shown import plural
 
 Target = Annotated[
     str | None,
@@ -123,7 +124,7 @@ def locate(
             boxes = sum(len(record["boxes"]) for record in done)
             rate = f", {outcome.progress.rate:.3g} pictures/s{on.limited_by(outcome.progress)}" if screen.new else ""
             failed = f"; {len(outcome.failed)} failed, see {outcome.errors_file}" if outcome.failed else ""
-            what = f"{boxes} {'box' if boxes == 1 else 'boxes'} in {on.count(len(done), 'picture')}"
+            what = f"{boxes} {'box' if boxes == 1 else 'boxes'} in {plural(len(done), 'picture')}"
             screen.say(f"{what} ({screen.known} done before{rate}) → {out}/{background(done)}{failed}")
     on.leave(outcome)
 

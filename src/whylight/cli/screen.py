@@ -194,15 +194,6 @@ def percent(share: float) -> str:
     return "> 99.9999 %" if share > 0.5 else "< 0.0001 %"
 
 
-def count(number: int, what: str) -> str:
-    """So many of something.
-
-    >>> count(1, "picture"), count(2000, "picture")
-    ('1 picture', '2,000 pictures')
-    """
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
-
-
 @contextmanager
 def calm_warnings() -> Iterator[None]:
     """Show our own warnings as one plain line on stderr; other libraries' (odd EXIF data, …) only if -W asks.

@@ -174,19 +174,19 @@ class Watch(Bars):
         """A new answer is on disk."""
         self._tell(Noted(record))
 
-    def failed(self, picture: object, error: WhylightError) -> None:
-        """A picture failed, and is done with; said once, however many questions were asked about it.
+    def failed(self, picture: object, error: Exception) -> None:
+        """A picture failed, whatever it was, and is done with; said once, however many questions were asked about it.
 
         Raises:
-            WhylightError: the error, where nobody wants to be told.
+            Exception: the error, where nobody wants to be told.
         """
         if self._on_error is None:
             raise error
-        name = str(picture)
+        name, told = str(picture), of_picture(shown(picture), error)
         if name not in self._failed:
             self._failed.add(name)
-            self._on_error(picture, error)
-            self._tell(Failed(name, error))
+            self._on_error(picture, told)
+            self._tell(Failed(name, told))
             self._count()
 
     @contextmanager
@@ -197,4 +197,4 @@ class Watch(Bars):
         except Exception as error:
             if is_of_question(error):
                 raise
-            self.failed(picture, of_picture(shown(picture), error))
+            self.failed(picture, error)

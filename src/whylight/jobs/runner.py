@@ -12,7 +12,6 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from whylight.errors import WhylightError, WriteError
 from whylight.jobs.events import Watch
-from whylight.pipeline.ahead import picture_error
 from whylight.pipeline.workers import Workers
 
 Item = TypeVar("Item")
@@ -160,7 +159,7 @@ class _Behind(Generic[Item]):
                 raise
             if not quiet:
                 source = self._work.source(answer.item)
-                self._watch.failed(source, picture_error(source, error))
+                self._watch.failed(source, error)
         else:
             for part in parts:
                 self._work.note(part)

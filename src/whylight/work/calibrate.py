@@ -75,7 +75,9 @@ class Calibrate(Evaluation):
             pictures = [one for one in pictures if one.label is not None and one.boxes]
             if not pictures:
                 raise DataError("there are no boxes to choose a threshold by; give --boxes CSV")
-            with Store(folder, "localization", self.settings(Rules()._asdict()), overwrite=session.overwrite, schema=RECORD) as store:
+            with Store(
+                folder, "localization", self.settings(Rules()._asdict()), overwrite=session.overwrite, schema=RECORD
+            ) as store:
                 store.before_first = session.begin
                 keys = measure(model, pictures, Setup(self.made(model)), store, **self.asking(session))
                 found = [(one, store.get((*key, name, "true"))) for one, key in zip(pictures, keys, strict=True)]
@@ -112,7 +114,9 @@ class Calibrate(Evaluation):
         if self.choice.name.startswith("hf-hub:") or not isinstance(model, Model):
             raise ModelError(f"{self.choice.name}: only timm and torchvision networks can be written to a file of ours")
         save_weights(
-            self.file, model.module, ModelSpec(self.choice.name, model.classes, model.preprocessing, localization=stored)
+            self.file,
+            model.module,
+            ModelSpec(self.choice.name, model.classes, model.preprocessing, localization=stored),
         )
 
 

@@ -79,7 +79,9 @@ class Evaluation:
                 raise MethodError(f"{why}; leave it out of --methods")
         return found
 
-    def loaded(self, label: str | None, boxes: str | None = None, masks: str | None = None) -> tuple[Classifier, list[Labelled]]:
+    def loaded(
+        self, label: str | None, boxes: str | None = None, masks: str | None = None
+    ) -> tuple[Classifier, list[Labelled]]:
         """The model, and the annotated pictures as its classes."""
         from whylight.evaluate.data import read
 

@@ -89,9 +89,7 @@ class Faithfulness(Judged):
         setup = Setup(self.made(model), asked, self.measures, self.steps, self.seed)
         assert session.folder is not None
         settings = self.settings(setup.settings())
-        with Store(
-            session.folder, "faithfulness", settings, overwrite=session.overwrite, schema=RECORD
-        ) as store:
+        with Store(session.folder, "faithfulness", settings, overwrite=session.overwrite, schema=RECORD) as store:
             store.before_first = session.begin
             result = faithfulness(
                 model,

@@ -68,9 +68,7 @@ class Localization(Evaluation):
         thresholds = {"": how.threshold} if how.threshold is not None else self._calibrated(model)
         assert session.folder is not None
         settings = self.settings(rules._asdict())
-        with Store(
-            session.folder, "localization", settings, overwrite=session.overwrite, schema=RECORD
-        ) as store:
+        with Store(session.folder, "localization", settings, overwrite=session.overwrite, schema=RECORD) as store:
             store.before_first = session.begin
             result = localization(
                 model,
@@ -81,7 +79,9 @@ class Localization(Evaluation):
                 data_name=" + ".join(str(one) for one in (self.data, how.boxes, how.masks) if one is not None),
                 protocol={
                     **self.protocol(model),
-                    "overlaps": "corners count as pixels inside, as in wsolevaluation" if rules.inclusive else "half-open",
+                    "overlaps": "corners count as pixels inside, as in wsolevaluation"
+                    if rules.inclusive
+                    else "half-open",
                     "seed": rules.seed,
                 },
                 **self.asking(session),

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from html import escape
 from typing import Any
 
-from whylight.evaluate.figures import Cell, Figures, plural, shown
+from whylight.evaluate.figures import Cell, Figures, shown
 from whylight.evaluate.reports.plots import colours, plot
+from whylight.shown import plural
 
 STYLE = """
 :root { color-scheme: light dark;
