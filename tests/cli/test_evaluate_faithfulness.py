@@ -53,7 +53,7 @@ def test_faithfulness_of_pictures_without_classes(run: Run, pictures: Path, mode
 
 
 def test_a_limit_spreads_evenly() -> None:
-    from whylight.cli.judging import spread
+    from whylight.work.evaluation import spread
 
     assert spread(range(250), 5) == [0, 50, 100, 150, 200]
     assert spread(range(3), None) == spread(range(3), 9) == [0, 1, 2]
