@@ -72,7 +72,7 @@ def test_a_folder_that_cannot_be_written(run: Run, good: Path, model: str, tmp_p
 
 @pytest.mark.parametrize("verb", [[], ["explain"], ["models"], ["train"]])
 def test_help_loads_nothing_heavy(verb: list[str]) -> None:
-    """How quick that makes it is measured in benchmarks/startup.py."""
+    """How quick that makes it is measured in benchmarks/speed/startup.py."""
     code = (
         "import sys; from whylight.cli import app\n"
         f"try: app({[*verb, '--help']!r})\n"
