@@ -42,7 +42,7 @@ GOOD = ("{photos}", "--model", "{model}")
         ((*GOOD, "--json", "no/such/folder.json"), "--json no/such/folder.json: cannot be written"),
         ((*GOOD, "--alpha", "1.5"), "--alpha"),
         ((*GOOD, "--batch-size", "0"), "--batch-size"),
-        ((*GOOD, "--methods", "cam"), "No such option"),
+        ((*GOOD, "--metod", "cam"), "No such option"),
         ((), "INPUT"),
     ],
 )

@@ -15,7 +15,9 @@ COMMON: dict[str, Any] = {
 
 
 class Group(TyperGroup):
-    """Has its own --help only where no command follows: to read the value of any option, given or not, typer loads pydantic."""
+    """Has options of its own (--help, those for shell completion) only where no command follows: to read the value of any option,
+    given or not, typer loads pydantic.
+    """
 
     _command_given = False
 
@@ -23,8 +25,8 @@ class Group(TyperGroup):
         self._command_given = bool(args) and args[0] in self.commands
         return super().parse_args(ctx, args)
 
-    def get_help_option(self, ctx: Any) -> Any:
-        return None if self._command_given else super().get_help_option(ctx)
+    def get_params(self, ctx: Any) -> list[Any]:
+        return [] if self._command_given else super().get_params(ctx)
 
 
 def new_group(about: str, *, of: type[Group] = Group, epilog: str | None = None) -> typer.Typer:

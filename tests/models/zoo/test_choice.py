@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from whylight.models.zoo.choice import ModelChoice
 from whylight.models.zoo import bundled
+from whylight.models.zoo.choice import ModelChoice
 
 
 def test_a_bundled_name_wins_over_a_folder_of_that_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -35,5 +35,8 @@ def test_a_new_bundled_model_is_another_model(tmp_path: Path, monkeypatch: pytes
 
 
 def test_it_is_told_without_torch() -> None:
-    code = "import sys; from whylight.models.zoo.choice import ModelChoice; ModelChoice('face').identity(); assert 'torch' not in sys.modules"
+    code = (
+        "import sys; from whylight.models.zoo.choice import ModelChoice; ModelChoice('face').identity(); "
+        "assert 'torch' not in sys.modules"
+    )
     subprocess.run([sys.executable, "-c", code], check=True)
