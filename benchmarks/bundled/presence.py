@@ -21,7 +21,7 @@ import torch
 
 import whylight
 from benchmarks.common.places import DATA, ROOT
-from whylight.train.evaluate import expected_calibration_error
+from whylight.train.scores import expected_calibration_error
 
 TOLERANCE = 15
 

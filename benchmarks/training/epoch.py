@@ -23,7 +23,7 @@ EPOCHS = 3
 def run(folder: Path, **changes: Any) -> list[dict[str, float]]:
     """Train; the rows of metrics.csv."""
     from whylight.train import TrainConfig, train
-    from whylight.train.loop.checkpoint import load
+    from whylight.train.checkpoint import load
 
     train(
         TrainConfig(

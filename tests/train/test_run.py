@@ -21,9 +21,10 @@ import whylight
 from whylight.errors import TrainError
 from whylight.models.zoo.files import load_weights, read_spec
 from whylight.train import TrainConfig, resume, train
-from whylight.train.data.pictures import Pictures, find
-from whylight.train.evaluate import Scores, logits_of
-from whylight.train.loop.checkpoint import load
+from whylight.train.checkpoint import load
+from whylight.train.data.folders import find
+from whylight.train.data.pictures import Pictures
+from whylight.train.scores import Scores, logits_of
 from whylight.train.start import start
 
 Make = Callable[..., TrainConfig]

@@ -232,7 +232,7 @@ def _given(context: typer.Context, name: str | None) -> bool:
 
 def _kept(run: Path) -> str:
     """What a run that was stopped in the middle of something can go on from."""
-    from whylight.train.loop.checkpoint import LAST
+    from whylight.train.checkpoint import LAST
     from whylight.train.run import CONFIG
 
     if (run / LAST).exists():

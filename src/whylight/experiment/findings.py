@@ -20,7 +20,7 @@ from whylight.evaluate.bootstrap import Interval, interval
 from whylight.experiment.measure import ARRAYS, MEASURED
 from whylight.experiment.recipe import Arm
 from whylight.experiment.run import Planned
-from whylight.train.evaluate import Scores, expected_calibration_error
+from whylight.train.scores import Scores, expected_calibration_error
 
 # Student's t at 97.5 %, for 1 to 30 degrees of freedom; beyond them 1.96 (1 + 1.25 / degrees), within 0.2 %.
 _T = (

@@ -30,11 +30,11 @@ from whylight.models.model import Model
 from whylight.models.zoo.load import load
 from whylight.pipeline.explain import explain_each
 from whylight.render.overlay import overlay
+from whylight.train.checkpoint import LAST
+from whylight.train.checkpoint import load as load_state
 from whylight.train.config import TrainConfig
 from whylight.train.data.check import check
-from whylight.train.data.pictures import Data, Item, find, split
-from whylight.train.loop.checkpoint import LAST
-from whylight.train.loop.checkpoint import load as load_state
+from whylight.train.data.folders import Data, Item, find, split
 from whylight.train.run import CONFIG
 
 MEASURED, ARRAYS, MISTAKES = "measured.json", "measured.npz", "mistakes"

@@ -14,7 +14,7 @@ from whylight.experiment.recipe import Factor, Level, Measure, Recipe
 from whylight.localize.locator import NAMES
 from whylight.methods import names as method_names
 from whylight.train import TrainConfig
-from whylight.train.typecheck import fits
+from whylight.train.setting_types import fits
 
 SHIPPED = Path(__file__).parent / "recipes"
 SETTINGS = tuple(field.name for field in fields(TrainConfig) if field.name not in ("data", "out", "seed", "device"))

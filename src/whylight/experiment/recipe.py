@@ -13,7 +13,7 @@ from typing import Any, Self
 
 from whylight.errors import TrainError
 from whylight.train import TrainConfig
-from whylight.train.typecheck import wrong_type
+from whylight.train.setting_types import wrong_type
 
 _START = ("weights", "pretrained", "scratch")
 

@@ -22,7 +22,7 @@ from whylight.experiment.recipe import Arm, Recipe
 from whylight.jobs.lock import only_run
 from whylight.models.zoo.files import FILE
 from whylight.train import TrainConfig, resume, train
-from whylight.train.data.pictures import find
+from whylight.train.data.folders import find
 from whylight.train.run import CONFIG
 
 EXPERIMENT = "experiment.json"

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from whylight.errors import FaceError, WhylightError
-from whylight.faces.networks.resize import resized
+from whylight.faces.resize import resized
 from whylight.faces.types import Face, FaceCrop, Point, Template
 
 Points = Sequence[Sequence[float]] | NDArray[np.float64]

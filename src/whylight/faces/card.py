@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from whylight.faces.answer import Answer
 from whylight.faces.parts import FACIAL
+from whylight.faces.scores import PartScore
 from whylight.faces.words import percent
 from whylight.render.boxes import draw_boxes
 from whylight.render.page import FAINT, INK, Box, Page, lines
 from whylight.render.panel import LOCK
-
-if TYPE_CHECKING:
-    from whylight.faces.result import FaceResult
-    from whylight.faces.scores import PartScore
 
 WIDTH = 1120
 _MARGIN, _GAP, _TILE, _CAPTION = 28, 20, 328, 26
@@ -27,7 +24,7 @@ _ROW, _LABEL, _BAR = 27, 130, 330  # of a feature: height, room for its name, le
 _COUNTS, _REST, _TRACK = (204, 71, 120), (170, 170, 178), (236, 236, 240)  # plasma's middle; greys
 
 
-def draw(result: FaceResult) -> Image.Image:
+def draw(result: Answer) -> Image.Image:
     """Draw a result that has an explanation, as an RGB picture 1,120 pixels wide.
 
     Raises:
@@ -67,7 +64,7 @@ def draw(result: FaceResult) -> Image.Image:
         return page.picture()
 
 
-def pair(first: FaceResult, second: FaceResult) -> Image.Image:
+def pair(first: Answer, second: Answer) -> Image.Image:
     """The cards of two photographs of one match, one above the other."""
     cards = [draw(first), draw(second)]
     page = Image.new("RGB", (WIDTH, sum(card.height for card in cards)), "white")
@@ -76,7 +73,7 @@ def pair(first: FaceResult, second: FaceResult) -> Image.Image:
     return page
 
 
-def _title(result: FaceResult) -> str:
+def _title(result: Answer) -> str:
     identity = result.identity
     assert identity is not None
     if identity.measure == "pair":
@@ -88,7 +85,7 @@ def _title(result: FaceResult) -> str:
     return f"{name if identity.known else f'{name}?'}, probability {percent(identity.score)}"
 
 
-def _evidence(result: FaceResult) -> str:
+def _evidence(result: Answer) -> str:
     explanation = result.explanation
     assert explanation is not None
     if explanation.is_blank:
@@ -100,7 +97,7 @@ def _evidence(result: FaceResult) -> str:
     return f"evidence for {what}, by {explanation.method}"
 
 
-def _picture(result: FaceResult) -> Image.Image:
+def _picture(result: Answer) -> Image.Image:
     """The picture with the face's box; a very large one reduced first, so that the line is seen."""
     assert result.picture is not None
     assert result.face is not None
@@ -146,7 +143,7 @@ def _track(page: Page, y: int, share: float, colour: tuple[int, int, int]) -> No
     page.show(Box(_MARGIN + _LABEL, y - 7, _BAR, 14), pixels)
 
 
-def _nearest(page: Page, top: int, result: FaceResult) -> None:
+def _nearest(page: Page, top: int, result: Answer) -> None:
     """The nearest names with their scores, where there are several to choose from."""
     identity = result.identity
     if identity is None or len(identity.top) < 2:

@@ -11,8 +11,8 @@ import safetensors.torch
 
 from whylight.atomic import named_errors, replacing
 from whylight.errors import ModelError
-from whylight.faces.names import read_names
 from whylight.faces.networks.golden import check_golden, golden_output
+from whylight.faces.networks.names import read_names
 from whylight.faces.networks.pins import check_pin, keep_pin, sha256
 from whylight.faces.vggface import build, preprocessing
 from whylight.faces.weightfiles import Channels, read_weights

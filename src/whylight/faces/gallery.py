@@ -6,8 +6,7 @@ A person's template is the mean direction of their embeddings; a face is compare
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
@@ -21,7 +20,7 @@ from whylight.errors import FaceError, WhylightError
 from whylight.faces.embed import Embedder
 from whylight.faces.people import file as galleryfile
 from whylight.faces.people import threshold
-from whylight.faces.people.file import FILE, THUMBNAILS, alone, stamp
+from whylight.faces.people.file import FILE, THUMBNAILS, alone
 from whylight.faces.people.state import State, name_of
 from whylight.faces.people.threshold import Calibration
 
@@ -50,7 +49,7 @@ class Gallery:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
-        self._read()
+        self._folder = galleryfile.Folder(self.path)
 
     @classmethod
     def create(cls, path: str | os.PathLike[str], embedder: Embedder) -> Self:
@@ -171,7 +170,7 @@ class Gallery:
             raise WhylightError(f"add: {len(rows)} embeddings, but {len(digests)} sources")
         if not len(rows):
             raise WhylightError(f"add: no embedding of {name!r} was given")
-        with self._changing() as state:
+        with self._folder.changing() as state:
             known = {*state.sources_of(name)} - {""}
             new = [i for i, digest in enumerate(digests) if digest not in known and digest not in {*digests[:i]} - {""}]
             if not new and thumbnail is None:
@@ -181,7 +180,7 @@ class Gallery:
             if thumbnail is not None:
                 file = galleryfile.save_thumbnail(self.path, thumbnail)
                 state = replace(state, thumbnails={**state.thumbnails, name: file})
-            self._write(state)
+            self._folder.write(state)
         return len(new)
 
     def add_all(self, people: Mapping[str, ArrayLike]) -> None:
@@ -192,8 +191,8 @@ class Gallery:
             if not len(own):
                 raise WhylightError(f"add: no embedding of {name!r} was given")
             rows[name] = np.concatenate([rows[name], own]) if name in rows else own
-        with self._changing() as state:
-            self._write(state.appended(rows, ("",) * sum(map(len, rows.values()))))
+        with self._folder.changing() as state:
+            self._folder.write(state.appended(rows, ("",) * sum(map(len, rows.values()))))
 
     def remove(self, person: str) -> None:
         """Forget a person: their embeddings, name, digests and thumbnail are gone from the folder.
@@ -201,7 +200,7 @@ class Gallery:
         Raises:
             WhylightError: if nobody of that name is enrolled.
         """
-        with self._changing() as state:
+        with self._folder.changing() as state:
             index = self._index(person, state)
             name = state.people[index]
             # The thumbnail first: a kill in between leaves a person without a picture, not a picture of somebody removed.
@@ -209,7 +208,7 @@ class Gallery:
                 path = self.path / THUMBNAILS / state.thumbnails[name]
                 with named_errors(path):
                     path.unlink(missing_ok=True)
-            self._write(state.without(index))
+            self._folder.write(state.without(index))
 
     def search(self, embedding: ArrayLike, k: int = 5) -> list[Match]:
         """The k most alike people, the most alike first; fewer where fewer are enrolled.
@@ -227,13 +226,7 @@ class Gallery:
             raise WhylightError(f"search: expected one embedding, got {len(rows)}; search them one by one")
         if k < 1:
             raise WhylightError(f"search: k must be at least 1, not {k}")
-        similarities = state.templates @ rows[0]  # (P,)
-        k = min(k, len(similarities))
-        if not k:
-            return []
-        best = np.argpartition(-similarities, k - 1)[:k]
-        best = best[np.lexsort((best, -similarities[best]))]  # equal ones in the order of people
-        return [Match(state.people[i], int(i), float(similarities[i])) for i in best]
+        return [Match(state.people[i], i, similarity) for i, similarity in state.nearest(rows[0], k)]
 
     def similarities(self, embeddings: ArrayLike) -> NDArray[np.float32]:
         """How alike each of (N, D) embeddings is to each person's template: (N, P)."""
@@ -277,7 +270,7 @@ class Gallery:
         Raises:
             WhylightError: the gallery has no pictures to choose on, or the shares are wrong.
         """
-        with self._changing() as state:
+        with self._folder.changing() as state:
             scores = threshold.leave_one_out(state.embeddings, state.owners, len(state.people))
             made = threshold.calibrate(
                 scores,
@@ -286,35 +279,16 @@ class Gallery:
                 false_rejects=false_rejects,
                 false_accepts=false_accepts,
             )
-            self._write(replace(state, calibration=made))
+            self._folder.write(replace(state, calibration=made))
         return made
 
     def refresh(self) -> None:
         """Read again what is on disk, if another process has changed it. Raises as `open` does."""
-        if self._stamp != stamp(self.path):
-            was = self._state
-            self._read()
-            if self._state.fingerprint != was.fingerprint:
-                raise FaceError(
-                    5,
-                    f"{self.path}: the gallery was replaced by one of another network, {self.embedder}; open it again",
-                )
+        self._folder.refresh()
 
-    def _read(self) -> None:
-        before = stamp(self.path)
-        self._state, self._stamp = galleryfile.read(self.path), before
-
-    def _write(self, state: State) -> None:
-        galleryfile.write(self.path, state)
-        self._state, self._stamp = state, stamp(self.path)
-        galleryfile.sweep(self.path, state)
-
-    @contextmanager
-    def _changing(self) -> Iterator[State]:
-        """Have the folder to oneself, and what is on disk."""
-        with alone(self.path):
-            self.refresh()
-            yield self._state
+    @property
+    def _state(self) -> State:
+        return self._folder.state
 
     def _index(self, person: str, state: State) -> int:
         index = state.index(name_of(person))

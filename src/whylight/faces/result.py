@@ -1,105 +1,31 @@
-"""What came out of one query about one face: who, why, in which words; or the error that stopped it."""
+"""The answer about one face as files: pictures, a card, plain values."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from whylight import render
 from whylight.atomic import named_errors, replacing
-from whylight.errors import FaceError, WhylightError
-from whylight.explanation import Explanation
-from whylight.faces.identify import Identity
-from whylight.faces.scores import PartScore
-from whylight.faces.types import Face, FaceCrop, FacePart
+from whylight.errors import WhylightError
+from whylight.faces.answer import Answer
+from whylight.faces.card import draw
+from whylight.faces.types import Face
 
 FILES = ("crop", "heat", "grey", "blend", "card")
 
 
 @dataclass(frozen=True, eq=False)
-class FaceResult:
-    """One face's answer. What was found before an error is kept; what was not is None or empty.
-
-    Attributes:
-        source: the picture's path, or a word for what has none.
-        code: 0, or the step that failed; see `whylight.errors.FaceError`.
-        message: what is wrong and what to do; empty if nothing is.
-        picture: the whole picture, RGB.
-        face: where the face is, and what found it.
-        number: of this face in the picture, from 0, the largest first. `count`: how many were found.
-        tried: what within the detector looked, and how many faces each found.
-        crop: the face as it is shown, laid on the network's template, at least 224 pixels high.
-        identity: whom the network takes it for.
-        other: from whom it was told, if that was asked.
-        explanation: the map over the network's own crop, in its own units.
-        parts: regions of `crop`. `scores`: of all of them, in the same order.
-        significant: the facial ones whose score reaches the threshold, the most important first.
-        off_face: share of the evidence on hair and background.
-        sentence: all this in words.
-    """
-
-    source: str
-    code: int = 0
-    message: str = ""
-    picture: Image.Image | None = None
-    face: Face | None = None
-    number: int = 0
-    count: int = 0
-    tried: Mapping[str, int] = field(default_factory=dict)
-    crop: FaceCrop | None = None
-    identity: Identity | None = None
-    other: str | None = None
-    explanation: Explanation | None = None
-    parts: Mapping[str, FacePart] = field(default_factory=dict)
-    scores: Sequence[PartScore] = ()
-    significant: Sequence[PartScore] = ()
-    off_face: float = 0.0
-    sentence: str = ""
-
-    @property
-    def ok(self) -> bool:
-        """Whether nothing failed."""
-        return self.code == 0
-
-    def check(self) -> FaceResult:
-        """This result, if nothing failed.
-
-        Raises:
-            FaceError: with this result's code and message.
-        """
-        if not self.ok:
-            raise FaceError(self.code, self.message)
-        return self
-
-    def heatmap(self) -> NDArray[np.float32]:
-        """The map over `crop` for display: (H, W) in [0, 1], 0 where nothing speaks for the answer."""
-        crop, explanation = self._shown()
-        heat: NDArray[np.float32] = explanation.heatmap(size=(crop.height, crop.width)).numpy()
-        return heat
-
-    def grey(self) -> Image.Image:
-        """The map over `crop` in grey, 0 … 255: what the parts are scored on."""
-        return Image.fromarray((self.heatmap() * 255).round().astype(np.uint8))
-
-    def coloured(self, colormap: str = render.DEFAULT) -> Image.Image:
-        """The map over `crop` in colours."""
-        return Image.fromarray(render.colorize(self.heatmap(), colormap))
-
-    def blended(self, alpha: float = 0.5, colormap: str = render.DEFAULT) -> Image.Image:
-        """The crop blended with the map."""
-        return render.overlay(self._shown()[0], self.heatmap(), alpha=alpha, colormap=colormap)
+class FaceResult(Answer):
+    """One face's answer, and how it is stored. What was found before an error is kept; what was not is None or empty."""
 
     def card(self) -> Image.Image:
         """Picture, crop, blend, the features' scores and the sentence on one page."""
-        from whylight.faces.card import draw
-
         return draw(self)
 
     def save(
@@ -131,15 +57,15 @@ class FaceResult:
         folder, made = Path(folder), {}
         label = "" if self.identity is None else str(self.identity.index)
         drawn: dict[str, tuple[str, Callable[[], Image.Image]]] = {
-            "crop": ("cropped.jpg", self._face),
+            "crop": ("cropped.jpg", self.face_picture),
             "heat": (f"heat_map_{label}.png", lambda: self.coloured(colormap)),
             "grey": (f"gc_map_{label}.png", self.grey),
             "blend": (f"blended_{label}.jpg", lambda: self.blended(colormap=colormap)),
             "card": (f"card_{label}.png", self.card),
         }
-        for name, (file, draw) in drawn.items():
+        for name, (file, made_of) in drawn.items():
             if name in files and self.crop is not None and (name == "crop" or self.explanation is not None):
-                made[name] = write_picture(folder / f"{stem}{file}", draw())
+                made[name] = write_picture(folder / f"{stem}{file}", made_of())
         return made
 
     def to_dict(self) -> dict[str, Any]:
@@ -175,16 +101,6 @@ class FaceResult:
             "off_face": self.off_face,
             "sentence": self.sentence,
         }  # fmt: skip
-
-    def _face(self) -> Image.Image:
-        if self.crop is None:
-            raise FaceError(self.code or 3, self.message or f"{self.source}: no face")
-        return self.crop.picture
-
-    def _shown(self) -> tuple[Image.Image, Explanation]:
-        if self.explanation is None:
-            raise FaceError(self.code or 4, self.message or f"{self.source}: there is no explanation")
-        return self._face(), self.explanation
 
 
 def _face(face: Face) -> dict[str, Any]:

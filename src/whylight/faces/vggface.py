@@ -15,8 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from whylight.errors import ModelError
-from whylight.faces.names import read_names
 from whylight.faces.networks.golden import check_golden
+from whylight.faces.networks.names import read_names
 from whylight.faces.networks.pins import check_pin, keep_pin
 from whylight.faces.types import Point, Template
 from whylight.faces.weightfiles import Channels, read_weights

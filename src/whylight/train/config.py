@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 from whylight.errors import TrainError
-from whylight.train.typecheck import wrong_type
+from whylight.train.setting_types import wrong_type
 
 Balance = Literal["weight", "drop", "oversample"]
 

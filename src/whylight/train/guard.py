@@ -8,9 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import torch
-
 from whylight.errors import TrainError
+from whylight.models.device import is_out_of_memory
 
 
 class Interrupted(Exception):
@@ -22,20 +21,13 @@ def memory(where: str, out: Path) -> Iterator[None]:
     """A shortage of memory ends the run, clearly: halving the batch in silence would make it another run."""
     try:
         yield
-    except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
-        if not out_of_memory(error):
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
             raise
         raise TrainError(
             f"out of memory {where}. Once more memory is free, go on from the last save: whylight train --resume {out}. Or "
             "begin another run with a smaller --batch"
         ) from error
-
-
-def out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that memory ran out; the processor's and Apple's are plain RuntimeErrors."""
-    text = str(error).lower()
-    told = ("out of memory", "can't allocate memory", "not enough memory")
-    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or any(words in text for words in told)
 
 
 @contextmanager

@@ -13,10 +13,10 @@ from matplotlib.ticker import MaxNLocator
 
 from whylight.errors import TrainError
 from whylight.models.zoo.files import ModelSpec
+from whylight.train.checkpoint import write
 from whylight.train.config import TrainConfig
-from whylight.train.data.pictures import Data
-from whylight.train.evaluate import Scores
-from whylight.train.loop.checkpoint import write
+from whylight.train.data.folders import Data
+from whylight.train.scores import Scores
 
 Row = dict[str, float]  # an epoch's figures
 TRAIN, VAL = "#1f5fa8", "#d9700b"

@@ -18,19 +18,18 @@ from whylight.jobs.lock import only_run
 from whylight.models.adapt import centre_head, scale_head
 from whylight.models.device import resolve_device
 from whylight.models.zoo.files import FILE, save_weights
-from whylight.train import report
+from whylight.train import checkpoint, report
 from whylight.train.boxes import data as box_data
 from whylight.train.boxes.loop import BoxLoop
 from whylight.train.config import TrainConfig
 from whylight.train.data.check import check, imbalance
-from whylight.train.data.pictures import Data, find, split
+from whylight.train.data.folders import Data, find, split
 from whylight.train.data.sampling import flipped, flips_csv
-from whylight.train.evaluate import Scores, best_scale
-from whylight.train.loop import checkpoint
 from whylight.train.loop.loop import Loop
 from whylight.train.loop.team import Team
 from whylight.train.progress import Progress
 from whylight.train.report import Row
+from whylight.train.scores import Scores, best_scale
 from whylight.train.start import start
 
 CONFIG = "config.json"

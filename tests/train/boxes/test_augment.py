@@ -14,7 +14,7 @@ from torch import Tensor
 
 from whylight.train import TrainConfig
 from whylight.train.boxes.augment import BoxAugment, moved, stretched, warped
-from whylight.train.data.pictures import Item
+from whylight.train.data.folders import Item
 
 STILL = {"shift": 0.0, "shear": 0.0, "rotate": 0.0, "zoom": 0.0, "flip": 0.0, "colour": 0.0}
 BOX = torch.tensor([[3.0, 10, 20, 30, 60]], dtype=torch.float64)  # class 3, 20 × 40 pixels

@@ -23,7 +23,7 @@ from whylight.models.zoo.files import load_box_head, load_weights, read_spec
 from whylight.train import TrainConfig, resume, train
 from whylight.train.boxes import data as box_data
 from whylight.train.boxes.loop import BoxLoop
-from whylight.train.loop.checkpoint import load
+from whylight.train.checkpoint import load
 
 Make = Callable[..., TrainConfig]
 

@@ -12,7 +12,8 @@ from whylight.errors import DataError
 from whylight.images.preprocess import Preprocess
 from whylight.train import TrainConfig
 from whylight.train.data.augment import Augment, cover, soft_edge
-from whylight.train.data.pictures import Pictures, find
+from whylight.train.data.folders import find
+from whylight.train.data.pictures import Pictures
 
 STILL = {"shift": 0.0, "shear": 0.0, "rotate": 0.0, "zoom": 0.0, "flip": 0.0, "colour": 0.0}
 

@@ -11,8 +11,8 @@ from torch import nn
 
 from whylight.errors import ModelError
 from whylight.train import TrainConfig, train
+from whylight.train.checkpoint import load
 from whylight.train.data.cache import Cache
-from whylight.train.loop.checkpoint import load
 from whylight.train.network import blocks, freeze, last_frozen
 
 Make = Callable[..., TrainConfig]

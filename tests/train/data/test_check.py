@@ -11,7 +11,7 @@ from PIL import Image
 from discs import draw
 from whylight.errors import DataError
 from whylight.train.data.check import check, imbalance
-from whylight.train.data.pictures import find, split
+from whylight.train.data.folders import find, split
 
 
 def test_good_data_passes(tree: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from whylight.errors import DataError, TrainError
 from whylight.train import TrainConfig, resume, train
-from whylight.train.data.pictures import Item
+from whylight.train.data.folders import Item
 from whylight.train.data.sampling import balanced, flipped
 from whylight.train.loop.loop import Loop
 

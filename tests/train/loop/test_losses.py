@@ -7,8 +7,8 @@ import math
 import pytest
 import torch
 
-from whylight.train.evaluate import Scores, best_scale, expected_calibration_error
 from whylight.train.loop.losses import HARDEST, NEEDED, class_weights, local_loss
+from whylight.train.scores import Scores, best_scale, expected_calibration_error
 
 
 def softplus(x: float) -> float:

@@ -16,7 +16,7 @@ import torch
 
 from whylight.errors import TrainError
 from whylight.train import TrainConfig, resume, train
-from whylight.train.loop.checkpoint import load
+from whylight.train.checkpoint import load
 from whylight.train.loop.team import Team
 
 Make = Callable[..., TrainConfig]

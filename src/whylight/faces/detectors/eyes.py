@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from whylight.faces.networks.resize import resized
+from whylight.faces.resize import resized
 from whylight.faces.types import Point
 
 CASCADES = ("eye", "eye_tree_eyeglasses")

@@ -18,7 +18,7 @@ from PIL import Image
 from whylight.faces.detectors import cascades as files
 from whylight.faces.detectors import eyes
 from whylight.faces.detectors.rotated import turned, turned_back
-from whylight.faces.networks.resize import resized
+from whylight.faces.resize import resized
 from whylight.faces.types import Face, Look
 from whylight.localize import Box, overlap
 

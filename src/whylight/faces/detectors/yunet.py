@@ -18,7 +18,7 @@ from PIL import Image
 
 from whylight.errors import FaceError
 from whylight.faces.detectors.rotated import turned, turned_back
-from whylight.faces.networks.resize import resized
+from whylight.faces.resize import resized
 from whylight.faces.types import Face, Look, Point
 from whylight.localize import Box, suppress
 

@@ -166,6 +166,46 @@ def alone(folder: Path) -> Iterator[None]:
         yield
 
 
+class Folder:
+    """A gallery's folder, and the state that it was in when it was last read or written."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._read()
+
+    def _read(self) -> None:
+        before = stamp(self.path)
+        self.state, self._stamp = read(self.path), before
+
+    def refresh(self) -> None:
+        """Read again what is on disk, if another process has changed it.
+
+        Raises:
+            FaceError: code 5, if there is no gallery any more, it is damaged, or it is another network's.
+        """
+        if self._stamp != stamp(self.path):
+            was = self.state
+            self._read()
+            if self.state.fingerprint != was.fingerprint:
+                raise FaceError(
+                    5,
+                    f"{self.path}: the gallery was replaced by one of another network, {self.state.embedder}; open it again",
+                )
+
+    @contextmanager
+    def changing(self) -> Iterator[State]:
+        """Have the folder to oneself, and what is on disk."""
+        with alone(self.path):
+            self.refresh()
+            yield self.state
+
+    def write(self, state: State) -> None:
+        """Put a new state in place of the old one; for who is `changing` it."""
+        write(self.path, state)
+        self.state, self._stamp = state, stamp(self.path)
+        sweep(self.path, state)
+
+
 def _check(state: State, sha256: object) -> None:
     """Complain about what does not fit together; ValueError."""
     embeddings, owners, people = state.embeddings, state.owners, len(state.people)

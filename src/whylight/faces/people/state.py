@@ -90,6 +90,16 @@ class State:
             thumbnails={key: file for key, file in self.thumbnails.items() if key != name},
         )
 
+    def nearest(self, row: NDArray[np.float32], k: int) -> list[tuple[int, float]]:
+        """The k people nearest to a row (D,) of length 1, the nearest first: index and cosine; fewer where there are fewer."""
+        similarities = self.templates @ row  # (P,)
+        k = min(k, len(similarities))
+        if not k:
+            return []
+        best = np.argpartition(-similarities, k - 1)[:k]
+        best = best[np.lexsort((best, -similarities[best]))]  # equal ones in the order of people
+        return [(int(i), float(similarities[i])) for i in best]
+
     def rows(self, embeddings: ArrayLike) -> NDArray[np.float32]:
         """Embeddings (N, D) or (D,) from outside as (N, D) float32, rows of length 1.
 

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from whylight.images import decode
 from whylight.train.data.augment import Augment, below, chance, cover, crop, to_tensor, uniform
-from whylight.train.data.pictures import Item
+from whylight.train.data.folders import Item
 
 SEEN = 0.3  # an object of which less than this share of its box is left in the picture is not there any more
 

@@ -18,7 +18,8 @@ from whylight.models.adapters.boxhead import Size
 from whylight.train.boxes.augment import BoxAugment
 from whylight.train.boxes.loss import wanted
 from whylight.train.data.augment import pixels
-from whylight.train.data.pictures import SPLITS, Data, Item, Pictures, mix, split
+from whylight.train.data.folders import SPLITS, Data, Item, split
+from whylight.train.data.pictures import Pictures, mix
 
 SHOWN = 10  # pictures without boxes that are named
 

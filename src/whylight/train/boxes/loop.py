@@ -13,17 +13,18 @@ from whylight.images import size_of
 from whylight.models.adapters import boxhead as boxes
 from whylight.models.adapters.boxhead import BoxHead, BoxSpec
 from whylight.models.zoo.files import ModelSpec, load_box_head, own_spec
+from whylight.train.box_scores import BoxScores, Judged, choose_threshold, judge
 from whylight.train.boxes.augment import BoxAugment, stretched
 from whylight.train.boxes.data import BoxPictures, Learned
 from whylight.train.boxes.loss import total
-from whylight.train.boxes.scores import BoxScores, Judged, choose_threshold, judge
 from whylight.train.config import TrainConfig
-from whylight.train.data.pictures import Data, Pictures, batches, mix
-from whylight.train.evaluate import Scores
+from whylight.train.data.folders import Data
+from whylight.train.data.pictures import Pictures, batches, mix
 from whylight.train.loop.loop import Loop
 from whylight.train.loop.team import Team
 from whylight.train.network import WithBoxes
 from whylight.train.progress import Progress
+from whylight.train.scores import Scores
 
 
 class BoxLoop(Loop):

@@ -8,7 +8,6 @@ from __future__ import annotations
 import fnmatch
 import io
 import math
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -20,10 +19,8 @@ from torchvision.transforms import v2
 from whylight.errors import DataError
 from whylight.images import decode
 from whylight.images.preprocess import Interpolation, Preprocess
-
-if TYPE_CHECKING:
-    from whylight.train.config import TrainConfig
-    from whylight.train.data.pictures import Item
+from whylight.train.config import TrainConfig
+from whylight.train.data.folders import Item
 
 
 def uniform(low: float, high: float) -> float:

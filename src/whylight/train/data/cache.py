@@ -17,9 +17,10 @@ from torch.utils.data import Dataset
 from whylight.errors import ModelError
 from whylight.images.preprocess import Preprocess
 from whylight.models.split.cut import UNTRACEABLE, GraphSplit, HookSplit
+from whylight.train import checkpoint
 from whylight.train.config import TrainConfig
-from whylight.train.data.pictures import Item, Pictures, batches
-from whylight.train.loop import checkpoint
+from whylight.train.data.folders import Item
+from whylight.train.data.pictures import Pictures, batches
 from whylight.train.network import last_frozen, train_mode
 
 SPARE = 2 * 1024**3  # bytes of the disk that the cache leaves free

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from whylight.errors import DataError, ImageError
 from whylight.images import decode
-from whylight.train.data.pictures import Data, Item
+from whylight.train.data.folders import Data, Item
 
 SHOWN = 10  # problems of one kind that are spelled out
 UNEVEN = 3.0  # the largest class over the smallest, from which on it is worth a word

@@ -9,7 +9,7 @@ import io
 
 from whylight.errors import DataError
 from whylight.train.config import Balance
-from whylight.train.data.pictures import Flip, Item
+from whylight.train.data.folders import Flip, Item
 
 
 def flipped(

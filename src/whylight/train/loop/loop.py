@@ -16,21 +16,23 @@ from torch.nn import functional as F
 from whylight.errors import TrainError
 from whylight.models.adapters.boxhead import BoxHead
 from whylight.models.zoo.files import ModelSpec
-from whylight.train import report
+from whylight.train import checkpoint, report
 from whylight.train.config import TrainConfig
 from whylight.train.data.augment import Augment
 from whylight.train.data.cache import Cache, Features, cache_for
-from whylight.train.data.pictures import Data, Pictures, batches, mix
+from whylight.train.data.folders import Data
+from whylight.train.data.pictures import Pictures, batches, mix
 from whylight.train.data.sampling import balanced, repeated
-from whylight.train.evaluate import Scores, logits_of
 from whylight.train.guard import Interrupted, ctrl_c, memory
-from whylight.train.loop import checkpoint, optim, state
+from whylight.train.loop.epoch import SUMMED, merit, row_of, tired
 from whylight.train.loop.losses import class_weights, local_loss
+from whylight.train.loop.optim import Descent
 from whylight.train.loop.teacher import Teacher, imitation_loss
 from whylight.train.loop.team import Team
 from whylight.train.network import Reader, train_mode
 from whylight.train.progress import Progress
 from whylight.train.report import Row
+from whylight.train.scores import Scores, logits_of
 
 CLIP = 5.0  # longest gradient
 
@@ -69,15 +71,13 @@ class Loop:
         self.counts = [sum(item.label == c for item in self.items) for c in range(len(data.classes))]
         self.weights = class_weights(self.counts).to(self.device) if config.balance == "weight" else None
         self.teacher = Teacher(config.teacher, data.classes, spec.preprocess, self.device) if config.teacher else None
-        self.optimizer = optim.optimizer(config, self.module)
-        self.schedule = optim.schedule(config, self.optimizer, self.steps)
-        self.average = optim.moving_average(config, self.module)
+        self.descent = Descent(config, self.module, self.steps)
         self.half = _half(config, self.device)
         self.cache: Cache | None = None
         self.kept: dict[str, Features] = {}
         self.part = 1.0  # see _weight_of_part
         self.epoch, self.step = 0, 0
-        self.sums = dict.fromkeys(("loss", "right", "seconds", "loading", "frozen", "measuring"), 0.0)
+        self.sums = dict.fromkeys(SUMMED, 0.0)
         self.rows: list[Row] = []
 
     def _check_team(self) -> None:
@@ -93,16 +93,11 @@ class Loop:
             return None
         return Augment(self.config, self.items, self.data.classes, self.spec.preprocess.interpolation)
 
-    @property
-    def judged(self) -> nn.Module:
-        """The network that is measured and stored: with the weights' moving average, where one is kept."""
-        return self.module if self.average is None else self.average.module
-
     def run(self) -> None:
         """Train from where the state is to the last epoch."""
         self._prepare()
         with ctrl_c() as stopped:
-            while self.epoch < self.config.epochs and not self._tired():
+            while self.epoch < self.config.epochs and not tired(self.rows, self.config.patience):
                 self._epoch(stopped)
                 began = time.monotonic()
                 scores = self.team.told(self.measure("val") if self.team.first else None)
@@ -113,7 +108,7 @@ class Loop:
     def _prepare(self) -> None:
         """Cut the network behind its frozen layers and run these once, where that is all they are needed for."""
         total = len(self.items) + len(self.data.splits["val"])
-        plain = self.teacher is None and self.average is None and self.team.size == 1 and not self.half
+        plain = self.teacher is None and self.descent.average is None and self.team.size == 1 and not self.half
         self.cache = cache_for(self.config, self.module, total, plain, self.show.say)
         self.front = self.cache.decode if self.cache else self.team.wrap(self.module)
         if self.cache is None or self.epoch == self.config.epochs:
@@ -127,13 +122,6 @@ class Loop:
             for split, items in (("train", self.items), ("val", self.data.splits["val"])):
                 self.kept[split] = self.cache.fill(items, preprocess, config, step, whole=split == "train")
         self.sums["frozen"] += time.monotonic() - began
-
-    def _tired(self) -> bool:
-        """Whether validation has not improved for as many epochs as there is patience for."""
-        if self.config.patience is None or not self.rows:
-            return False
-        best = min(range(len(self.rows)), key=lambda k: _merit(self.rows[k]))
-        return len(self.rows) - 1 - best >= self.config.patience
 
     def _epoch(self, stopped: threading.Event) -> None:
         config, team = self.config, self.team
@@ -178,7 +166,7 @@ class Loop:
     def _learn(self, parts: list[list[Tensor]]) -> tuple[float, float]:
         """One step: forward, losses and backward for each batch, then the update. Returns loss and share of right answers."""
         torch.manual_seed(mix(self.config.seed, self.epoch, self.step, -1 - self.team.rank))  # dropout
-        self.optimizer.zero_grad()
+        self.descent.optimizer.zero_grad()
         self.part = self._weight_of_part(parts)
         sums = [0.0, 0.0]
         for x, label, where in parts:
@@ -191,10 +179,7 @@ class Loop:
             sums[1] += self.team.mean((logits.detach().argmax(1).cpu() == label).float().mean().item()) / len(parts)
         norm = nn.utils.clip_grad_norm_(self.module.parameters(), CLIP)
         self._check_finite(float(norm), "gradient")
-        self.optimizer.step()
-        self.schedule.step()
-        if self.average is not None:
-            self.average.update_parameters(self.module)
+        self.descent.step()
         return sums[0], sums[1]
 
     def _weight_of_part(self, parts: list[list[Tensor]]) -> float:
@@ -241,7 +226,7 @@ class Loop:
 
     def take(self, weights: dict[str, Tensor]) -> None:
         """Put these weights in place of those of training, for good."""
-        self.average, self.cache, self.kept = None, None, {}
+        self.descent.average, self.cache, self.kept = None, None, {}
         self.module.load_state_dict(weights)
 
     def measure(self, split: str) -> Scores:
@@ -259,7 +244,7 @@ class Loop:
                 found = logits_of(self.module, self.cache.decode, self.kept[split], c.batch, 0, self.device)
             else:
                 pictures = Pictures(items, self.spec.preprocess)
-                found = logits_of(self.judged, self.judged, pictures, c.batch, c.workers, self.device)
+                found = logits_of(self.descent.judged, self.descent.judged, pictures, c.batch, c.workers, self.device)
         self._check_finite(float(found[0].abs().max()), f"largest score on {split}")
         return found
 
@@ -268,28 +253,15 @@ class Loop:
         return memory(f"{when}, on {self.device} with --batch {c.batch} at --size {c.size}", self.out)
 
     def _finish_epoch(self, scores: Scores) -> None:
-        row = {
-            "epoch": self.epoch + 1,
-            "lr": float(max(self.schedule.get_last_lr())),
-            "train_loss": self.sums["loss"] / self.steps,
-            "train_accuracy": self.sums["right"] / self.steps,
-            "val_loss": scores.loss,
-            "val_accuracy": scores.accuracy,
-            "val_balanced_accuracy": scores.balanced_accuracy,
-            **({} if scores.boxes is None else {"val_average_precision": scores.boxes.average_precision}),
-            "seconds": round(self.sums["seconds"], 1),
-            "frozen_seconds": round(self.sums["frozen"], 1),
-            "val_seconds": round(self.sums["measuring"], 1),
-            "loading_share": round(self.sums["loading"] / max(self.sums["seconds"], 1e-9), 3),
-        }
-        best = min((_merit(r) for r in self.rows), default=None)
+        row = row_of(self.epoch + 1, self.descent.rate, self.steps, self.sums, scores)
+        best = min((merit(r) for r in self.rows), default=None)
         self.rows.append(row)
         self.epoch, self.step = self.epoch + 1, 0
         self.sums = dict.fromkeys(self.sums, 0.0)
         if not self.team.first:
             return
-        if self.config.keep == "last" or best is None or _merit(row) < best:
-            checkpoint.save(self.out / checkpoint.BEST, {"module": self.judged.state_dict(), "row": row})
+        if self.config.keep == "last" or best is None or merit(row) < best:
+            checkpoint.save(self.out / checkpoint.BEST, {"module": self.descent.judged.state_dict(), "row": row})
         self.save()
         report.write_metrics(self.out / "metrics.csv", self.rows)
         report.write_curves(self.out / "curves.png", self.rows, local=self.config.local > 0)
@@ -299,18 +271,26 @@ class Loop:
     def save(self) -> None:
         """Write the last state."""
         if self.team.first:
-            checkpoint.save(self.out / checkpoint.LAST, state.of(self))
+            changing = {"epoch": self.epoch, "step": self.step, "sums": self.sums, "rows": self.rows}
+            checkpoint.save(self.out / checkpoint.LAST, {**self.descent.state(), **changing})
 
     def restore(self) -> None:
-        """Go back to the last state, if one was saved."""
+        """Go back to the last state, if one was saved: a run ends bit for bit where it would have ended without the stop.
+
+        Raises:
+            TrainError: if it is another architecture's.
+        """
         path = self.out / checkpoint.LAST
-        if path.exists():
-            state.put(self, checkpoint.load(path), path)
-
-
-def _merit(row: Row) -> tuple[float, float]:
-    """Sorts epochs, the best first: by balanced accuracy in validation (and average precision, with boxes), then by loss."""
-    return -row["val_balanced_accuracy"] - row.get("val_average_precision", 0.0), row["val_loss"]
+        if not path.exists():
+            return
+        state = checkpoint.load(path)
+        try:
+            self.descent.restore(state)
+        except RuntimeError as error:
+            raise TrainError(
+                f"{path}: made with another architecture than {self.config.arch}: {str(error).splitlines()[0]}"
+            ) from error
+        self.epoch, self.step, self.sums, self.rows = (state[name] for name in ("epoch", "step", "sums", "rows"))
 
 
 def _half(config: TrainConfig, device: torch.device) -> bool:

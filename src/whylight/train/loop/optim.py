@@ -90,3 +90,57 @@ def moving_average(config: TrainConfig, module: nn.Module) -> AveragedModel | No
         return average + (1 - decay) * (value - average)
 
     return AveragedModel(module, avg_fn=mean, use_buffers=True)
+
+
+class Descent:
+    """A network's weights on their way down: optimiser, learning rate and moving average together, and what is stored of them.
+
+    Args:
+        config: the run's settings.
+        module: the network.
+        steps: steps in an epoch.
+    """
+
+    def __init__(self, config: TrainConfig, module: nn.Module, steps: int) -> None:
+        self.module = module
+        self.optimizer = optimizer(config, module)
+        self.schedule = schedule(config, self.optimizer, steps)
+        self.average = moving_average(config, module)
+
+    @property
+    def judged(self) -> nn.Module:
+        """The network that is measured and stored: with the weights' moving average, where one is kept."""
+        return self.module if self.average is None else self.average.module
+
+    @property
+    def rate(self) -> float:
+        """The highest learning rate of any layer at present."""
+        return float(max(self.schedule.get_last_lr()))
+
+    def step(self) -> None:
+        """Move the weights along their gradients."""
+        self.optimizer.step()
+        self.schedule.step()
+        if self.average is not None:
+            self.average.update_parameters(self.module)
+
+    def state(self) -> dict[str, Any]:
+        """All that changes with the steps."""
+        return {
+            "module": self.module.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "schedule": state_of(self.schedule),
+            **({} if self.average is None else {"average": self.average.state_dict()}),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go back to a stored state.
+
+        Raises:
+            RuntimeError: if it is another architecture's.
+        """
+        self.module.load_state_dict(state["module"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        restore(self.schedule, state["schedule"])
+        if self.average is not None:
+            self.average.load_state_dict(state["average"])

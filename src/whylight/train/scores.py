@@ -5,17 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from whylight.train.boxes.scores import BoxScores
+from whylight.train.box_scores import BoxScores
+from whylight.train.data.cache import Features
 from whylight.train.data.pictures import Pictures, batches
-
-if TYPE_CHECKING:
-    from whylight.train.data.cache import Features
 
 
 @dataclass(frozen=True)
