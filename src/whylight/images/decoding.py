@@ -58,10 +58,11 @@ def decode(source: Picture, *, max_pixels: int = MAX_PIXELS) -> Image.Image:
     profiles are not applied.
 
     No picture may have a side above `MAX_SIDE` (100,000) pixels. A JPEG that comes in several scans, as progressive ones
-    do, may have `MAX_SCANS` (100), and scans times pixels may be `MAX_SCANNED` (2 billion). The files that Pillow
-    decodes slowly have limits of their own: 50 million values in a PNM that spells them out, 10 million pixels in a BMP
-    with run-length encoding. Notes, profiles and thumbnails may take 32 MB. At its peak decoding takes 9 bytes for each
-    pixel, the result included, and what the notes take; 10 for a progressive JPEG in full colour resolution.
+    do, may have `MAX_SCANS` (100), and scans times pixels may be `MAX_SCANNED` (2 billion). What Pillow decodes slowly
+    has limits of its own: 50 million values in a PNM that spells them out, 5 million pixels in a BMP with run-length
+    encoding. Notes, profiles and thumbnails may take 32 MB, EXIF data 4 MB of them. At its peak decoding takes 9 bytes
+    for each pixel, the result included, and 32 MB besides; 10 for a progressive JPEG in full colour resolution, and for
+    a lossless WebP as many more as it was compressed to.
 
     Args:
         source: a path, the bytes of a file, a PIL picture, or a uint8 array: (H,W,3) RGB, (H,W,4) RGBA, (H,W) or

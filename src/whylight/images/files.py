@@ -13,7 +13,7 @@ from typing import IO
 
 from PIL import Image
 
-from whylight.images.limits import EXTRA, Refusal, named
+from whylight.images.limits import EXTRA, Refusal, named, too_much
 
 # What the readers raise on damaged input. Warning is here for programs that turn warnings into errors.
 DAMAGE = (
@@ -116,10 +116,7 @@ class Metered:
             self._steps += 1
             self._bytes += len(data)
             if self._steps > _STEPS or self._bytes > EXTRA:
-                raise Refusal(
-                    f"more than {EXTRA // 2**20} MB of notes, or a million pieces of them, come before its pixels; "
-                    "export the picture again without them"
-                )
+                raise too_much(f"more than {EXTRA // 2**20} MB of notes, or a million pieces of them,")
         return data
 
     def readinto(self, buffer: memoryview) -> int:

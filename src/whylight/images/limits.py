@@ -14,8 +14,9 @@ MAX_SIDE = 100_000  # pixels; ten times the side of the largest square, and what
 MAX_SCANS = 100  # of a JPEG that comes in several; programs write about ten
 MAX_SCANNED = 2_000_000_000  # scans times pixels: some three seconds
 MAX_VALUES = 50_000_000  # numbers in a PNM file that spells them out
-MAX_RUN_LENGTH = 10_000_000  # pixels of a BMP file in run-length encoding
+MAX_RUN_LENGTH = 5_000_000  # pixels of a BMP file in run-length encoding
 MAX_NOTES = 1_000  # chunks of a PNG that are not pixels
+MAX_EXIF = 4 * 2**20  # bytes; the standard has room for 64 kB
 EXTRA = 32 * 2**20  # bytes of notes, profiles and thumbnails; and what a small picture may take in any case
 
 
@@ -37,6 +38,11 @@ def check_size(size: tuple[int, int], max_pixels: int | None) -> None:
         raise Refusal(
             f"{width} × {height}: a side is above the limit of {MAX_SIDE:,} pixels; cut the picture into shorter ones"
         )
+
+
+def too_much(what: str) -> Refusal:
+    """The refusal of a file in which something other than pixels is beyond measure."""
+    return Refusal(f"{what} lie beside its pixels; export the picture again without them")
 
 
 def room(pixels: int, each: float) -> float:

@@ -7,13 +7,13 @@ import re
 from collections.abc import Iterator
 from typing import IO, NamedTuple
 
-from whylight.images.limits import EXTRA, MAX_PIXELS, MAX_SCANNED, MAX_SCANS, Refusal
+from whylight.images.limits import EXTRA, MAX_EXIF, MAX_PIXELS, MAX_SCANNED, MAX_SCANS, Refusal, too_much
 
 # The next marker that is followed by a length, or that begins or ends a picture: neither stuffing, nor a restart.
 _MARKER = re.compile(rb"\xff([^\x00\x01\xff\xd0-\xd7])")
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _PROGRESSIVE = frozenset({0xC2, 0xC6, 0xCA, 0xCE})
-_START, _END, _SCAN = 0xD8, 0xD9, 0xDA
+_START, _END, _SCAN, _NOTES = 0xD8, 0xD9, 0xDA, 0xE1
 _BLOCK = 1 << 16
 _LOOK = 64  # bytes of a segment that are looked at
 _SEGMENTS = 100_000
@@ -39,13 +39,14 @@ def check(stream: IO[bytes]) -> None:
         Refusal: if it is of that kind. Damage is left to the decoder.
     """
     frame: Frame | None = None
-    scans = 0
+    scans = exif = 0
     for number, (marker, body) in enumerate(_segments(stream)):
         if number > _SEGMENTS or (scans == 0 and stream.tell() > EXTRA + 2 * _BLOCK):
-            raise Refusal(
-                f"more than {EXTRA // 2**20} MB of notes, or {_SEGMENTS:,} pieces of them, come before its pixels; "
-                "export the picture again without them"
-            )
+            raise too_much(f"more than {EXTRA // 2**20} MB of notes, or {_SEGMENTS:,} pieces of them,")
+        if marker == _NOTES and body.startswith(b"Exif\0"):
+            exif += 1
+            if exif > MAX_EXIF >> 16:  # Pillow takes time with the square of their number
+                raise too_much(f"more than {MAX_EXIF // 2**20} MB of EXIF data")
         if marker in _FRAMES and frame is None:
             frame = _frame(marker, body)
         elif marker == _SCAN:

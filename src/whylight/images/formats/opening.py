@@ -52,7 +52,7 @@ def _bmp(stream: IO[bytes]) -> ImageFile.ImageFile:
     picture = _metered(BmpImagePlugin.BmpImageFile, stream)
     pixels = picture.width * picture.height
     if picture.tile[0][0] == "bmp_rle":  # a loop in Python, over single bytes
-        if pixels > MAX_RUN_LENGTH or length_of(stream) > 4 * pixels + 65_536:
+        if pixels > MAX_RUN_LENGTH or length_of(stream) > 2 * (pixels + picture.height) + 65_536:
             raise Refusal(
                 f"{pixels / 1e6:,.1f} million pixels in run-length encoding, or very many runs of nothing; above "
                 f"{MAX_RUN_LENGTH / 1e6:,.0f} million that is too slow to decode: save it without compression, or as PNG"

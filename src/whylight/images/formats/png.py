@@ -11,7 +11,7 @@ from typing import IO, NamedTuple
 from PIL import PngImagePlugin
 
 from whylight.images.files import length_of
-from whylight.images.limits import EXTRA, MAX_NOTES, Refusal
+from whylight.images.limits import EXTRA, MAX_EXIF, MAX_NOTES, Refusal, too_much
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PIXELS = frozenset({b"IDAT", b"fdAT", b"fcTL"})
@@ -34,21 +34,22 @@ def check(stream: IO[bytes]) -> None:
     Raises:
         Refusal: if it is of that kind. Damage inside its parts is left to the decoder.
     """
-    notes = pixels = beside = 0
+    notes = pixels = beside = profiles = exif = 0
     most = EXTRA
     for chunk in _chunks(stream):
         if chunk.kind == b"IDAT":
             pixels += chunk.length
         elif chunk.kind not in _PIXELS:
             notes, beside = notes + 1, beside + chunk.length
+            profiles += chunk.kind == b"iCCP"
+            exif += chunk.length * (chunk.kind == b"eXIf")
         if chunk.kind == b"IHDR" and chunk.length >= 13:
             stream.seek(chunk.start)
             most = EXTRA + 2 * _raw(stream.read(13))  # nobody's compression doubles them
         if beside > EXTRA or notes > MAX_NOTES:
-            raise Refusal(
-                f"more than {EXTRA // 2**20} MB or {MAX_NOTES:,} pieces of notes lie beside its pixels; "
-                "export the picture again without them"
-            )
+            raise too_much(f"more than {EXTRA // 2**20} MB or {MAX_NOTES:,} pieces of notes")
+        if profiles > 1 or exif > MAX_EXIF:
+            raise too_much(f"several colour profiles, or more than {MAX_EXIF // 2**20} MB of EXIF data,")
         if pixels > most:
             raise Refusal("it holds far more data than its pixels can need; export the picture again")
 

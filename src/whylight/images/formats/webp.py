@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image, ImageFile
 
 from whylight.images.files import length_of
-from whylight.images.limits import Refusal, room
+from whylight.images.limits import MAX_EXIF, Refusal, room, too_much
 
 _HAS_ALPHA, _IS_ANIMATED = 0x10, 0x02
 _PARTS = 100_000
@@ -51,8 +51,8 @@ class WebPFile(ImageFile.ImageFile):
             raise Refusal(_CUT.format("it has no pixels"))
         for kind, start, length in parts:
             if kind in (b"EXIF", b"XMP "):
-                if length > room(0, 0):
-                    raise Refusal(f"its notes take {length / 1e6:,.0f} MB; export the picture again without them")
+                if length > MAX_EXIF:
+                    raise too_much(f"more than {MAX_EXIF // 2**20} MB of notes")
                 self.info[kind.strip().lower().decode()] = _read(self.fp, start, length)
         self.tile = [("raw", (0, 0, *self._size), 0, self._mode)]  # type: ignore[list-item]  # not loaded yet
 
@@ -102,7 +102,7 @@ class WebPFile(ImageFile.ImageFile):
         """A WebP file of the first picture alone."""
         assert self.fp is not None
         total = sum(8 + length + length % 2 for _, _, length in self._frame)
-        if total > room(self.size[0] * self.size[1], 4):
+        if total > room(self.size[0] * self.size[1], 3):
             raise Refusal(_CUT.format("it holds far more data than its pixels can need"))
         head = b"RIFF0000WEBP"
         if len(self._frame) > 1:  # transparency in a part of its own has to be announced
