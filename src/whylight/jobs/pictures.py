@@ -54,7 +54,9 @@ def find(inputs: Sequence[str], out: Path | None, open_results: Callable[[Path],
         WhylightError: if there are only results.
     """
     unread: list[tuple[str, WhylightError]] = []
-    paths = images.walk(inputs)  # TODO unread
+    paths = images.walk(inputs, lambda folder, error: unread.append((str(folder), error)))
+    if not paths:
+        raise unread[0][1]
     if out is not None:
         paths = _without_results(paths, {os.path.abspath(entry) for entry in inputs}, out, open_results)
     if not paths:
