@@ -61,6 +61,5 @@ def calibrate(
         outcome = screen.run(job, run)
         stored, figures, file, words = outcome.result
         screen.put({**stored, **figures, "file": os.fspath(file)})
-        for line in words:
-            screen.say(line)
+        screen.say(*words)
     on.leave(outcome)

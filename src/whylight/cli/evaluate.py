@@ -174,13 +174,13 @@ def carry_out(job: Job, run: opt.RunOptions, json_to: str | None) -> None:
         outcome = screen.run(job, run)
         result: Result = outcome.result
         screen.put(result.to_dict())
-        screen.say(words(result))
+        screen.say(*words(result))
         failed = f"; {len(outcome.failed)} failed, see {outcome.errors_file}" if outcome.failed else ""
-        screen.say(f"\n{plural(result.pictures, 'picture')}{failed} → {job.out}/report.html")
+        screen.say("", f"{plural(result.pictures, 'picture')}{failed} → {job.out}/report.html")
     on.leave(outcome)
 
 
-def words(result: Result) -> str:
+def words(result: Result) -> list[str]:
     """The figures as lines for a terminal, measure by measure; a star marks the best."""
     from whylight.evaluate.figures import shown
 
@@ -194,7 +194,7 @@ def words(result: Result) -> str:
         for cell in cells:
             mark = "*" if cell.method in best else " "
             lines.append(f"  {cell.method:<{wide}} {mark} {shown(cell):<{longest}}  {cell.note}".rstrip())
-    return "\n".join(lines).lstrip("\n")
+    return lines if lines[0] else lines[1:]
 
 
 for verb in (localization, faithfulness, sanity):

@@ -105,9 +105,9 @@ class Screen:
             with named_errors(self._where):
                 self._file.write(dumps(value) + "\n")
 
-    def say(self, text: str) -> None:
+    def say(self, *lines: str) -> None:
         """Print lines for people: on stdout, unless JSON has it."""
-        typer.echo(shown(text, lines=True), err=self.to_stdout)
+        tell(*lines, err=self.to_stdout)
 
     def run(self, job: Job, options: RunOptions) -> Outcome:
         """Do a job, and name the pictures that failed."""
@@ -130,6 +130,12 @@ class Screen:
     def _show(self, total: int, *, slow: bool) -> None:
         if self._bar is None and (total > 1 or slow):
             self._bar = self._shown.enter_context(bars(total, self._what, slow=slow))
+
+
+def tell(*lines: str, err: bool = False) -> None:
+    """Print lines for people, each as one line whatever is in it."""
+    for line in lines:
+        typer.echo(shown(line), err=err)
 
 
 def warn(text: str) -> None:

@@ -96,7 +96,7 @@ class Calibrate(Evaluation):
                 "around": self.wrapping.wrapped(),
             }
             self._store(model, stored)
-        words = [chosen.words(name, self.how.iou)]
+        words = chosen.words(name, self.how.iou).split("\n")
         if nothing := sum(findings.flat.values()):
             words.append(f"{nothing} of {len(findings)} maps show nothing and have no box at any threshold")
         return Calibrated(stored, chosen.to_dict(), self.file, [*words, f"stored in {self.file}"])
