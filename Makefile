@@ -16,7 +16,7 @@ test: $(VENV)/.ready-dev ## lint, types and the whole test suite
 	@scripts/check
 
 bench: $(VENV)/.ready-bench ## the benchmarks against the peers, into benchmarks/results.md
-	@$(VENV)/bin/python benchmarks/run.py
+	@$(VENV)/bin/python -m benchmarks.run
 
 docs: $(VENV)/.ready-docs ## the documentation, into site/
 	@NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict --quiet

@@ -17,4 +17,4 @@ test -d "$data" || "$bin/python" recipes/face/prepare.py "$data"
     --erase 0.35 --shift 0.08 --shear 8 --rotate 12 --zoom 0.25 --flip 0.5 \
     --colour 0.35 --grey 0.15 --blur 0.2 --jpeg 0.3 \
     --centre-head --calibrate --half --seed 1 --workers 1
-"$bin/python" benchmarks/presence.py face --model "$run" --data "$data" --split test
+"$bin/python" -m benchmarks.bundled.presence face --model "$run" --data "$data" --split test

@@ -2,7 +2,7 @@
 
     python recipes/face_parts/cascades.py           # prints what each number of votes finds and how far off it is
 
-Pictures: every other one of CelebA's under WHYLIGHT_DATA; the others are for `benchmarks/faces_parts.py`. Faces are found by
+Pictures: every other one of CelebA's under WHYLIGHT_DATA; the others are for `benchmarks/faces/parts.py`. Faces are found by
 YuNet and laid on `PORTRAIT` by their eyes; the true places are FaceMesh's, a smile is what CelebA's attribute calls one.
 """
 

@@ -24,4 +24,4 @@ OUT="$run-256" step --weights "$WHYLIGHT_DATA/weights/mobilenet_v2_imagenet.pth"
     --size 256 --epochs 5 --lr 3e-4 --paste 0.35 --erase 0.2 --seed 1
 OUT="$run-320" step --weights "$run-256" --size 320 --epochs 5 --lr 1.5e-4 --paste 0.2 --erase 0.1 --seed 1
 OUT="$run" step --weights "$run-320" --size 320 --epochs 3 --lr 1e-4 --paste 0.2 --erase 0.1 --seed 2
-"$bin/python" benchmarks/presence.py person --model "$run" --data "$data" --split test
+"$bin/python" -m benchmarks.bundled.presence person --model "$run" --data "$data" --split test

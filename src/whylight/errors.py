@@ -69,3 +69,25 @@ def cause_of(error: BaseException) -> str:
     if not lines:
         return type(error).__name__
     return "it holds more than numbers" if "weights_only" in lines[0] else lines[0]
+
+
+def of_picture(name: str, error: Exception) -> WhylightError:
+    """Whatever went wrong with one picture, as an error of ours that names it.
+
+    >>> of_picture("a.jpg", KeyError("x"))
+    ImageError("a.jpg: KeyError: 'x'")
+    """
+    if isinstance(error, WhylightError):
+        return error
+    text = str(error).lower()
+    if isinstance(error, MemoryError) or "out of memory" in text or "not enough memory" in text:
+        found = ImageError(f"{name}: it needs more memory than there is; make the picture smaller")
+    else:
+        found = ImageError(f"{name}: {type(error).__name__}: {error}")
+    found.__cause__ = error
+    return found
+
+
+def is_of_question(error: BaseException) -> bool:
+    """Whether an error says that what was asked cannot be answered, of whatever picture; anything else is one picture's."""
+    return isinstance(error, WhylightError) and not isinstance(error, ImageError | ModelError | DataError | FaceError)

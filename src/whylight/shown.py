@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from html import escape
 
 # Marks that reorder or hide the text around them: a name with one reads as another name.
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
@@ -15,13 +16,14 @@ def shown(text: object, *, lines: bool = False) -> str:
 
     Args:
         text: anything; paths too, whose bytes are not UTF-8 as Python holds them (surrogate escapes).
-        lines: keep line ends, each followed by two spaces, so that no line can pass for one of the program's own.
+        lines: keep line ends, each followed by two spaces at least, so that no line can pass for one of the program's own.
 
     >>> shown("a\x1b[2Jb.jpg"), shown("one\ntwo"), shown("caf\udce9.jpg"), shown("naïve 猫.jpg")
     ('a\\x1b[2Jb.jpg', 'one\\ntwo', 'caf\\xe9.jpg', 'naïve 猫.jpg')
     """
     if lines:
-        return "\n  ".join(map(shown, str(text).split("\n")))
+        first, *rest = map(shown, str(text).split("\n"))
+        return "\n".join([first, *(one if one.startswith("  ") else f"  {one}" for one in rest)])
     text = str(text)
     return text if text.isprintable() else "".join(map(_spelled, text))
 
@@ -33,6 +35,24 @@ def markdown(text: object) -> str:
     '\\<b\\>cat\\</b\\> \\| \\[dog\\]\\(x\\)'
     """
     return "".join("\\" + one if one in _MARKDOWN else one for one in shown(text))
+
+
+def html(text: object) -> str:
+    """The same, meaning nothing but itself in HTML, in an attribute too.
+
+    >>> html('<b title="x">')
+    '&lt;b title=&quot;x&quot;&gt;'
+    """
+    return escape(shown(text, lines=True), quote=True)
+
+
+def plural(count: int, word: str) -> str:
+    """So many of something.
+
+    >>> plural(1, "picture"), plural(1200, "picture")
+    ('1 picture', '1,200 pictures')
+    """
+    return f"{count:,} {word}{'' if count == 1 else 's'}"
 
 
 def _spelled(one: str) -> str:

@@ -13,7 +13,7 @@ from PIL import Image
 
 import whylight
 from cli.conftest import Run, ledger
-from whylight.cli.report import sentence
+from whylight.cli.explain import sentence
 
 
 def test_one_picture_is_told_in_one_line(run: Run, good: Path, model: str, tmp_path: Path) -> None:

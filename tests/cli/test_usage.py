@@ -42,7 +42,7 @@ GOOD = ("{photos}", "--model", "{model}")
         ((*GOOD, "--json", "no/such/folder.json"), "--json no/such/folder.json: cannot be written"),
         ((*GOOD, "--alpha", "1.5"), "--alpha"),
         ((*GOOD, "--batch-size", "0"), "--batch-size"),
-        ((*GOOD, "--methods", "cam"), "No such option"),
+        ((*GOOD, "--metod", "cam"), "No such option"),
         ((), "INPUT"),
     ],
 )
@@ -72,7 +72,7 @@ def test_a_folder_that_cannot_be_written(run: Run, good: Path, model: str, tmp_p
 
 @pytest.mark.parametrize("verb", [[], ["explain"], ["models"], ["train"]])
 def test_help_loads_nothing_heavy(verb: list[str]) -> None:
-    """How quick that makes it is measured in benchmarks/startup.py."""
+    """How quick that makes it is measured in benchmarks/speed/startup.py."""
     code = (
         "import sys; from whylight.cli import app\n"
         f"try: app({[*verb, '--help']!r})\n"

@@ -13,7 +13,7 @@ from PIL import Image
 import whylight
 from whylight import methods
 from whylight.errors import DataError, WhylightError
-from whylight.evaluate import localization as module
+from whylight.evaluate import asking
 from whylight.evaluate.baselines import BASELINES
 from whylight.evaluate.boxes import THRESHOLDS
 from whylight.evaluate.data import Labelled, read
@@ -220,13 +220,13 @@ def test_only_what_is_missing_is_measured(
     path = out / "pictures.jsonl"
     path.write_bytes(path.read_bytes()[:-30])  # a kill in the middle of the last line
     asked: list[str] = []
-    explain_each = module.explain_each
+    explain_placed = asking.explain_placed
 
     def watched(model: object, pictures: list[Path], **options: object) -> object:
         asked.extend(path.name for path in pictures)
-        return explain_each(model, pictures, **options)
+        return explain_placed(model, pictures, **options)
 
-    monkeypatch.setattr(module, "explain_each", watched)
+    monkeypatch.setattr(asking, "explain_placed", watched)
     assert measured(model, pictures, out).to_dict() == whole.to_dict()
     assert asked == ["2.png", "3.png", "4.png", "5.png"]  # the line cut short was a baseline's
     with Store(out, "localization", {}) as store:

@@ -9,10 +9,10 @@ import pytest
 import timm
 import torch
 import torchvision
-from test_handed_back import assert_same, state_of
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
+from handed_back import assert_same, state_of
 from whylight.models.attention import AttentionMaps, find_attention
 
 SIZE = 32

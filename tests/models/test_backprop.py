@@ -9,10 +9,10 @@ import pytest
 import timm
 import torch
 import torchvision
-from test_handed_back import assert_same, state_of
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from handed_back import assert_same, state_of
 from nets import Untraceable, deep_head_net, gap_net
 from whylight.models.backprop import (
     bias_gradients,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Any
 
@@ -11,10 +12,11 @@ from whylight.cli.calibrate import calibrate
 from whylight.cli.evaluate import app as evaluate
 from whylight.cli.experiment import experiment
 from whylight.cli.explain import explain
-from whylight.cli.face import app as face
-from whylight.cli.group import Group
+from whylight.cli.group import COMMON, Group
 from whylight.cli.locate import locate
 from whylight.cli.models import models
+from whylight.cli.options import spread
+from whylight.cli.screen import warn
 from whylight.cli.train import train
 from whylight.errors import FaceError, WhylightError, WriteError
 
@@ -38,18 +40,18 @@ class _Verbs(Group):
         try:
             return super().invoke(ctx)
         except WhylightError as error:
-            typer.echo(f"whylight: {error}", err=True)
+            warn(str(error))
             raise typer.Exit(_code_of(error)) from None
         except BrokenPipeError:  # who reads our output has had enough; typer ends without a word
             raise
         except OSError as error:
-            where = f"{error.filename}: " if error.filename else ""
-            typer.echo(f"whylight: {where}{error.strerror or error}", err=True)
+            where = f"{os.fsdecode(error.filename)}: " if error.filename else ""
+            warn(f"{where}{error.strerror or error}")
             raise typer.Exit(COULD_NOT_GO_ON) from None
         except KeyboardInterrupt:
             kept = ctx.invoked_subcommand in ("explain", "locate", "evaluate", "face")  # train says its own
             rest = "; what is done is kept, the same command goes on from there" if kept else ""
-            typer.echo(f"whylight: stopped{rest}", err=True)
+            warn(f"stopped{rest}")
             raise typer.Exit(INTERRUPTED) from None
 
 
@@ -59,7 +61,6 @@ def _code_of(error: WhylightError) -> int:
     return COULD_NOT_GO_ON if isinstance(error, WriteError) else BAD_USAGE
 
 
-# No rich markup: importing rich would take longer than all the rest of a help page.
 app = typer.Typer(
     cls=_Verbs,
     name="whylight",
@@ -67,20 +68,13 @@ app = typer.Typer(
     epilog="Exit codes: 0 done; 1 some inputs failed, the rest is done; 2 bad usage; "
     "3 could not go on, the disk is full, say; 130 interrupted. "
     "whylight --version prints the version.",
-    add_completion=False,
-    rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    no_args_is_help=True,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    **COMMON,
 )
-app.command("explain", no_args_is_help=True)(explain)
-app.command("locate", no_args_is_help=True)(locate)
+for verb in (explain, locate, train, experiment, calibrate):
+    app.command(verb.__name__, no_args_is_help=True)(spread(verb))
 app.command("models")(models)
-app.command("train", no_args_is_help=True)(train)
-app.command("experiment", no_args_is_help=True)(experiment)
-app.command("calibrate", no_args_is_help=True)(calibrate)
 app.add_typer(evaluate, name="evaluate")
-app.add_typer(face, name="face")
 
 
 def main() -> None:

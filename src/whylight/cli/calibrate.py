@@ -2,86 +2,64 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import os
 from typing import Annotated
 
-import typer
+from whylight.cli import options as opt
+from whylight.cli import screen as on
+from whylight.jobs.job import Job
 
-from whylight.cli import evaluate_options as opt
-from whylight.errors import WhylightError
+Method = Annotated[
+    list[str] | None,
+    opt.option(
+        "Whose maps the boxes are cut out of: as for explain, or locate-fast. Default: locate, the map that locate takes.",
+        metavar="NAME",
+        show_default=False,
+    ),
+]
+Iou = Annotated[float, opt.option("From which overlap with an annotated box on a box is right.", metavar="0...1")]
+SaveAs = Annotated[
+    str | None,
+    opt.option(
+        "Write a copy of the model with the threshold, rather than into the model's own file.",
+        "--save-as",
+        metavar="FILE",
+        show_default=False,
+    ),
+]
+Out = Annotated[
+    str | None,
+    opt.option(
+        "Keep what is measured there, so that a stopped run goes on.",
+        "--out",
+        "-o",
+        metavar="FOLDER",
+        show_default=False,
+    ),
+]
 
 
 def calibrate(
     data: opt.Data,
     boxes: opt.NeededBoxes,
-    model: opt.ModelName,
-    method: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME",
-            help="Whose maps the boxes are cut out of: as for explain, or locate-fast. Default: locate, the map that locate takes.",
-            show_default=False,
-        ),
-    ] = None,
+    which: opt.NeededModel,
+    wrap: opt.WrapOptions,
+    run: opt.RunOptions,
+    method: Method = None,
     option: opt.MethodOption = None,
-    layer: opt.Layer = None,
-    fusion: opt.Fusion = "max",
-    flip: opt.Flip = False,
-    scales: opt.Scales = "1",
-    smooth: opt.Smooth = False,
-    iou: Annotated[
-        float, typer.Option(metavar="0...1", help="From which overlap with an annotated box on a box is right.")
-    ] = 0.5,
+    iou: Iou = 0.5,
     label: opt.Label = None,
-    save_as: Annotated[
-        Path | None,
-        typer.Option(
-            "--save-as",
-            metavar="FILE",
-            help="Write a copy of the model with the threshold, rather than into the model's own file.",
-            show_default=False,
-        ),
-    ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            "--out",
-            "-o",
-            metavar="FOLDER",
-            help="Keep what is measured there, so that a stopped run goes on.",
-            show_default=False,
-        ),
-    ] = None,
+    save_as: SaveAs = None,
+    out: Out = None,
     json_to: opt.JsonTo = None,
-    weights: opt.Weights = None,
-    classes: opt.Classes = None,
-    pretrained: opt.Pretrained = True,
-    precision: opt.Precision = "auto",
-    device: opt.Device = "auto",
-    batch_size: opt.BatchSize = None,
 ) -> None:
     """Choose the share of a map's maximum at which most boxes are right, one for all pictures, and store it with the model."""
-    from whylight.cli.around import make_around
-    from whylight.cli.calibrating import calibrate as carry_out
-    from whylight.cli.evaluating import Question
-    from whylight.cli.source import Source
-    from whylight.evaluate.maps import Rules
-
-    if not 0 < iou <= 1:
-        raise WhylightError(f"--iou {iou:g}: expected an overlap above 0, up to 1")
-    if precision not in ("auto", "fp32", "bf16"):
-        raise WhylightError(f"--precision {precision!r}: choose one of auto, fp32, bf16")
-    one_layer, around = make_around(layer, fusion, flip, scales, smooth)
-    source = Source(
-        model,
-        pretrained=pretrained,
-        weights=weights,
-        classes=classes,
-        layer=one_layer,
-        device=device,
-        precision=precision,
-    )
-    methods = tuple(method or ["locate"])
-    question = Question(source, data, boxes, None, label, methods, tuple(option or ()), around, Rules())
-    if not carry_out(question, iou, save_as, out, json_to=json_to, batch_size=batch_size):
-        raise typer.Exit(1)
+    questions = {"methods": opt.named(method), "options": opt.options_of(option)}
+    settings = {**wrap.settings(), "boxes": boxes, "label": label, "iou": iou, "save_as": save_as}
+    job = Job("calibrate", [data], out, which.choice(layer=wrap.one_layer), questions, settings)
+    with on.Screen(json_to, which.model) as screen:
+        outcome = screen.run(job, run)
+        stored, figures, file, words = outcome.result
+        screen.put({**stored, **figures, "file": os.fspath(file)})
+        screen.say(*words)
+    on.leave(outcome)

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from whylight.cli.screen import tell, warn
+
 FAILED, INTERRUPTED = 1, 130
 
 
@@ -48,7 +50,7 @@ def experiment(
     if listed:
         for name in shipped():
             one = read(name)
-            typer.echo(f"{name:14} {one.title}: {one.question}")
+            tell(f"{name:14} {one.title}: {one.question}")
         return
     if not recipe or (data is None and not (recipe and read(recipe).data)) or out is None:
         raise typer.BadParameter("give a RECIPE, --data and --out (--list shows the recipes that ship)")
@@ -66,11 +68,11 @@ def experiment(
         check_same(chosen, pictures, out)
     try:
         failed = [] if report_only else carry_out(
-            chosen, pictures, out, device=device, jobs=jobs, say=lambda line: typer.echo(line, err=True), progress=True
+            chosen, pictures, out, device=device, jobs=jobs, say=lambda line: tell(line, err=True), progress=True
         )  # fmt: skip
     except (Interrupted, KeyboardInterrupt):
-        typer.echo("whylight: stopped; what is done is kept, the same command goes on from there", err=True)
+        warn("stopped; what is done is kept, the same command goes on from there")
         raise typer.Exit(INTERRUPTED) from None
-    typer.echo(str(write(chosen, plan(chosen, pictures, out, device), out, failed)))
+    tell(str(write(chosen, plan(chosen, pictures, out, device), out, failed)))
     if failed:
         raise typer.Exit(FAILED)

@@ -5,180 +5,154 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
+from whylight.cli import options as opt
+from whylight.cli import screen as on
 from whylight.errors import WhylightError
+from whylight.jobs.job import Job
+from whylight.shown import plural
 
-FORMATS = ("coco", "yolo", "csv")
+Target = Annotated[
+    str | None,
+    opt.option(
+        "Class to find. Default: the most probable.", "--target", "-t", metavar="NAME|INDEX", show_default=False
+    ),
+]
+Sequential = Annotated[bool, opt.option("Find one, erase it, look again, until the class is gone.", "--sequential")]
+MaxObjects = Annotated[int, opt.option("At most so many boxes a picture.", metavar="N", min=1)]
+Fast = Annotated[bool, opt.option("One pass through the network instead of several.", "--fast")]
+Method = Annotated[
+    str | None,
+    opt.option(
+        "Cut boxes out of this method's maps; box: ask a box head. Default: what finds objects best.",
+        metavar="NAME",
+        show_default=False,
+    ),
+]
+Threshold = Annotated[
+    float | None,
+    opt.option(
+        "Share of each map's maximum that belongs to an object; of a box head, the least score. "
+        "Default: the calibrated one, else the method's.",
+        metavar="0...1",
+        show_default=False,
+    ),
+]
+Largest = Annotated[bool, opt.option("Only the box of the largest connected part.", "--largest")]
+Iou = Annotated[
+    float | None,
+    opt.option(
+        "Drop boxes that overlap a better one by more, or lie within it; 1 keeps all. Default: 0.5.",
+        metavar="0...1",
+        min=0.0,
+        max=1.0,
+        show_default=False,
+    ),
+]
+Erase = Annotated[
+    str | None,
+    opt.option(
+        "How --sequential takes an object away. Default: what `whylight.locate` takes.",
+        "--erase",
+        of=("blur", "mean", "inpaint"),
+        show_default=False,
+    ),
+]
+Also = Annotated[
+    str | None,
+    opt.option(
+        "Write the boxes in these forms, too: coco.json, labels/*.txt with classes.txt, boxes.csv.",
+        metavar="coco,yolo,csv",
+        show_default=False,
+    ),
+]
+Strip = Annotated[
+    bool, opt.option("Also each picture's looks side by side (.png) and one after another (.webp).", "--strip")
+]
 
 
 def locate(
-    inputs: Annotated[
-        list[str],
-        typer.Argument(metavar="INPUT", help="Pictures, folders (searched recursively), globs.", show_default=False),
-    ],
-    model: Annotated[
-        str,
-        typer.Option(
-            "--model",
-            "-m",
-            metavar="NAME",
-            help="A bundled, timm or torchvision/ name, hf-hub:..., a run folder, a .safetensors or .onnx file; see `models`.",
-        ),
-    ] = "face",
-    target: Annotated[
-        str | None,
-        typer.Option(
-            "--target",
-            "-t",
-            metavar="NAME|INDEX",
-            help="Class to find. Default: the most probable.",
-            show_default=False,
-        ),
-    ] = None,
-    out: Annotated[
-        Path,
-        typer.Option("--out", "-o", metavar="FOLDER", help="Folder for the results; sub-folders are mirrored in it."),
-    ] = Path("locations"),
-    sequential: Annotated[
-        bool, typer.Option("--sequential", help="Find one, erase it, look again, until the class is gone.")
-    ] = False,
-    max_objects: Annotated[int, typer.Option(metavar="N", min=1, help="At most so many boxes a picture.")] = 10,
-    fast: Annotated[bool, typer.Option("--fast", help="One pass through the network instead of several.")] = False,
-    method: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help="Cut boxes out of this method's maps; box: ask a box head. Default: what finds objects best.",
-            show_default=False,
-        ),
-    ] = None,
-    threshold: Annotated[
-        float | None,
-        typer.Option(
-            metavar="0...1",
-            help="Share of each map's maximum that belongs to an object; of a box head, the least score. "
-            "Default: the calibrated one, else the method's.",
-            show_default=False,
-        ),
-    ] = None,
-    largest: Annotated[bool, typer.Option("--largest", help="Only the box of the largest connected part.")] = False,
-    iou: Annotated[
-        float | None,
-        typer.Option(
-            metavar="0...1",
-            min=0.0,
-            max=1.0,
-            help="Drop boxes that overlap a better one by more, or lie within it; 1 keeps all. Default: 0.5.",
-            show_default=False,
-        ),
-    ] = None,
-    eraser: Annotated[
-        str | None,
-        typer.Option(
-            "--erase",
-            metavar="blur|mean|inpaint",
-            help="How --sequential takes an object away. Default: what `whylight.locate` takes.",
-            show_default=False,
-        ),
-    ] = None,
-    also: Annotated[
-        str | None,
-        typer.Option(
-            "--also",
-            metavar="coco,yolo,csv",
-            help="Write the boxes in these forms, too: coco.json, labels/*.txt with classes.txt, boxes.csv.",
-            show_default=False,
-        ),
-    ] = None,
-    strips: Annotated[
-        bool,
-        typer.Option("--strip", help="Also each picture's looks side by side (.png) and one after another (.webp)."),
-    ] = False,
-    json_to: Annotated[
-        str | None,
-        typer.Option(
-            "--json",
-            metavar="FILE|-",
-            help="Also write one JSON line a picture to a file, or to stdout (-).",
-            show_default=False,
-        ),
-    ] = None,
-    weights: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE", help="File with weights for a timm or torchvision architecture.", show_default=False
-        ),
-    ] = None,
-    classes: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE", help="Text file with one class name a line, for a model that has none.", show_default=False
-        ),
-    ] = None,
-    pretrained: Annotated[
-        bool, typer.Option("--pretrained/--no-pretrained", help="Take a zoo model's published weights, or random ones.")
-    ] = True,
-    precision: Annotated[str, typer.Option(metavar="auto|fp32|bf16", help="As for `explain`.")] = "auto",
-    device: Annotated[str, typer.Option(metavar="DEVICE", help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
-    batch_size: Annotated[
-        int | None, typer.Option(metavar="N", min=1, help="Pictures in one forward.", show_default=False)
-    ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Do again what is done already.")] = False,
+    inputs: opt.Inputs,
+    which: opt.ModelOptions,
+    run: opt.RunOptions,
+    target: Target = None,
+    out: opt.Out = "locations",
+    sequential: Sequential = False,
+    max_objects: MaxObjects = 10,
+    fast: Fast = False,
+    method: Method = None,
+    threshold: Threshold = None,
+    largest: Largest = False,
+    iou: Iou = None,
+    eraser: Erase = None,
+    also: Also = None,
+    strips: Strip = False,
+    json_to: opt.JsonTo = None,
 ) -> None:
     """Find objects with a classifier that knows labels only: writes <stem>.boxes.png and boxes.jsonl.
 
     Without --target, a picture whose top class says that nothing is there (background; "no face" beside "face") has no boxes.
     Broken pictures are named at the end and in errors.jsonl, the rest is done. A second run does only what is missing.
     """
-    from whylight.cli.finding import Settings, run
-    from whylight.cli.source import Source
-    from whylight.localize.erase import DEFAULT
-
-    if threshold is not None and not 0 < threshold <= 1:
-        raise WhylightError(f"--threshold {threshold}: expected a share of the maximum in (0, 1]")
-    if precision not in ("auto", "fp32", "bf16"):
-        raise WhylightError(f"--precision {precision!r}: choose one of auto, fp32, bf16")
-    if eraser not in (None, "blur", "mean", "inpaint"):
-        raise WhylightError(f"--erase {eraser!r}: choose one of blur, mean, inpaint")
-    if method == "box" and sequential:
-        raise WhylightError("--sequential: a box head tells neighbours apart in one look; leave it or --method box out")
-    for option, given in (("--fast", fast), ("--largest", largest), ("--iou", iou is not None)):
-        if sequential and given:
-            raise WhylightError(f"{option}: is for one look at the whole picture; leave {option} or --sequential out")
     if eraser is not None and not sequential:
         raise WhylightError("--erase: only --sequential takes objects away; add it, or leave --erase out")
-    if method is not None and fast:
-        raise WhylightError("--fast chooses a method by itself: leave out --method or --fast")
-    source = Source(model, pretrained=pretrained, weights=weights, classes=classes, device=device, precision=precision)
-    settings = Settings(
-        target=target,
-        sequential=sequential,
-        max_objects=max_objects,
-        fast=fast,
-        method=method,
-        threshold=threshold,
-        largest=largest,
-        iou=0.5 if iou is None else iou,
-        eraser=eraser or DEFAULT,
-    )
-    done = run(
-        inputs,
-        out,
-        source,
-        settings,
-        forms=_forms(also),
-        strips=strips,
-        json_to=json_to,
-        batch_size=batch_size,
-        overwrite=overwrite,
-    )
-    if not done:
-        raise typer.Exit(1)
+    if iou is not None and sequential:
+        raise WhylightError("--iou: is for one look at the whole picture; leave --iou or --sequential out")
+    settings = {
+        "sequential": sequential,
+        "max_objects": max_objects,
+        "fast": fast,
+        "method": method,
+        "threshold": threshold,
+        "largest": largest,
+        **({} if iou is None else {"iou": iou}),
+        **({} if eraser is None else {"eraser": eraser}),
+        "strips": strips,
+        "forms": [part.strip() for part in (also or "").split(",") if part.strip()],
+    }
+    job = Job("locate", inputs, out, which.choice(), {"target": target}, settings)
+    with on.Screen(json_to, which.model) as screen:
+        found: dict[str, on.Record] = {}
+        screen.on_record = lambda record, again: found.update({record["stamp"]["path"]: record})
+        outcome = screen.run(job, run)
+        done = [found[path] for path in outcome.result if path in found]
+        for record in done:
+            screen.put({key: value for key, value in record.items() if key not in ("settings", "stamp", "map")})
+        if screen.pictures == 1:
+            for record in done:
+                screen.say(sentence(record, Path(out)))
+        else:
+            boxes = sum(len(record["boxes"]) for record in done)
+            rate = f", {outcome.progress.rate:.3g} pictures/s{on.limited_by(outcome.progress)}" if screen.new else ""
+            failed = f"; {len(outcome.failed)} failed, see {outcome.errors_file}" if outcome.failed else ""
+            what = f"{boxes} {'box' if boxes == 1 else 'boxes'} in {plural(len(done), 'picture')}"
+            screen.say(f"{what} ({screen.known} done before{rate}) → {out}/{background(done)}{failed}")
+    on.leave(outcome)
 
 
-def _forms(also: str | None) -> tuple[str, ...]:
-    chosen = tuple(part.strip() for part in (also or "").split(",") if part.strip())
-    if unknown := [one for one in chosen if one not in FORMATS]:
-        raise WhylightError(f"--also {unknown[0]!r}: choose among {', '.join(FORMATS)}")
-    return chosen
+def sentence(record: on.Record, out: Path) -> str:
+    """What was found in one picture, in words."""
+    from whylight.localize.location import NOTHING
+
+    boxes = record["boxes"]
+    if record["stopped"].startswith(NOTHING):
+        what = f"{record['label']}: {record['stopped']}"
+    elif not boxes:
+        what = f"no {record['label']} found ({record['stopped']})"
+    else:
+        where = ", ".join(f"x={box['x0']}…{box['x1']} y={box['y0']}…{box['y1']}" for box in boxes[:5])
+        more = f" and {len(boxes) - 5} more" if len(boxes) > 5 else ""
+        what = f"{len(boxes)} × {record['label']} at {where}{more}"
+    first, last = record["steps"][0]["probability_before"], record["steps"][-1]["probability_after"]
+    erased = f", {on.percent(last)} once erased" if last is not None else ""
+    sure = f" ({on.percent(first)}{erased})" if first is not None else ""
+    return f"{record['picture']}: {what}{sure} → {out / record['file']}"
+
+
+def background(records: list[on.Record]) -> str:
+    """How many pictures show a background class, in words."""
+    from whylight.localize.location import NOTHING
+
+    labels = [record["label"] for record in records if record["stopped"].startswith(NOTHING)]
+    if not labels:
+        return ""
+    return f"; {NOTHING} in {len(labels)} ({', '.join(sorted(set(labels)))}; --target asks all the same)"

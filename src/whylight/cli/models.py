@@ -6,6 +6,9 @@ from typing import Annotated, Any
 
 import typer
 
+from whylight.jsontext import dumps
+from whylight.shown import shown
+
 
 def models(
     name: Annotated[
@@ -92,13 +95,13 @@ def find(text: str) -> list[str]:
 def inspect(name: str, *, pretrained: bool, layer: str | None) -> dict[str, Any]:
     """Everything worth knowing about one model before explaining with it."""
     from whylight import methods
-    from whylight.cli.report import calm_warnings
-    from whylight.cli.source import Source
+    from whylight.cli.screen import calm_warnings
     from whylight.models.layers import spatial_layers
     from whylight.models.model import Model
+    from whylight.models.zoo.choice import ModelChoice
 
     with calm_warnings():
-        model = Source(name, pretrained=pretrained, layer=layer, device="cpu").load()
+        model = ModelChoice(name, pretrained=pretrained, layer=layer, device="cpu").load()
     height, width = model.preprocessing.size
     refused = {method: why for method in methods.names() if (why := model.why_not(method)) is not None}
     outside = {
@@ -124,12 +127,7 @@ def inspect(name: str, *, pretrained: bool, layer: str | None) -> dict[str, Any]
 
 
 def _print(facts: dict[str, Any], as_json: bool, words: Any) -> None:
-    if as_json:
-        import json
-
-        typer.echo(json.dumps(facts, ensure_ascii=False, indent=2))
-    else:
-        typer.echo(words(facts))
+    typer.echo(dumps(facts, indent=2) if as_json else words(facts))
 
 
 def _listing(facts: dict[str, Any]) -> str:
@@ -184,14 +182,14 @@ def _card(facts: dict[str, Any]) -> str:
     else:
         rows = [("network", "a black box: it is asked from outside"), *rows]
     rows.append(("methods", ", ".join(facts["methods"])))
-    lines = [facts["model"], *(f"  {key:<10}{value}" for key, value in rows)]
+    lines = [shown(facts["model"]), *(f"  {key:<10}{value}" for key, value in rows)]
     if facts["refused"]:
         lines += ["", "Methods that do not apply"]
         for why, names in _by_reason(facts["refused"]).items():
             lines.append(f"  {', '.join(names)}: {why}")
     if "layers" in facts:
         lines += ["", "Layers for --layer, as they run: channels × height × width"]
-        lines += [f"  {one['name']:<28}{' × '.join(map(str, one['shape']))}" for one in facts["layers"]]
+        lines += [f"  {shown(one['name']):<28}{' × '.join(map(str, one['shape']))}" for one in facts["layers"]]
     return "\n".join(lines)
 
 
@@ -212,4 +210,4 @@ def _fitting(facts: dict[str, Any]) -> str:
 
 
 def _names(classes: list[str], most: int = 6) -> str:
-    return ", ".join(classes[:most]) + (", …" if len(classes) > most else "")
+    return ", ".join(map(shown, classes[:most])) + (", …" if len(classes) > most else "")

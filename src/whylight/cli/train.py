@@ -8,6 +8,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from whylight.cli.screen import tell, warn
+
 INTERRUPTED = 130
 
 Start, Net, Learn, Change, Boxes, Local, Run = "Start", "Network", "Learning", "Augmentation", "Boxes", "Looking", "Run"
@@ -201,25 +203,25 @@ def train(
             settings |= {"paste_from": paste_from or (), "boxes": None if boxes is None else str(boxes)}
             result = start(TrainConfig.from_dict(settings), progress=True)
     except Interrupted:
-        typer.echo(f"whylight: stopped, and saved. Go on with: whylight train --resume {where}", err=True)
+        warn(f"stopped, and saved. Go on with: whylight train --resume {where}")
         raise typer.Exit(INTERRUPTED) from None
     except KeyboardInterrupt:  # the second one, or while nothing was trained yet
-        typer.echo(f"whylight: stopped at once. {_kept(where)}", err=True)
+        warn(f"stopped at once. {_kept(where)}")
         raise typer.Exit(INTERRUPTED) from None
     if os.environ.get("RANK", "0") != "0":  # of several processes one speaks
         return
     for part, scores in result.scores.items():
-        typer.echo(
+        tell(
             f"{part}: accuracy {scores.accuracy:.2%}, balanced {scores.balanced_accuracy:.2%}, "
             f"calibration error {scores.calibration_error:.4f} ({scores.pictures} pictures)"
         )
         if scores.boxes is not None:
-            typer.echo(
+            tell(
                 f"{part}: boxes: average precision {scores.boxes.average_precision:.2%}, found {scores.boxes.found:.2%} of "
                 f"{scores.boxes.drawn}, right {scores.boxes.right:.2%} (scores from {scores.boxes.threshold:.2f} on)"
             )
-    typer.echo(f"waiting for pictures took {result.loading:.0%} of the time of training")
-    typer.echo(
+    tell(f"waiting for pictures took {result.loading:.0%} of the time of training")
+    tell(
         f"{result.run}: done, epoch {result.best['epoch']:.0f} is stored. Use it: whylight explain PICTURE --model {where}"
     )
 

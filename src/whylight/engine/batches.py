@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import islice
 from typing import TypeVar
 
 import torch
@@ -17,22 +16,32 @@ Result = TypeVar("Result")
 
 
 def in_batches(
-    items: Iterable[Item], run: Callable[[Sequence[Item]], Result], batch_size: int
+    items: Iterable[Item | None], run: Callable[[Sequence[Item]], Result], batch_size: int
 ) -> Iterator[tuple[Sequence[Item], Result]]:
     """Run over items in batches; where memory runs out, halve the batch, say so, and go on from the same item.
 
-    Items are taken as they are needed, so that there may be any number of them.
+    Items are taken as they are needed, so that there may be any number of them. None among them says that no more come before those
+    that came are done with: the batch is run as it is.
 
     Raises:
         ModelError: if a single item does not fit.
     """
     source = iter(items)
     waiting: list[Item] = []
-    while True:
-        waiting += islice(source, max(0, batch_size - len(waiting)))
+    more = True
+    while more or waiting:
+        while more and len(waiting) < batch_size:
+            try:
+                item = next(source)
+            except StopIteration:
+                more = False
+                break
+            if item is None:
+                break
+            waiting.append(item)
         batch = waiting[:batch_size]
         if not batch:
-            return
+            continue
         try:
             result = run(batch)
         except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from whylight.errors import DataError
 from whylight.evaluate.bootstrap import Interval, interval, interval_of
 from whylight.evaluate.boxes import THRESHOLDS, accuracy, hits
-from whylight.evaluate.figures import plural
 from whylight.localize.threshold import Choice, choose
+from whylight.shown import plural
 
 _TOLD = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)  # thresholds at which the curve is told in words
 

@@ -2,39 +2,54 @@
 
 from __future__ import annotations
 
-import os
-from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import math
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice
 from typing import Any
 
 import torch
 from torch import Tensor
+from typing_extensions import TypedDict, Unpack
 
 from whylight.engine import Precision, look
-from whylight.errors import DataError, WhylightError
+from whylight.errors import DataError, is_of_question
+from whylight.evaluate.asking import Asking, How, Made
 from whylight.evaluate.baselines import BASELINES, baseline
 from whylight.evaluate.data import Labelled
 from whylight.evaluate.findings.faithfulness import Setup, result
-from whylight.evaluate.labels import Labels
 from whylight.evaluate.measures import sensitivity
 from whylight.evaluate.measures.ranking import enlarge, is_flat
 from whylight.evaluate.measures.scoring import Scorer
 from whylight.evaluate.measures.table import Batch, measure
 from whylight.evaluate.results import Result
 from whylight.explanation import Explanation
-from whylight.jobs.store import Key, Store, stamp
+from whylight.jobs.lines import Key
+from whylight.jobs.runner import Answer, Question
+from whylight.jobs.store import Store, stamp
 from whylight.methods import Method
 from whylight.models.base import Classifier
-from whylight.pipeline.ahead import OnError
-from whylight.pipeline.explain import explain_each
-from whylight.progress import Bars
+from whylight.pipeline.workers import Workers
+from whylight.schema import Schema
 from whylight.targets import Resolved
 
 __all__ = ["Setup", "faithfulness"]
 _TOGETHER = 4  # pictures whose maps are measured together: a kill loses no more
 _LOOKED_AT_ONCE = 16
+
+
+class _Told(TypedDict):
+    value: float | None
+    flat: bool
+
+
+class _Figure(_Told, total=False):
+    curve: list[float]
+    morf: list[float]
+    lerf: list[float]
+
+
+RECORD = Schema(_Figure)
 
 
 def faithfulness(
@@ -46,10 +61,7 @@ def faithfulness(
     model_name: str = "",
     data_name: str = "",
     protocol: Mapping[str, Any] | None = None,
-    batch_size: int | None = None,
-    precision: Precision = "auto",
-    on_error: OnError | None = None,
-    bar: Bars | None = None,
+    **how: Unpack[How],
 ) -> Result:
     """Measure how faithful maps are to the network, and how sure the figures are.
 
@@ -59,9 +71,8 @@ def faithfulness(
         setup: what is measured.
         store: what is known already; it gets the rest.
         model_name, data_name, protocol: for the report.
-        batch_size, precision: as in `explain`.
-        on_error: called with picture and error where one cannot be measured; the rest goes on. Default: it is raised.
-        bar: shows progress.
+        how: `batch_size` and `precision` as in `explain`; `on_error`, called with picture and error where one cannot be measured,
+            so that the rest goes on (default: it is raised); see `whylight.evaluate.asking.Asking`.
 
     Raises:
         DataError: if a measure is unknown, no picture has a label, or none could be measured.
@@ -72,74 +83,13 @@ def faithfulness(
             "no picture has a label, and the true class was asked for: put the pictures into a folder for each class, or ask for "
             "the predicted class"
         )
-    measure_all(
-        model, used, setup, store, batch_size=batch_size, precision=precision, on_error=on_error, bar=bar or Bars()
-    )
+    _Measuring(model, used, setup, store, **how).run()
     keys = [key_of(one) for one in used]
     there = [key for key in keys if all((*key, *question) in store for question in setup.questions)]
     if not there:
         raise DataError("no picture could be measured; see the errors above")
     facts = {"pictures without a label, left out": len(pictures) - len(used), **(protocol or {})}
     return result(store, there, setup, model_name, data_name, facts)
-
-
-def measure_all(
-    model: Classifier,
-    pictures: Sequence[Labelled],
-    setup: Setup,
-    store: Store,
-    *,
-    batch_size: int | None,
-    precision: Precision,
-    on_error: OnError | None,
-    bar: Bars,
-) -> None:
-    """Explain the pictures that the store does not know yet, measure their maps and put the figures down."""
-    labels = Labels(model.classes)
-    classes = [labels.index(one.label) if setup.asked == "true" and one.label is not None else -1 for one in pictures]
-    missing: dict[tuple[tuple[str, str], ...], list[int]] = {}
-    for place, one in enumerate(pictures):
-        left = tuple(question for question in setup.questions if (*key_of(one), *question) not in store)
-        if left:
-            missing.setdefault(left, []).append(place)
-        else:
-            bar.picture()
-
-    def failed(picture: Any, error: WhylightError) -> None:
-        if on_error is None:
-            raise error
-        bar.picture()
-        on_error(picture, error)
-
-    for questions, places in missing.items():
-        asked = {row for row, _ in questions}
-        # Where only a baseline is missing, a method is run for the sake of the picture it comes with.
-        methods = [name for name in setup.methods if name in asked] or list(setup.methods)[:1]
-        explained = explain_each(
-            model,
-            [pictures[place].path for place in places],
-            methods=[setup.methods[name] for name in methods],
-            target=[classes[place] for place in places] if setup.asked == "true" else None,
-            batch_size=batch_size,
-            precision=precision,
-            on_error=failed,
-            on_step=bar.step,
-        )
-        waiting = deque(places)
-        for group in _groups(explained, _TOGETHER):
-            found = [pictures[_whose(exs[0], waiting, pictures, classes)] for exs in group]
-            _measure(
-                model,
-                setup,
-                store,
-                found,
-                dict(zip(methods, zip(*group, strict=True), strict=True)),
-                questions,
-                precision,
-                bar,
-            )
-            for _ in group:
-                bar.picture()
 
 
 def key_of(one: Labelled) -> Key:
@@ -177,70 +127,97 @@ def inputs(model: Classifier, explanations: Sequence[Explanation]) -> Tensor:
     return torch.stack([model.preprocess(ex.picture) for ex in explanations]).to(model.device)
 
 
-def _measure(
-    model: Classifier,
-    setup: Setup,
-    store: Store,
-    pictures: Sequence[Labelled],
-    explained: Mapping[str, Sequence[Explanation]],
-    questions: Sequence[tuple[str, str]],
-    precision: Precision,
-    bar: Bars,
-) -> None:
-    """Measure the maps of a few pictures, method by method within a picture, and put the figures down."""
-    first = next(iter(explained.values()))
-    x = inputs(model, first)
-    size = (x.shape[2], x.shape[3])
-    rows = list(dict.fromkeys(row for row, _ in questions))
-    names = list(dict.fromkeys(name for _, name in questions))
-    maps = [
-        baseline(row, one.name, size, setup.seed) if row in BASELINES else evidence(explained[row][i])
-        for i, one in enumerate(pictures)
-        for row in rows
-    ]
-    heat = enlarge(maps, size)
-    classes = [ex.target for ex in first]
-    indices = [index for index in classes if index is not None]
-    assert len(indices) == len(classes)  # a label or the top class: each is a class
+class _Measuring(Asking):
+    """Questions are a method or a baseline, and a measure."""
 
-    def sensitivities() -> list[float | None]:
-        found: dict[str, list[float]] = {row: [0.0] * len(pictures) for row in rows}
-        for row in rows:
-            if row in explained:
-                method, still = setup.methods[row], torch.stack([evidence(ex) for ex in explained[row]])
-                again = partial(_again, model, method, indices, precision)
-                found[row] = sensitivity.sensitivity(again, x, still).tolist()
-        return [found[row][i] if found[row][i] == found[row][i] else None for i in range(len(pictures)) for row in rows]
+    def __init__(
+        self, model: Classifier, pictures: Sequence[Labelled], setup: Setup, store: Store, **how: Unpack[How]
+    ) -> None:
+        super().__init__(model, pictures, store, setup.questions, **how)
+        self._setup = setup
 
-    of = torch.arange(len(pictures)).repeat_interleave(len(rows))
-    score = Scorer(model, x, torch.tensor(indices), precision=precision, tick=bar.step)
-    with model.borrow():
-        records = measure(names, score, Batch(x, heat, of, sensitivities), setup.steps)
-    flat = is_flat(heat).tolist()
-    wanted = set(questions)
-    for i, one in enumerate(pictures):
-        for j, row in enumerate(rows):
-            for name in names:
-                if (row, name) in wanted:
-                    place = i * len(rows) + j
-                    store.add((*key_of(one), row, name), {**records[name][place], "flat": flat[place]})
+    def key(self, item: Labelled) -> Key:
+        """See `key_of`."""
+        return key_of(item)
+
+    def ask(
+        self, items: Sequence[Labelled], questions: Sequence[Question], workers: Workers
+    ) -> Generator[Answer[Labelled]]:
+        """Explain pictures, and measure the maps of a few together."""
+        rows = {row for row, _ in questions}
+        # Where only a baseline is missing, a method is run for the sake of the picture it comes with.
+        names = [name for name in self._setup.methods if name in rows] or list(self._setup.methods)[:1]
+        target = self.classes(items) if self._setup.asked == "true" else None
+        explained = self.explained(items, [self._setup.methods[name] for name in names], [target], workers)
+        for group in iter(lambda: list(islice(explained, _TOGETHER)), []):
+            yield from self._answers([(item, dict(zip(names, exs, strict=True))) for item, exs in group], questions)
+
+    def _answers(
+        self, group: Sequence[tuple[Labelled, dict[str, Explanation]]], questions: Sequence[Question]
+    ) -> Iterator[Answer[Labelled]]:
+        """Measure a few pictures together; where that fails, one by one, so that one does not fail the others."""
+        try:
+            records = self._measured(group, questions)
+        except Exception as error:  # whatever a measure meets in one picture: it is named, and the others go on
+            if is_of_question(error):
+                raise
+            if len(group) == 1:
+                self.watch.failed(group[0][0].path, error)
+                return
+            for one in group:
+                yield from self._answers([one], questions)
+            return
+        for (item, _), parts in zip(group, records, strict=True):
+            yield Answer(item, parts)
+
+    def _measured(
+        self, group: Sequence[tuple[Labelled, dict[str, Explanation]]], questions: Sequence[Question]
+    ) -> list[list[Made]]:
+        """What the maps of a few pictures tell, method by method within a picture."""
+        setup, model = self._setup, self.model
+        pictures = [item for item, _ in group]
+        explained = {name: [exs[name] for _, exs in group] for name in group[0][1]}
+        first = next(iter(explained.values()))
+        x = inputs(model, first)
+        size = (x.shape[2], x.shape[3])
+        rows = [str(row) for row in dict.fromkeys(row for row, _ in questions)]
+        names = [str(name) for name in dict.fromkeys(name for _, name in questions)]
+        maps = [
+            baseline(row, one.name, size, setup.seed) if row in BASELINES else evidence(explained[row][i])
+            for i, one in enumerate(pictures)
+            for row in rows
+        ]
+        heat = enlarge(maps, size)
+        indices = [ex.target for ex in first if ex.target is not None]
+        assert len(indices) == len(pictures)  # a label or the top class: each is a class
+
+        def sensitivities() -> list[float | None]:
+            found: dict[str, list[float]] = {row: [0.0] * len(pictures) for row in rows}
+            for row in rows:
+                if row in explained:
+                    method, still = setup.methods[row], torch.stack([evidence(ex) for ex in explained[row]])
+                    again = partial(_again, model, method, indices, self.precision)
+                    found[row] = sensitivity.sensitivity(again, x, still).tolist()
+            figures = [found[row][i] for i in range(len(pictures)) for row in rows]
+            return [figure if math.isfinite(figure) else None for figure in figures]
+
+        of = torch.arange(len(pictures)).repeat_interleave(len(rows))
+        score = Scorer(model, x, torch.tensor(indices), precision=self.precision, tick=self.watch.step)
+        with model.borrow():
+            records = measure(names, score, Batch(x, heat, of, sensitivities), setup.steps)
+        flat = is_flat(heat).tolist()
+        return [
+            [
+                ((*key_of(one), row, name), partial(dict, records[name][place], flat=flat[place]))
+                for j, row in enumerate(rows)
+                for name in names
+                if (row, name) in questions and (place := i * len(rows) + j) >= 0
+            ]
+            for i, one in enumerate(pictures)
+        ]
 
 
 def _again(
     model: Classifier, method: Method, classes: Sequence[int], precision: Precision, x: Tensor, of: Tensor
 ) -> Tensor:
     return maps_of(model, x, method, [classes[i] for i in of.tolist()], precision=precision)
-
-
-def _groups(items: Iterable[list[Explanation]], size: int) -> Iterator[list[list[Explanation]]]:
-    source = iter(items)
-    while group := list(islice(source, size)):
-        yield group
-
-
-def _whose(found: Explanation, waiting: deque[int], pictures: Sequence[Labelled], classes: Sequence[int]) -> int:
-    """Which picture an explanation is of: they come in order, but those that failed are left out."""
-    while True:
-        place = waiting.popleft()
-        if os.fspath(pictures[place].path) == found.source and classes[place] in (-1, found.target):
-            return place

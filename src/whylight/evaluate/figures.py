@@ -112,14 +112,6 @@ class Figures:
         return {cell.method: end(cell.value.mean, cell.better) for cell in self.cells if cell.measure == measure}
 
 
-def plural(count: int, word: str) -> str:
-    """
-    >>> plural(1, "picture"), plural(1200, "picture")
-    ('1 picture', '1,200 pictures')
-    """
-    return f"{count:,} {word}{'' if count == 1 else 's'}"
-
-
 def shown(cell: Cell) -> str:
     """A figure and its interval as text.
 

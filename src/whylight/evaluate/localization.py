@@ -3,31 +3,52 @@
 from __future__ import annotations
 
 import hashlib
-import os
-from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from functools import partial
+from typing import Annotated, Any, Literal
 
-from whylight.engine import Precision
-from whylight.errors import DataError, ImageError, WhylightError
+from typing_extensions import TypedDict, Unpack
+
+from whylight.errors import DataError, WhylightError
+from whylight.evaluate.asking import Asking, How, Made
 from whylight.evaluate.baselines import BASELINES
+from whylight.evaluate.boxes import SCALE, THRESHOLDS
 from whylight.evaluate.data import Labelled
 from whylight.evaluate.findings.localization import Findings, result
 from whylight.evaluate.labels import Labels
 from whylight.evaluate.maps import DEFAULT, Rules, of_baseline, of_explanation
+from whylight.evaluate.masks import EDGES
 from whylight.evaluate.results import Result
 from whylight.explanation import Explanation
 from whylight.images import size_of
-from whylight.jobs.store import Key, Store, stamp
+from whylight.jobs.lines import Key
+from whylight.jobs.runner import Answer, Question
+from whylight.jobs.store import Store, stamp
 from whylight.methods import Method
 from whylight.models.base import Classifier
-from whylight.pipeline.ahead import OnError
-from whylight.pipeline.explain import explain_each
-from whylight.progress import Bars
+from whylight.pipeline.workers import Workers
+from whylight.schema import Count, Schema, Sized, Within
+from whylight.targets import Target
 
 Asked = Literal["true", "predicted", "both"]
-Question = tuple[str, str]  # method, and whose class: "true" or "predicted"
+
+
+class _Told(TypedDict, total=False):
+    """What one map tells; see `maps.of_heat`. A map of another class than the picture's tells that it is, and nothing else."""
+
+    correct: bool
+    largest: Annotated[list[Annotated[int, Within(0, SCALE)]], Sized(len(THRESHOLDS))]
+    any: Annotated[list[Annotated[int, Within(0, SCALE)]], Sized(len(THRESHOLDS))]
+    pixels: Annotated[list[Annotated[list[Count], Sized(len(EDGES) - 1)]], Sized(2)]
+    inside: bool
+    near: bool
+    energy: float | None
+    peak: list[float] | None
+    flat: str
+
+
+RECORD = Schema(_Told)
 
 
 @dataclass(frozen=True)
@@ -62,10 +83,7 @@ def localization(
     model_name: str = "",
     data_name: str = "",
     protocol: Mapping[str, Any] | None = None,
-    batch_size: int | None = None,
-    precision: Precision = "auto",
-    on_error: OnError | None = None,
-    bar: Bars | None = None,
+    **how: Unpack[How],
 ) -> Result:
     """Measure how well maps find annotated objects, and how sure the figures are.
 
@@ -75,9 +93,8 @@ def localization(
         setup: what is measured.
         store: what is known already; it gets the rest.
         model_name, data_name, protocol: for the report.
-        batch_size, precision: as in `explain`.
-        on_error: called with picture and error where one cannot be measured; the rest goes on. Default: it is raised.
-        bar: shows progress.
+        how: `batch_size` and `precision` as in `explain`; `on_error`, called with picture and error where one cannot be measured,
+            so that the rest goes on (default: it is raised); see `whylight.evaluate.asking.Asking`.
 
     Raises:
         DataError: if no picture is annotated with a class of the model, or none could be measured.
@@ -90,10 +107,8 @@ def localization(
             "nothing is annotated: of each picture its class must be known, and where it is; give --boxes CSV, or --masks FOLDER "
             "with a folder for each class"
         )
-    keys = measure(
-        model, annotated, setup, store, batch_size=batch_size, precision=precision, on_error=on_error, bar=bar
-    )
-    findings: dict[Question, Findings] = {}
+    keys = measure(model, annotated, setup, store, **how)
+    findings: dict[tuple[str, str], Findings] = {}
     rows: list[tuple[str, str]] = [(name, asked) for asked in setup.classes_asked for name in setup.methods]
     rows += [(name, "true") for name in BASELINES if "true" in setup.classes_asked]
     for name, asked in rows:
@@ -108,98 +123,71 @@ def localization(
 
 
 def measure(
-    model: Classifier,
-    pictures: Sequence[Labelled],
-    setup: Setup,
-    store: Store,
-    *,
-    batch_size: int | None = None,
-    precision: Precision = "auto",
-    on_error: OnError | None = None,
-    bar: Bars | None = None,
+    model: Classifier, pictures: Sequence[Labelled], setup: Setup, store: Store, **how: Unpack[How]
 ) -> list[Key]:
     """Explain the pictures that the store does not know yet, and put down what their maps tell; returns each picture's key."""
-    shown = bar or Bars()
-    labels = Labels(model.classes)
-    classes = [labels.index(one.label or "") for one in pictures]
-    keys = [_key(one) for one in pictures]
-    missing: dict[tuple[Question, ...], list[int]] = {}
-    for place, key in enumerate(keys):
-        left = tuple(
-            (name, asked) for name in setup.methods for asked in setup.classes_asked if (*key, name, asked) not in store
-        )
-        if left:
-            missing.setdefault(left, []).append(place)
-        else:
-            shown.picture()
-            _add_baselines(store, key, pictures[place], setup)
+    work = _Localizing(model, pictures, setup, store, **how)
+    work.run()
+    return [work.key(one) for one in pictures]
 
-    def failed(picture: Any, error: WhylightError) -> None:
-        if on_error is None:
-            raise error
-        shown.picture()
-        on_error(picture, error)
 
-    for questions, places in missing.items():
-        names = list(dict.fromkeys(name for name, _ in questions))
-        asks = [asked for asked in setup.classes_asked if asked in {asked for _, asked in questions}]
-        waiting = deque(places)
-        for found in explain_each(
-            model,
-            [pictures[place].path for place in places],
-            methods=[setup.methods[name] for name in names],
-            targets=[[classes[place] for place in places] if asked == "true" else None for asked in asks],
-            batch_size=batch_size,
-            precision=precision,
-            on_error=failed,
-            on_step=shown.step,
-        ):
-            place = _whose(found[0], waiting, pictures, classes if "true" in asks else None)
-            one, key = pictures[place], keys[place]
-            try:
-                for (name, asked), ex in zip(((n, a) for n in names for a in asks), found, strict=True):
-                    if (name, asked) in questions:
-                        store.add((*key, name, asked), _record(ex, one, classes[place], asked, setup.rules))
-                _add_baselines(store, key, one, setup, found[0].picture.size)
-            except DataError as error:  # its mask
-                failed(one.path, error)
+class _Localizing(Asking):
+    """Questions are a method or a baseline, and whose class: `true` or `predicted`."""
+
+    def __init__(
+        self, model: Classifier, pictures: Sequence[Labelled], setup: Setup, store: Store, **how: Unpack[How]
+    ) -> None:
+        asked = [(name, whose) for name in setup.methods for whose in setup.classes_asked]
+        baselines = [(name, "true") for name in BASELINES if "true" in setup.classes_asked]
+        super().__init__(model, pictures, store, [*asked, *baselines], **how)
+        self._setup = setup
+
+    def key(self, item: Labelled) -> Key:
+        """What tells a picture and its annotation from others, and from what they were before they were edited."""
+        truth = repr((item.label, item.boxes, stamp(item.mask) if item.mask is not None else None))
+        return item.name, stamp(item.path), hashlib.sha256(truth.encode(errors="surrogateescape")).hexdigest()[:16]
+
+    def ask(
+        self, items: Sequence[Labelled], questions: Sequence[Question], workers: Workers
+    ) -> Generator[Answer[Labelled]]:
+        """Explain; a map is measured in a thread. Where only baselines are missing, nothing is explained."""
+        methods = self._setup.methods
+        names = [name for name in methods if any(row == name for row, _ in questions)]
+        asks = [whose for whose in self._setup.classes_asked if any(one == whose for _, one in questions)]
+        if not names:
+            for item in items:
+                parts: list[Made] = []
+                with self.watch.guarding(item.path):
+                    parts = self._parts(item, questions, {}, size_of(item.path))
+                if parts:
+                    yield Answer(item, parts)
+            return
+        indices = self.classes(items)
+        targets: list[Target] = [indices if whose == "true" else None for whose in asks]
+        asked = [(name, whose) for name in names for whose in asks]
+        for item, found in self.explained(items, [methods[name] for name in names], targets, workers):
+            size = found[0].picture.size
+            parts = self._parts(item, questions, dict(zip(asked, found, strict=True)), size)
+            yield Answer(item, parts, size[0] * size[1])
+
+    def _parts(
+        self, item: Labelled, questions: Sequence[Question], found: dict[Question, Explanation], size: tuple[int, int]
+    ) -> list[Made]:
+        index, rules = Labels(self.model.classes).index(item.label or ""), self._setup.rules
+        made: list[Made] = []
+        for row, whose in questions:
+            key = (*self.key(item), str(row), str(whose))
+            if row in BASELINES:
+                made.append((key, partial(of_baseline, str(row), size, item, rules)))
             else:
-                shown.picture()
-    return keys
-
-
-def _key(one: Labelled) -> Key:
-    """What tells a picture and its annotation from others, and from what they were before they were edited."""
-    truth = repr((one.label, one.boxes, stamp(one.mask) if one.mask is not None else None))
-    return one.name, stamp(one.path), hashlib.sha256(truth.encode()).hexdigest()[:16]
-
-
-def _whose(found: Explanation, waiting: deque[int], pictures: Sequence[Labelled], classes: Sequence[int] | None) -> int:
-    """Which picture an explanation is of: they come in order, but those that failed are left out."""
-    while True:
-        place = waiting.popleft()
-        same = os.fspath(pictures[place].path) == found.source
-        if same and (classes is None or classes[place] == found.target):
-            return place
+                made.append((key, partial(_record, found[row, whose], item, index, str(whose), rules)))
+        return made
 
 
 def _record(ex: Explanation, one: Labelled, index: int, asked: str, rules: Rules) -> dict[str, Any]:
     if asked == "predicted":
         return {"correct": True, **of_explanation(ex, one, rules)} if ex.target == index else {"correct": False}
     return of_explanation(ex, one, rules)
-
-
-def _add_baselines(
-    store: Store, key: Key, one: Labelled, setup: Setup, picture_size: tuple[int, int] | None = None
-) -> None:
-    """Measure the baselines' maps, too, where the class's own map is asked for."""
-    for name in BASELINES if "true" in setup.classes_asked else ():
-        if (*key, name, "true") not in store:
-            try:
-                picture_size = picture_size or size_of(one.path)
-            except ImageError:  # it could be read when it was measured
-                return
-            store.add((*key, name, "true"), of_baseline(name, picture_size, one, setup.rules))
 
 
 def check_threshold(threshold: float, name: str = "threshold") -> None:

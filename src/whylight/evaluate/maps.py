@@ -14,7 +14,7 @@ from whylight.evaluate.data import Labelled
 from whylight.evaluate.masks import histogram, load
 from whylight.evaluate.pointing import NEAR, cover, energy, peak, points_at, points_at_mask
 from whylight.images.preprocess import Region, place
-from whylight.jobs.store import Record
+from whylight.jobs.lines import Record
 
 if TYPE_CHECKING:
     from whylight.explanation import Explanation

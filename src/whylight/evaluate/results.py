@@ -14,7 +14,7 @@ from whylight.errors import DataError
 from whylight.evaluate.bootstrap import Interval
 from whylight.evaluate.figures import Cell, Curve, Figures
 from whylight.evaluate.reports.page import page
-from whylight.jobs.store import plain
+from whylight.jsontext import plain
 
 __all__ = ["Cell", "Curve", "Result"]
 JSON, HTML = "results.json", "report.html"

@@ -6,36 +6,46 @@ Source: Adebayo, Gilmer, Muelly, Goodfellow, Hardt and Kim, Sanity Checks for Sa
 from __future__ import annotations
 
 import math
-import os
-from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+from typing_extensions import TypedDict, Unpack
 
 from whylight.engine import Precision
-from whylight.errors import DataError, MethodError, ModelError, WhylightError
+from whylight.errors import DataError, MethodError, ModelError
+from whylight.evaluate.asking import Asking, How, Made
 from whylight.evaluate.data import Labelled
 from whylight.evaluate.faithfulness import evidence, inputs, key_of, maps_of
 from whylight.evaluate.findings.sanity import COPIES, NETWORKS, NOISE, Setup, result
-from whylight.evaluate.labels import Labels
 from whylight.evaluate.measures.ranking import is_flat
 from whylight.evaluate.measures.similarity import spearman, ssim
 from whylight.evaluate.results import Result
-from whylight.explanation import Explanation
+from whylight.jobs.lines import Key
+from whylight.jobs.runner import Answer, Question
 from whylight.jobs.store import Store
 from whylight.methods import Method
 from whylight.models.base import Classifier
 from whylight.models.model import Model
 from whylight.models.randomise import layers_with_weights, randomised, stages
-from whylight.pipeline.ahead import OnError
-from whylight.pipeline.explain import explain_each
-from whylight.progress import Bars
+from whylight.pipeline.workers import Workers
+from whylight.schema import Schema
 
 __all__ = ["Setup", "sanity"]
 OTHER, NOISY = "labels at random", "noise"  # checks, beside the stages
 _TOGETHER = 32  # pictures whose maps are compared before the next networks are made
+
+
+class _Compared(TypedDict):
+    rank: float | None
+    ssim: float | None
+    maps: int
+    blank: int
+
+
+RECORD = Schema(_Compared)
 
 
 def sanity(
@@ -48,10 +58,7 @@ def sanity(
     model_name: str = "",
     data_name: str = "",
     protocol: Mapping[str, Any] | None = None,
-    batch_size: int | None = None,
-    precision: Precision = "auto",
-    on_error: OnError | None = None,
-    bar: Bars | None = None,
+    **how: Unpack[How],
 ) -> Result:
     """Compare maps with those of the same network with random weights, from its last layer alone to all of them.
 
@@ -66,9 +73,8 @@ def sanity(
         other: a network trained on labels that were dealt out at random, with the same classes: maps should differ from its own,
             too.
         model_name, data_name, protocol: for the report.
-        batch_size, precision: as in `explain`.
-        on_error: called with picture and error where one cannot be explained; the rest goes on. Default: it is raised.
-        bar: shows progress.
+        how: `batch_size` and `precision` as in `explain`; `on_error`, called with picture and error where one cannot be explained,
+            so that the rest goes on (default: it is raised); see `whylight.evaluate.asking.Asking`.
 
     Raises:
         ModelError: if the model is a black box, whose weights cannot be seen, or cannot be copied.
@@ -86,8 +92,7 @@ def sanity(
         )
     steps = stages(model, setup.stages)
     checks = [_stage(i) for i in range(len(steps))] + [NOISY] + ([OTHER] if other is not None else [])
-    shown = bar or Bars()
-    _check_all(model, other, used, setup, store, steps, checks, batch_size, precision, on_error, shown)
+    _Comparing(model, used, setup, store, steps, checks, other, **how).run()
     keys = [key_of(one) for one in used]
     keys = [key for key in keys if all((*key, name, check) in store for name in setup.methods for check in checks)]
     if not keys:
@@ -97,102 +102,96 @@ def sanity(
     return result(store, keys, setup, shares, checks, [_named(step) for step in steps], model_name, data_name, facts)
 
 
-def _check_all(
-    model: Model,
-    other: Model | None,
-    pictures: Sequence[Labelled],
-    setup: Setup,
-    store: Store,
-    steps: Sequence[Sequence[str]],
-    checks: Sequence[str],
-    batch_size: int | None,
-    precision: Precision,
-    on_error: OnError | None,
-    bar: Bars,
-) -> None:
-    """Make the comparisons that the store does not know yet."""
-    labels = Labels(model.classes)
+class _Seen(NamedTuple):
+    """What comparisons need of a picture that was explained."""
 
-    def failed(picture: Any, error: WhylightError) -> None:
-        if on_error is None:
-            raise error
-        bar.picture()
-        on_error(picture, error)
+    item: Labelled
+    x: Tensor  # (3, H, W), as the model takes it
+    other: Tensor | None  # as the other network does
+    target: int
+    maps: dict[str, Tensor]  # evidence by method, (h, w)
 
-    missing: list[Labelled] = []
-    for one in pictures:
-        if all((*key_of(one), name, check) in store for name in setup.methods for check in checks):
-            bar.picture()
+
+class _Comparing(Asking):
+    """Questions are a method and a check."""
+
+    def __init__(
+        self,
+        model: Model,
+        pictures: Sequence[Labelled],
+        setup: Setup,
+        store: Store,
+        steps: Sequence[Sequence[str]],
+        checks: Sequence[str],
+        other: Model | None,
+        **how: Unpack[How],
+    ) -> None:
+        super().__init__(model, pictures, store, [(name, check) for check in checks for name in setup.methods], **how)
+        self._network, self._other, self._setup, self._steps = model, other, setup, steps
+
+    def key(self, item: Labelled) -> Key:
+        """See `key_of`."""
+        return key_of(item)
+
+    def ask(
+        self, items: Sequence[Labelled], questions: Sequence[Question], workers: Workers
+    ) -> Generator[Answer[Labelled]]:
+        """Explain some pictures, and compare their maps check by check: a network with random weights serves them all."""
+        names = [str(name) for name in dict.fromkeys(name for name, _ in questions)]
+        checks = [str(check) for check in dict.fromkeys(check for _, check in questions)]
+        for first in range(0, len(items), _TOGETHER):
+            seen = list(self._seen(items[first : first + _TOGETHER], names, workers))
+            for number, check in enumerate(checks if seen else ()):
+                asked = [name for name in names if (name, check) in questions]
+                # What comes of one check is written down before the next: a kill loses no more.
+                yield Answer(seen[0].item, self._compared(seen, asked, check), last=False)
+                self.watch.step(number + 1, len(checks))
+            for one in seen:
+                yield Answer(one.item, [])
+
+    def _seen(self, items: Sequence[Labelled], names: Sequence[str], workers: Workers) -> Iterator[_Seen]:
+        target = self.classes(items) if self._setup.asked == "true" else None
+        for item, found in self.explained(items, [self._setup.methods[name] for name in names], [target], workers):
+            assert found[0].target is not None  # a label or the top class: each is a class
+            other = None if self._other is None else inputs(self._other, found[:1])[0]
+            maps = {name: evidence(ex) for name, ex in zip(names, found, strict=True)}
+            yield _Seen(item, inputs(self._network, found[:1])[0], other, found[0].target, maps)
+
+    def _compared(self, seen: Sequence[_Seen], names: Sequence[str], check: str) -> list[Made]:
+        """Explain pictures by another network, or with noise on them: how alike the maps are, method by method."""
+        model, setup = self._network, self._setup
+        x, of, asked = torch.stack([one.x for one in seen]), list(range(len(seen))), [one.target for one in seen]
+        askers: Iterable[Model]
+        if check == NOISY:
+            askers, x = [model], _noisy(x, model, setup.seed)
+            of = [i for i in of for _ in range(COPIES)]
+        elif check == OTHER:
+            assert self._other is not None
+            askers = [self._other]
+            asked = [self._other.classes.index(model.classes[index]) for index in asked]
+            x = torch.stack([one.other for one in seen if one.other is not None])
         else:
-            missing.append(one)
-    for first in range(0, len(missing), _TOGETHER):
-        some = missing[first : first + _TOGETHER]
-        classes = [labels.index(one.label) if setup.asked == "true" and one.label else -1 for one in some]
-        explained = list(
-            explain_each(
-                model,
-                [one.path for one in some],
-                methods=list(setup.methods.values()),
-                target=classes if setup.asked == "true" else None,
-                batch_size=batch_size,
-                precision=precision,
-                on_error=failed,
-            )
-        )
-        if explained:
-            found = list(_of(explained, some, classes))
-            for number, check in enumerate(checks):
-                _compare(model, other, explained, found, setup, store, steps, check, precision)
-                bar.step(number + 1, len(checks))
-            for _ in explained:
-                bar.picture()
-
-
-def _compare(
-    model: Model,
-    other: Model | None,
-    explained: Sequence[Sequence[Explanation]],
-    pictures: Sequence[Labelled],
-    setup: Setup,
-    store: Store,
-    steps: Sequence[Sequence[str]],
-    check: str,
-    precision: Precision,
-) -> None:
-    """Explain some pictures by another network, or with noise on them, and put down how alike the maps are."""
-    left = [i for i, one in enumerate(pictures) if any((*key_of(one), m, check) not in store for m in setup.methods)]
-    if not left:
-        return
-    some = [explained[i] for i in left]
-    x, of = inputs(model, [exs[0] for exs in some]), list(range(len(left)))
-    classes = [exs[0].target for exs in some]
-    asked = [index for index in classes if index is not None]
-    askers: Iterable[Model]
-    if check == NOISY:
-        askers, x = [model], _noisy(x, model, setup.seed)
-        of = [i for i in of for _ in range(COPIES)]
-    elif check == OTHER:
-        assert other is not None
-        askers = [other]
-        asked = [other.classes.index(model.classes[index]) for index in asked]
-        x = inputs(other, [exs[0] for exs in some])
-    else:
-        layers = steps[_place(check)]
-        fast = not all(method.is_slow for method in setup.methods.values())
-        count = NETWORKS if fast and _place(check) in (0, len(steps) - 1) else 1
-        askers = (randomised(model, layers, NETWORKS * setup.seed + i) for i in range(count))  # one in memory at a time
-    found: dict[str, list[list[_Alike]]] = {name: [[] for _ in left] for name in setup.methods}
-    for turn, asker in enumerate(askers):
-        for number, (name, method) in enumerate(setup.methods.items()):
-            if turn and method.is_slow:
-                continue
-            before = torch.stack([evidence(some[i][number]) for i in of])
-            alike = _alike(asker, x, method, [asked[i] for i in of], before, precision)
-            for place, one in zip(of, alike, strict=True):
-                found[name][place].append(one)
-    for name, lists in found.items():
-        for i, mine in zip(left, lists, strict=True):
-            store.add((*key_of(pictures[i]), name, check), _record(mine, blank_counts=check == NOISY))
+            fast = not all(method.is_slow for method in setup.methods.values())
+            count = NETWORKS if fast and _place(check) in (0, len(self._steps) - 1) else 1
+            layers = self._steps[_place(check)]
+            askers = (
+                randomised(model, layers, NETWORKS * setup.seed + i) for i in range(count)
+            )  # one in memory at a time
+        found: dict[str, list[list[_Alike]]] = {name: [[] for _ in seen] for name in names}
+        for turn, asker in enumerate(askers):
+            for name in names:
+                method = setup.methods[name]
+                if turn and method.is_slow:
+                    continue
+                before = torch.stack([seen[i].maps[name] for i in of])
+                alike = _alike(asker, x, method, [asked[i] for i in of], before, self.precision)
+                for place, one in zip(of, alike, strict=True):
+                    found[name][place].append(one)
+        return [
+            ((*key_of(one.item), name, check), partial(_record, mine, blank_counts=check == NOISY))
+            for name, lists in found.items()
+            for one, mine in zip(seen, lists, strict=True)
+        ]
 
 
 class _Alike(NamedTuple):
@@ -250,16 +249,3 @@ def _place(check: str) -> int:
 def _named(step: Sequence[str]) -> str:
     """A stage in words: how many layers are random, and the lowest of them."""
     return f"{len(step)} down to {step[-1] or 'the network itself'}"
-
-
-def _of(
-    explained: Sequence[Sequence[Explanation]], pictures: Sequence[Labelled], classes: Sequence[int]
-) -> Iterator[Labelled]:
-    """The picture of each explanation: they come in order, but those that failed are left out."""
-    waiting = deque(zip(pictures, classes, strict=True))
-    for exs in explained:
-        while True:
-            one, index = waiting.popleft()
-            if os.fspath(one.path) == exs[0].source and index in (-1, exs[0].target):
-                yield one
-                break

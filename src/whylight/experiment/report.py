@@ -7,7 +7,6 @@ import csv
 import io
 import json
 from collections.abc import Iterator, Sequence
-from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from whylight.experiment.findings import FIGURES, Figure, Measured, gather, valu
 from whylight.experiment.measure import EACH, MISTAKES
 from whylight.experiment.recipe import Recipe
 from whylight.experiment.run import Failed, Planned
+from whylight.shown import html as escape
 
 HTML, JSON, CSV, PLOTS = "report.html", "results.json", "runs.csv", "plots"
 MORE_STYLE = """

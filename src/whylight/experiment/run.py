@@ -19,7 +19,7 @@ from whylight.atomic import named_errors, replacing
 from whylight.errors import TrainError, WhylightError, WriteError
 from whylight.experiment.measure import MEASURED, is_measured, measure
 from whylight.experiment.recipe import Arm, Recipe
-from whylight.jobs.lock import only_run
+from whylight.jobs.folder import alone_in
 from whylight.models.zoo.files import FILE
 from whylight.train import TrainConfig, resume, train
 from whylight.train.data.folders import find
@@ -127,7 +127,7 @@ def check_measure(recipe: Recipe, data: Path) -> None:
 def opened(recipe: Recipe, data: str | os.PathLike[str], out: str | os.PathLike[str]) -> Iterator[None]:
     """Keep others out of the experiment's folder, and see that it holds this experiment."""
     out = Path(out)
-    with only_run(out):
+    with alone_in(out):
         check_same(recipe, data, out)
         path = out / EXPERIMENT
         facts = {**recipe.to_dict(), "data": str(Path(data).resolve()), "classes": list(find(data).classes)}

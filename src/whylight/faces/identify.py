@@ -236,7 +236,7 @@ def likeness(mine: Tensor, name: str, other: Tensor | None = None) -> Callable[[
 def method_for(embedder: Embedder) -> str | Method:
     """The method for an embedding's likeness: LayerCAM, as a network of faces weighs each place of its last grid by itself.
 
-    Grad-CAM, which takes the mean of the gradients over all places, is often blank there (`benchmarks/faces_maps.py`). The map of
+    Grad-CAM, which takes the mean of the gradients over all places, is often blank there (`benchmarks/faces/maps.py`). The map of
     the mirrored face is averaged in: strided convolutions look a little to one side, and left eyes would win over right ones.
     """
     return "rise" if isinstance(embedder.model, BlackBox) else tta("layercam", flip=True)

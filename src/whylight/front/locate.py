@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sized
+from collections.abc import Iterable, Iterator, Sequence, Sized
 from contextlib import nullcontext
 from typing import Any, cast, get_args
 
-from whylight.engine import Precision
-from whylight.errors import WhylightError
-from whylight.front.explain import explain_each
+from whylight.engine import Precision, Tick
+from whylight.errors import WhylightError, is_of_question, of_picture
+from whylight.explanation import Explanation
 from whylight.front.verify import verify
 from whylight.localize.erase import DEFAULT, Eraser
 from whylight.localize.location import NOTHING, Location, Look, is_background, opposite
@@ -19,8 +19,10 @@ from whylight.localize.supervised import Regressed, regress
 from whylight.methods import Method
 from whylight.models.base import Classifier
 from whylight.pipeline.ahead import OnError, Source
-from whylight.pipeline.explain import is_one
+from whylight.pipeline.explain import explain_each, is_one
+from whylight.pipeline.workers import Workers
 from whylight.progress import Bars, bars
+from whylight.shown import shown
 from whylight.targets import Target
 
 
@@ -118,11 +120,15 @@ def locate_each(
     device: str | None = None,
     progress: bool = False,
     on_error: OnError | None = None,
+    on_step: Tick | None = None,
+    workers: Workers | None = None,
 ) -> Iterator[Location]:
     """`locate` for any number of pictures, one after another: no more than two batches are in memory.
 
     Args:
         on_error: called with the picture and the error where one cannot be read; the rest goes on. Default: it is raised.
+        on_step: called with (done, total) while a method that takes many forwards is at work on a picture.
+        workers: the threads that decode; default: some of its own.
 
     The other arguments are those of `locate`. Yields one `Location` for each picture, in order.
     """
@@ -139,7 +145,9 @@ def locate_each(
             model.to(device)
         total = len(pictures) if isinstance(pictures, Sized) else None
         with bars(total, "finding") if progress else nullcontext(Bars()) as bar:
-            for one in regress(model, pictures, target=target, batch_size=batch_size, on_error=on_error):
+            for one in regress(
+                model, pictures, target=target, batch_size=batch_size, on_error=on_error, workers=workers
+            ):
                 bar.picture()
                 yield _from_head(one, threshold, max_objects, largest, iou)
         return
@@ -158,24 +166,39 @@ def locate_each(
         device=device,
         progress=progress,
         on_error=on_error,
+        on_step=on_step,
+        verifier=verify,
+        workers=workers,
     ):
-        if target is None and is_background(ex.label, model.classes):
-            stopped = f"{NOTHING}; --target {opposite(ex.label, model.classes) or 'CLASS'} asks all the same"
-            yield Location(
-                [], [Look(ex, [], ex.probability)], ex.label, ex.target, ex.picture, ex.source, share, stopped
-            )
-        elif sequential:
-            if ex.target is None:
-                raise WhylightError(
-                    "sequential: needs a class as target, which the model can stop saying; not a function"
-                )
-            search = Search(model, locator.method, ex.target, share, precision, verify)
-            yield one_by_one(search, ex, max_objects, eraser)
+        try:
+            if target is None and is_background(ex.label, model.classes):
+                found = _nothing(ex, share, model.classes)
+            elif sequential:
+                if ex.target is None:
+                    raise WhylightError(
+                        "sequential: needs a class as target, which the model can stop saying; not a function"
+                    )
+                search = Search(model, locator.method, ex.target, share, precision, verify)
+                found = one_by_one(search, ex, max_objects, eraser)
+            else:
+                boxes = ex.boxes(share, largest, iou)[:max_objects]
+                stopped = "one look" if boxes else "no positive evidence"
+                look = Look(ex, boxes, ex.probability)
+                found = Location(boxes, [look], ex.label, ex.target, ex.picture, ex.source, share, stopped)
+        except (
+            Exception
+        ) as error:  # whatever comes of looking at parts of this picture, it is named, and the rest goes on
+            if on_error is None or is_of_question(error):
+                raise
+            on_error(ex.source, of_picture(shown(ex.source), error))
         else:
-            boxes = ex.boxes(share, largest, iou)[:max_objects]
-            stopped = "one look" if boxes else "no positive evidence"
-            look = Look(ex, boxes, ex.probability)
-            yield Location(boxes, [look], ex.label, ex.target, ex.picture, ex.source, share, stopped)
+            yield found
+
+
+def _nothing(ex: Explanation, share: float, classes: Sequence[str]) -> Location:
+    """What is said of a picture whose top class is that nothing is there."""
+    stopped = f"{NOTHING}; --target {opposite(ex.label, classes) or 'CLASS'} asks all the same"
+    return Location([], [Look(ex, [], ex.probability)], ex.label, ex.target, ex.picture, ex.source, share, stopped)
 
 
 def _from_head(one: Regressed, threshold: float | None, most: int, largest: bool, iou: float) -> Location:

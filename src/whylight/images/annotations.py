@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from whylight.errors import DataError, ImageError
 from whylight.images import size_of
+from whylight.shown import shown
 
 COLUMNS = ("file", "x0", "y0", "x1", "y1", "label")
 SHOWN = 10  # problems that are spelled out
@@ -59,10 +60,10 @@ def read_boxes(file: str | os.PathLike[str], root: str | os.PathLike[str]) -> di
     sizes: dict[str, tuple[int, int]] = {}
     outside = 0
     for row in read_rows(file, labelled=False, problems=problems):
-        place = next((place for base in (Path(root), file.parent) if (place := base / row.file).is_file()), None)
+        place = next((place for base in (Path(root), file.parent) if _is_file(place := base / row.file)), None)
         if place is None:
             problems.append(
-                f"{row.where}: there is no file {row.file} in {root}, nor beside the CSV; add it, or remove the line"
+                f"{row.where}: there is no file {shown(row.file)} in {shown(root)}, nor beside the CSV; add it, or remove the line"
             )
             continue
         name = os.path.relpath(os.path.abspath(place), top).replace(os.sep, "/")
@@ -79,11 +80,13 @@ def read_boxes(file: str | os.PathLike[str], root: str | os.PathLike[str]) -> di
     if problems:
         rest = len(problems) - SHOWN
         more = [f"and {rest} more"] if rest > 0 else []
-        raise DataError("\n  ".join([f"{file}: these boxes cannot be used as they stand:", *problems[:SHOWN], *more]))
+        raise DataError(
+            "\n  ".join([f"{shown(file)}: these boxes cannot be used as they stand:", *problems[:SHOWN], *more])
+        )
     if not found:
         count = "one box is of a file" if outside == 1 else f"{outside} boxes are of files"
-        why = f"its {count} outside {root}" if outside else "it holds no boxes, only a header"
-        raise DataError(f"{file}: {why}; give the CSV that belongs to these pictures")
+        reason = f"its {count} outside {shown(root)}" if outside else "it holds no boxes, only a header"
+        raise DataError(f"{shown(file)}: {reason}; give the CSV that belongs to these pictures")
     return found
 
 
@@ -98,26 +101,27 @@ def read_rows(file: Path, *, labelled: bool, problems: list[str]) -> Iterator[Ro
     Raises:
         DataError: if the file is missing, empty, no text, or lacks a column.
     """
+    name = shown(file)
     try:
         text = file.read_text(encoding="utf-8-sig")
     except OSError as error:
-        raise DataError(f"{file}: this file of boxes cannot be read: {error.strerror}") from error
+        raise DataError(f"{name}: this file of boxes cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        raise DataError(f"{file}: not a text file in UTF-8; save it as CSV") from error
+        raise DataError(f"{name}: not a text file in UTF-8; save it as CSV") from error
     if not text.strip():
-        raise DataError(f"{file}: the file is empty; it needs a header, {','.join(COLUMNS)}, and a line for each box")
+        raise DataError(f"{name}: the file is empty; it needs a header, {','.join(COLUMNS)}, and a line for each box")
     table = csv.DictReader(text.splitlines(), skipinitialspace=True)
     needed = COLUMNS[:-1] if labelled else COLUMNS
-    missing = [name for name in needed if name not in (table.fieldnames or ())]
+    missing = [column for column in needed if column not in (table.fieldnames or ())]
     if missing:
         hint = "; or give --label CLASS for all of them" if missing == ["label"] else ""
         raise DataError(
-            f"{file}, line 1: the header has no {', '.join(missing)}; it must name the columns {','.join(needed)}{hint}"
+            f"{name}, line 1: the header has no {', '.join(missing)}; it must name the columns {','.join(needed)}{hint}"
         )
-    for fields in table:
-        where = f"{file}, line {table.line_num}"
+    for fields in _lines(table, name):
+        where = f"{name}, line {table.line_num}"
         try:
-            x0, y0, x1, y1 = (float(fields[name]) for name in COLUMNS[1:5])
+            x0, y0, x1, y1 = (float(fields[column]) for column in COLUMNS[1:5])
         except (TypeError, ValueError):
             problems.append(f"{where}: x0, y0, x1, y1 must be four numbers; correct the line")
             continue
@@ -132,7 +136,7 @@ def read_rows(file: Path, *, labelled: bool, problems: list[str]) -> Iterator[Ro
 def fitted(row: Row, size: tuple[int, int], problems: list[str]) -> Rectangle | None:
     """A row's box, cut at the rim of its picture of (width, height) pixels; None, and a new problem, where it is wrong."""
     x0, y0, x1, y1 = row.box
-    box = "({}) of {}".format(", ".join(f"{value:g}" for value in row.box), row.file)
+    box = "({}) of {}".format(", ".join(f"{value:g}" for value in row.box), shown(row.file))
     if not (x0 < x1 and y0 < y1):
         problems.append(
             f"{row.where}: the box {box} is inverted or empty: x0, y0 is the upper left corner, and x1, y1 the first pixel "
@@ -148,3 +152,17 @@ def fitted(row: Row, size: tuple[int, int], problems: list[str]) -> Rectangle | 
         )
         return None
     return cut
+
+
+def _lines(table: csv.DictReader[str], name: str) -> Iterator[dict[str, str]]:
+    try:
+        yield from table
+    except csv.Error as error:
+        raise DataError(f"{name}, line {table.line_num}: not a line of a CSV file ({error}); correct it") from None
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # a name that no file can have
+        return False

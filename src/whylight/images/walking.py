@@ -2,24 +2,37 @@
 
 from __future__ import annotations
 
+import fnmatch
 import glob
 import os
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from whylight.errors import ImageError
+from whylight.images.files import missing, why
+from whylight.images.limits import named
 
 SUFFIXES: frozenset[str] = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".dib", ".gif", ".tif", ".tiff", ".pgm", ".ppm", ".pnm"}
 )
 FORMATS = "JPEG, PNG, WebP, BMP, GIF, TIFF or PNM"
 
+_FILE, _FOLDER, _LINK = "file", "folder", "link to a folder"
+OnError = Callable[[Path, ImageError], None]
 
-def walk(inputs: Sequence[str | os.PathLike[str]]) -> list[Path]:
+
+def walk(inputs: Sequence[str | os.PathLike[str]], on_error: OnError | None = None) -> list[Path]:
     """List the pictures behind files, folders (searched recursively) and globs: sorted, each once.
 
     In folders and globs only names with one of `SUFFIXES` count, and hidden names do not. A file named outright is kept
-    whatever it is called, so that a broken one is reported later and not lost here.
+    whatever it is called, so that a broken one is reported later and not lost here. Links to folders are not followed
+    below an input, so none can lead round in a circle.
+
+    Args:
+        inputs: files, folders and globs.
+        on_error: called for each folder that cannot be read, or is gone by then, with its path and an ImageError that
+            names it; the others are searched all the same, and the list may be empty then. Default: the error is raised.
 
     Raises:
         ImageError: an input does not exist, cannot be read, or holds no picture.
@@ -32,48 +45,119 @@ def walk(inputs: Sequence[str | os.PathLike[str]]) -> list[Path]:
         inputs = [inputs]
     found: dict[str, Path] = {}
     for entry in inputs:
-        for path in _expand(os.fspath(entry)):
+        for path in _Search(on_error).expand(os.fsdecode(entry)):
             found.setdefault(os.path.abspath(path), path)
     return sorted(found.values())
 
 
-def _expand(entry: str) -> list[Path]:
-    if os.path.isdir(entry):
-        pictures = list(_in_folder(entry))
-        if not pictures:
-            raise ImageError(f"{entry}: no picture in this folder ({FORMATS}, told by the name's ending)")
-        return pictures
-    if os.path.exists(entry):
+class _Search:
+    """The search behind one input."""
+
+    def __init__(self, on_error: OnError | None) -> None:
+        self._on_error = on_error
+        self._failed: set[str] = set()
+
+    def expand(self, entry: str) -> list[Path]:
+        try:
+            os.stat(entry)
+        except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+            if glob.has_magic(entry) and not isinstance(error, ValueError):
+                return self._told(entry, list(self._glob(entry)), "no picture matches")
+            if isinstance(error, FileNotFoundError):
+                raise named(entry, missing(entry)) from None
+            reason = why(error) if isinstance(error, OSError) else error
+            raise named(entry, f"this cannot be read: {reason}") from None
+        if os.path.isdir(entry):
+            return self._told(entry, list(self._below(entry)), "no picture in this folder")
         return [Path(entry)]
-    if not glob.has_magic(entry):
-        raise ImageError(f"{entry}: {missing(entry)}")
-    pictures = []
-    for match in glob.glob(entry, recursive=True):
-        if os.path.isdir(match):
-            pictures += _in_folder(match)
-        elif _is_picture(match):
-            pictures.append(Path(match))
-    if not pictures:
-        raise ImageError(f"{entry}: no picture matches ({FORMATS}, told by the name's ending)")
-    return pictures
+
+    def _told(self, entry: str, pictures: list[Path], nothing: str) -> list[Path]:
+        if not pictures and not (self._failed and self._on_error):
+            raise named(entry, f"{nothing} ({FORMATS}, told by the name's ending)")
+        return pictures
+
+    def _below(self, folder: str) -> Iterator[Path]:
+        """The pictures in a folder and in all folders below it."""
+        waiting = [folder]
+        while waiting:
+            here = self._listed(waiting.pop())
+            yield from (Path(path) for path, kind in here if kind == _FILE and _is_picture(path))
+            waiting += [path for path, kind in here if kind == _FOLDER and not _is_hidden(path)]
+
+    def _glob(self, pattern: str) -> Iterator[Path]:
+        """The pictures that match, and those below folders that do.
+
+        Python's own `glob` does not say what it cannot read, and follows links round in circles.
+        """
+        start, parts = _split(pattern)
+        for path in self._matches(start, parts):
+            if os.path.isdir(path):
+                yield from self._below(path)
+            elif _is_picture(path) and not pattern.endswith(os.sep):
+                yield Path(path)
+
+    def _matches(self, folder: str, parts: list[str]) -> Iterator[str]:
+        part, rest = parts[0], parts[1:]
+        if part == "**":
+            yield from self._matches(folder, rest or ["*"])
+            for path, kind in self._listed(folder, is_sought=False):
+                if kind == _FOLDER and not _is_hidden(path):
+                    yield from self._matches(path, parts)
+            return
+        if not glob.has_magic(part):
+            path = os.path.join(folder, part)
+            if os.path.lexists(path):
+                yield from self._matches(path, rest) if rest else [path]
+            return
+        fits = re.compile(fnmatch.translate(os.path.normcase(part))).match
+        for path, _ in self._listed(folder, is_sought=False):
+            name = os.path.basename(path)
+            if fits(os.path.normcase(name)) and (part.startswith(".") or not _is_hidden(name)):
+                if not rest:
+                    yield path
+                elif os.path.isdir(path):
+                    yield from self._matches(path, rest)
+
+    def _listed(self, folder: str, *, is_sought: bool = True) -> list[tuple[str, str]]:
+        """The path and the kind of all that is in a folder; one that is only looked through may be closed to us."""
+        try:
+            with os.scandir(folder or os.curdir) as entries:
+                return sorted((os.path.join(folder, entry.name), _kind(entry)) for entry in entries)
+        except OSError as error:
+            problem = named(folder or os.curdir, f"this folder cannot be read: {why(error)}")
+        if self._on_error is None and is_sought:
+            raise problem
+        if self._on_error is not None and folder not in self._failed:
+            self._on_error(Path(folder), problem)
+        self._failed.add(folder)
+        return []
 
 
-def _in_folder(folder: str) -> Iterator[Path]:
-    def refuse(error: OSError) -> None:
-        raise ImageError(f"{error.filename}: this folder cannot be read: {error.strerror}") from None
+def _split(pattern: str) -> tuple[str, list[str]]:
+    """A pattern's folder up to the first part that is one, and the parts from there on.
 
-    for root, folders, names in os.walk(folder, onerror=refuse):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        yield from (Path(root, name) for name in names if _is_picture(name))
+    >>> _split("photos/20*/**/a?.jpg"), _split("*.png")
+    (('photos', ['20*', '**', 'a?.jpg']), ('', ['*.png']))
+    """
+    drive, rest = os.path.splitdrive(pattern)
+    parts = re.split(r"[\\/]+" if os.altsep else "/+", rest)
+    first = next((number for number, part in enumerate(parts) if glob.has_magic(part)), len(parts) - 1)
+    start = os.sep.join(parts[:first]) or (os.sep if first else "")
+    return drive + start, [part for part in parts[first:] if part] or ["*"]
 
 
-def _is_picture(name: str) -> bool:
-    base = os.path.basename(name)
-    return not base.startswith(".") and os.path.splitext(base)[1].lower() in SUFFIXES
+def _kind(entry: os.DirEntry[str]) -> str:
+    try:
+        if not entry.is_dir():
+            return _FILE
+        return _LINK if entry.is_symlink() else _FOLDER
+    except OSError:  # a link that leads round in a circle: whoever reads it is told
+        return _FILE
 
 
-def missing(name: str) -> str:
-    """Why there is nothing behind a name, and what to do."""
-    if name.startswith(("http://", "https://")):
-        return "this is a web address; download the picture and give its path"
-    return "no such file or folder; check the path"
+def _is_hidden(path: str) -> bool:
+    return os.path.basename(path).startswith(".")
+
+
+def _is_picture(path: str) -> bool:
+    return not _is_hidden(path) and os.path.splitext(path)[1].lower() in SUFFIXES

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from whylight.errors import WhylightError
+from whylight.shown import shown
 
 try:
     import fcntl
@@ -49,9 +50,13 @@ def _locked(folder: Path) -> int:
     while True:
         folder.mkdir(parents=True, exist_ok=True)  # the run before may just have taken it away
         try:
-            file = os.open(folder / NAME, os.O_RDWR | os.O_CREAT, 0o666)
+            file = os.open(folder / NAME, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
         except FileNotFoundError:
             continue
+        except OSError as error:
+            if error.errno != errno.ELOOP:
+                raise
+            raise WhylightError(f"{shown(folder / NAME)}: is a link, not a lock; take it away") from None
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             # The run before takes its file away when it ends; a lock on that file would keep nobody out.
@@ -60,7 +65,7 @@ def _locked(folder: Path) -> int:
         except BlockingIOError:
             os.close(file)
             raise WhylightError(
-                f"{folder}: another run of whylight writes there; wait for it, or choose another --out"
+                f"{shown(folder)}: another run of whylight writes there; wait for it, or choose another --out"
             ) from None
         except FileNotFoundError:
             pass

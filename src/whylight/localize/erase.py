@@ -14,7 +14,7 @@ from whylight.boxes.box import Box
 from whylight.errors import WhylightError
 
 Eraser = Literal["blur", "mean", "inpaint"]
-DEFAULT: Eraser = "blur"  # benchmarks/sequential.py compares them
+DEFAULT: Eraser = "blur"  # benchmarks/localization/sequential.py compares them
 MARGIN = 0.1  # of a box's sides, taken away around it: what sticks out of a box is often enough for the classifier
 _BLUR = 0.5  # standard deviation of the blur, as a share of the box's shorter side
 _LONGEST = 256  # pixels along a patch's longer side while it is blurred or painted; what comes out has no detail anyway

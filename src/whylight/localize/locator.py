@@ -2,7 +2,7 @@
 
 LayerCAM at the last two stages (the last one says what is there, the one before where it ends), spread over what the network
 holds for the same stuff, and refined along the picture's edges. By default averaged over the mirrored picture and larger
-inputs; `fast` is the one pass. `benchmarks/locate.py` has the table.
+inputs; `fast` is the one pass. `benchmarks/localization/locate.py` has the table.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from whylight.models.layers import stages
 from whylight.models.model import Model
 
 THRESHOLD = 0.4  # of a map's maximum; the best one for plain CAM on photographs of single objects
-SPREAD = 0.48  # the same for a map that is spread and refined, with the two networks of benchmarks/locate.py
+SPREAD = 0.48  # the same for maps spread and refined, of two networks: benchmarks/localization/locate.py
 STAGES = 2
 SCALES = (1.0, 1.25, 1.5, 1.75)
 WEIGHT, FAST_WEIGHT = 0.25, 1.0  # of the picture's edges: one pass has the coarser map, and needs them more

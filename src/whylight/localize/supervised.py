@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -16,7 +15,9 @@ from whylight.errors import ModelError, TargetError, WhylightError
 from whylight.models.base import Classifier
 from whylight.models.boxhead import FoundBoxes, pick
 from whylight.models.model import Model
-from whylight.pipeline.ahead import OnError, Opened, Source, open_ahead
+from whylight.pipeline.ahead import OnError, Opened, Source
+from whylight.pipeline.ask import ask_each
+from whylight.pipeline.workers import Workers
 from whylight.targets import Target, resolve
 
 METHOD = "box"  # its name where a method is asked for
@@ -123,6 +124,7 @@ def regress(
     target: Target = None,
     batch_size: int | None = None,
     on_error: OnError | None = None,
+    workers: Workers | None = None,
 ) -> Iterator[Regressed]:
     """The same, one picture after another, before the threshold.
 
@@ -152,14 +154,14 @@ def regress(
             f"target: {model.classes[number]!r} had no boxes in training; "
             f"there are boxes of {', '.join(model.classes[one] for one in head.spec.classes)}"
         )
-    opened = open_ahead(pictures, model, [wanted], 2 * size, on_error)
-    while batch := list(itertools.islice(opened, size)):
+
+    def run(batch: Sequence[Opened]) -> list[Regressed]:
         found = model.find_boxes(torch.stack([one.x for one in batch]))
         numbers = wanted.take([one.place for one in batch]).indices(found.logits)
         assert numbers is not None
         probabilities = model.probabilities(found.logits)
-        for i, (one, number) in enumerate(zip(batch, numbers.tolist(), strict=True)):
-            yield Regressed(
+        return [
+            Regressed(
                 corners=_in_picture(found, i, one),
                 scores=found.scores[i, :, number].cpu(),
                 picture=one.picture,
@@ -169,6 +171,11 @@ def regress(
                 threshold=head.spec.threshold,
                 source=one.name,
             )
+            for i, (one, number) in enumerate(zip(batch, numbers.tolist(), strict=True))
+        ]
+
+    for _, found in ask_each(model, pictures, run, size, targets=[wanted], on_error=on_error, workers=workers):
+        yield found
 
 
 def _in_picture(found: FoundBoxes, i: int, opened: Opened) -> Tensor:

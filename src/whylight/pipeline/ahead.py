@@ -1,28 +1,36 @@
-"""Pictures read and prepared ahead of the network, in threads, a bounded number at a time."""
+"""Pictures read and prepared ahead of the network, in threads; how many is bounded, and how many pixels they have."""
 
 from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
 from contextlib import nullcontext
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from PIL import Image
 from torch import Tensor
 
-from whylight.errors import ImageError, WhylightError
-from whylight.images import Picture, decode, name_of
+from whylight.errors import ImageError, WhylightError, of_picture
+from whylight.images import Picture, decode, name_of, size_of
 from whylight.images.preprocess import Region
 from whylight.models.base import Classifier
-from whylight.targets import Resolved
+from whylight.pipeline.workers import Workers
+from whylight.shown import shown
 
 Source = Picture | Tensor  # a tensor is an input that was preprocessed already: (3, H, W)
 OnError = Callable[[Any, WhylightError], None]
+T_co = TypeVar("T_co", covariant=True)
+T = TypeVar("T")
 
-_DECODERS = 2  # threads that read pictures ahead of the network
 _reading = threading.Lock()
+
+
+class Opener(Protocol[T_co]):
+    """What makes something of the picture at a place in the list, which counts as so many pixels."""
+
+    def __call__(self, place: int, source: Source, pixels: int, /) -> T_co: ...
 
 
 class Opened(NamedTuple):
@@ -30,55 +38,111 @@ class Opened(NamedTuple):
 
     place: int
     source: Source
+    pixels: int  # that are held for it
     name: str
     picture: Image.Image
     region: Region
     x: Tensor  # (3, H, W)
 
 
-def open_ahead(
-    pictures: Iterable[Source], model: Classifier, targets: Sequence[Resolved], ahead: int, on_error: OnError | None
-) -> Iterator[Opened]:
-    """Decode pictures in threads, a bounded number ahead, and give them back in order.
+def ahead(
+    pictures: Iterable[Source],
+    open_one: Opener[T],
+    workers: Workers,
+    most: int,
+    on_error: OnError | None,
+    at_end: Callable[[int], None] | None = None,
+) -> Iterator[T | None]:
+    """Open pictures in threads, at most so many ahead, and give back what was made of them, in order.
 
-    Raises:
-        TargetError: at the end, if there were fewer pictures than classes in a target that has one for each.
+    The pixels of each are taken from `workers` before it is decoded, and stay taken: whoever is done with it gives them back.
+    None among the rest says that nothing more can be opened before some of what was given is let go.
+
+    Args:
+        pictures: any number of them; taken as they are needed.
+        open_one: what is done with each, in a thread.
+        workers: the threads.
+        most: pictures ahead.
+        on_error: called with the picture and the error where that fails; the rest goes on. Default: the error is raised.
+        at_end: called with the number of pictures there were.
     """
-    waiting: deque[tuple[Source, Future[Opened]]] = deque()
+    count = 0
+    waiting: deque[tuple[Source, int, Future[T]]] = deque()
 
-    def next_done() -> Iterator[Opened]:
-        source, future = waiting.popleft()
+    def opened(place: int, source: Source, pixels: int) -> T:
+        with workers.at("decode"):
+            return open_one(place, source, pixels)
+
+    def next_done() -> Iterator[T]:
+        source, pixels, future = waiting.popleft()
         try:
-            yield future.result()
-        except ImageError as error:
+            with workers.waiting():
+                made = future.result()
+        except Exception as error:  # whatever it is, it is this picture's, and is named as such
+            workers.give(pixels)
             if on_error is None:
                 raise
-            on_error(source, error)
+            on_error(source, picture_error(source, error))
+        else:
+            yield made
 
-    with ThreadPoolExecutor(_DECODERS, thread_name_prefix="whylight-decode") as pool:
-        try:
-            count = 0
-            for place, source in enumerate(pictures):
-                waiting.append((source, pool.submit(_open, place, source, model)))
-                count = place + 1
-                if len(waiting) >= ahead:
-                    yield from next_done()
-            while waiting:
+    try:
+        for place, source in enumerate(pictures):
+            pixels = _pixels_in(source)
+            while waiting and (len(waiting) >= most or not workers.fits(pixels)):
                 yield from next_done()
-            for target in targets:
-                target.check(count)
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+            if not workers.fits(pixels):
+                yield None
+                with workers.waiting():
+                    workers.wait_for(pixels)
+            workers.take(pixels)
+            waiting.append((source, pixels, workers.submit(opened, place, source, pixels)))
+            count = place + 1
+        while waiting:
+            yield from next_done()
+        if at_end is not None:
+            at_end(count)
+    finally:
+        for _, pixels, future in waiting:
+            future.cancel()
+            workers.give(pixels)
 
 
-def _open(place: int, source: Source, model: Classifier) -> Opened:
+def for_model(model: Classifier) -> Opener[Opened]:
+    """Decode a picture, and make a model's input of it."""
+
+    def opened(place: int, source: Source, pixels: int) -> Opened:
+        if isinstance(source, Tensor):
+            if source.ndim != 3 or source.shape[0] != 3:
+                raise ImageError(f"<tensor>: a preprocessed picture has the shape (3, H, W), not {tuple(source.shape)}")
+            restored = model.preprocessing.restore(source)
+            return Opened(place, source, pixels, "<tensor>", restored, Region(0, 0, *restored.size), source)
+        # A picture that is open is read from its file only now, and the same one may stand in a list several times.
+        with _reading if isinstance(source, Image.Image) else nullcontext():
+            picture = decode(source)
+        region = model.preprocessing.region(picture.size)
+        return Opened(place, source, pixels, name_of(source), picture, region, model.preprocessing(picture))
+
+    return opened
+
+
+def picture_error(source: Source, error: Exception) -> WhylightError:
+    """An error as one of ours that names the picture."""
+    return of_picture("<tensor>" if isinstance(source, Tensor) else shown(name_of(source)), error)
+
+
+def _pixels_in(source: Source) -> int:
+    """How many pixels a picture has, by its header; 0 where it has none that can be read: decoding says why."""
     if isinstance(source, Tensor):
-        if source.ndim != 3 or source.shape[0] != 3:
-            raise ImageError(f"<tensor>: a preprocessed picture has the shape (3, H, W), not {tuple(source.shape)}")
-        shown = model.preprocessing.restore(source)
-        return Opened(place, source, "<tensor>", shown, Region(0, 0, *shown.size), source)
-    # A picture that is open is read from its file only now, and the same one may stand in a list several times.
-    with _reading if isinstance(source, Image.Image) else nullcontext():
-        picture = decode(source)
-    region = model.preprocessing.region(picture.size)
-    return Opened(place, source, name_of(source), picture, region, model.preprocessing(picture))
+        return 0
+    if isinstance(source, Image.Image):
+        return source.width * source.height
+    if isinstance(source, bytes) or (not isinstance(source, str) and not hasattr(source, "__fspath__")):
+        return (
+            int(getattr(source, "size", 0)) // 3
+        )  # an array's numbers; what lies in bytes is small beside what they become
+    try:
+        width, height = size_of(source)
+    except ImageError:
+        return 0
+    return width * height

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -13,13 +13,15 @@ import numpy as np
 from PIL import Image
 from torch import Tensor, stack
 
-from whylight.engine import Precision, Seen, Tick, as_method, in_batches, look
+from whylight.engine import Precision, Seen, Tick, as_method, look
 from whylight.errors import ModelError, WhylightError
 from whylight.explanation import Explanation, Receipt
 from whylight.methods import Fusion, Method
 from whylight.methods import layers as fused
 from whylight.models.base import Classifier
-from whylight.pipeline.ahead import OnError, Opened, Source, open_ahead
+from whylight.pipeline.ahead import OnError, Opened, Source
+from whylight.pipeline.ask import ask_each
+from whylight.pipeline.workers import Workers
 from whylight.progress import Bars, bars
 from whylight.targets import Resolved, Target, resolve
 
@@ -54,18 +56,60 @@ def explain_each(
     on_error: OnError | None = None,
     on_step: Tick | None = None,
     verifier: Verifier | None = None,
+    workers: Workers | None = None,
 ) -> Iterator[list[Explanation]]:
     """Explain any number of pictures one after another, holding no more than two batches in memory.
 
+    The arguments are those of `explain_placed`.
+    """
+    placed = explain_placed(
+        model,
+        pictures,
+        methods=_one_or_many(method, methods, "method", default_method(model)),
+        targets=_one_or_many(target, targets, "target", None),
+        layers=layers,
+        fusion=fusion,
+        precision=precision,
+        batch_size=batch_size,
+        device=device,
+        progress=progress,
+        on_error=on_error,
+        on_step=on_step,
+        verifier=verifier,
+        workers=workers,
+    )
+    return (explanations for _, explanations in placed)
+
+
+def explain_placed(
+    model: Classifier,
+    pictures: Iterable[Source],
+    *,
+    methods: Sequence[str | Method],
+    targets: Sequence[Target],
+    layers: Sequence[str] | None = None,
+    fusion: Fusion = "max",
+    precision: Precision = "auto",
+    batch_size: int | None = None,
+    device: str | None = None,
+    progress: bool = False,
+    on_error: OnError | None = None,
+    on_step: Tick | None = None,
+    verifier: Verifier | None = None,
+    workers: Workers | None = None,
+) -> Iterator[tuple[int, list[Explanation]]]:
+    """The same, each picture's explanations with its place in the list: those that fail are left out.
+
     Args:
         verifier: what `Explanation.verify` asks; this room lies below the one that can answer. Default: nothing does.
+        workers: the threads that decode; default: some of its own.
 
     The other arguments are those of `whylight.explain_each`, which gives `whylight.verify` here.
     """
-    chosen = [as_method(one) for one in _one_or_many(method, methods, "method", default_method(model))]
+    chosen = [as_method(one) for one in methods]
     if layers is not None:
         chosen = [fused(one, layers, fusion=fusion) for one in chosen]
-    wanted = [resolve(one, model.classes) for one in _one_or_many(target, targets, "target", None)]
+    wanted = [resolve(one, model.classes) for one in targets]
     if isinstance(pictures, Sized):
         for one in wanted:
             one.check(len(pictures))
@@ -77,7 +121,8 @@ def explain_each(
         raise WhylightError(f"batch_size: expected at least 1, got {batch_size}")
     ask = _Ask(model, chosen, wanted, precision, verifier)
     total = len(pictures) if isinstance(pictures, Sized) else None
-    return _stream(ask, pictures, size, total if progress else 0, slow, on_error, on_step)
+    shown = bars(total, "explaining", slow=slow) if progress else nullcontext(Bars())
+    return _stream(ask, pictures, size, shown, on_error, on_step, workers)
 
 
 def default_method(model: Classifier) -> str:
@@ -106,60 +151,32 @@ def _stream(
     ask: _Ask,
     pictures: Iterable[Source],
     batch_size: int,
-    total: int | None,
-    slow: bool,
+    shown: AbstractContextManager[Bars],
     on_error: OnError | None,
     on_step: Tick | None,
-) -> Iterator[list[Explanation]]:
-    model = ask.model
-    opened = open_ahead(pictures, model, ask.targets, 2 * batch_size, on_error)
-    with bars(total, "explaining", slow=slow) if total != 0 else nullcontext(Bars()) as bar:
+    workers: Workers | None,
+) -> Iterator[tuple[int, list[Explanation]]]:
+    with shown as bar:
 
         def step(done: int, of: int) -> None:
             bar.step(done, of)
             if on_step is not None:
                 on_step(done, of)
 
-        def run(batch: Sequence[Opened]) -> list[Seen]:
+        def run(batch: Sequence[Opened]) -> list[list[Explanation] | WhylightError]:
             targets = [target.take([one.place for one in batch]) for target in ask.targets]
             x = stack([one.x for one in batch])
-            return look(model, x, ask.methods, targets, precision=ask.precision, tick=step)
-
-        def attempt(batch: Sequence[Opened]) -> list[Seen] | ModelError:
-            try:
-                return run(batch)
-            except ModelError as error:
-                if on_error is None:
-                    raise
-                return error
-
-        def apart(
-            batch: Sequence[Opened], seen: list[Seen] | ModelError
-        ) -> Iterator[tuple[Sequence[Opened], list[Seen]]]:
-            """One picture on which a model fails must not fail the others of its batch."""
-            if not isinstance(seen, ModelError):
-                yield batch, seen
-            elif len(batch) > 1:
-                for one in batch:
-                    yield from apart([one], attempt([one]))
-            elif on_error is not None:
-                bar.picture()
-                on_error(batch[0].source, seen)
-
-        done = in_batches(opened, attempt, batch_size)
-        for batch, seen in (part for pair in done for part in apart(*pair)):
+            seen = look(ask.model, x, ask.methods, targets, precision=ask.precision, tick=step)
             # One copy to the host for each method and target, not for each picture.
-            hosted = [_to_host(model, one) for one in seen]
-            for i, one in enumerate(batch):
-                bar.picture()
-                try:
-                    explanations = [_explanation(ask, one, view, i) for view in hosted]
-                except ModelError as error:
-                    if on_error is None:
-                        raise
-                    on_error(one.source, error)
-                else:
-                    yield explanations
+            views = [_to_host(ask.model, one) for one in seen]
+            return [_explanations(ask, one, views, i) for i, one in enumerate(batch)]
+
+        answers = ask_each(
+            ask.model, pictures, run, batch_size, targets=ask.targets, on_error=on_error, workers=workers
+        )
+        for opened, explanations in answers:
+            bar.picture()
+            yield opened.place, explanations
 
 
 class _Hosted(NamedTuple):
@@ -179,6 +196,13 @@ def _to_host(model: Classifier, seen: Seen) -> _Hosted:
         probabilities = model.probabilities(seen.logits).gather(1, seen.indices.unsqueeze(1)).squeeze(1).tolist()
     indices = seen.indices.tolist() if seen.indices is not None else None
     return _Hosted(seen, seen.maps.cpu(), seen.levels.tolist(), seen.scores.tolist(), indices, probabilities)
+
+
+def _explanations(ask: _Ask, opened: Opened, views: Sequence[_Hosted], i: int) -> list[Explanation] | WhylightError:
+    try:
+        return [_explanation(ask, opened, view, i) for view in views]
+    except ModelError as error:
+        return error
 
 
 def _explanation(ask: _Ask, opened: Opened, hosted: _Hosted, i: int) -> Explanation:

@@ -13,6 +13,7 @@ from matplotlib.ticker import MaxNLocator
 
 from whylight.errors import TrainError
 from whylight.models.zoo.files import ModelSpec
+from whylight.shown import markdown
 from whylight.train.checkpoint import write
 from whylight.train.config import TrainConfig
 from whylight.train.data.folders import Data
@@ -88,15 +89,15 @@ def write_card(
         if config.scratch
         else "the library's pretrained weights"
         if config.pretrained
-        else Path(str(config.weights)).name
+        else markdown(Path(str(config.weights)).name)
     )
     trained = "all layers" if config.unfreeze is None else f"the classifier and the last {config.unfreeze} blocks"
     stored = "the last" if config.keep == "last" else "the best by validation"
     counts = {part: data.counts(part) for part in data.splits}
     lines = [
-        f"# {Path(config.out).name}",
+        f"# {markdown(Path(config.out).name)}",
         "",
-        f"Tells apart: {', '.join(spec.classes)}.",
+        f"Tells apart: {', '.join(map(markdown, spec.classes))}.",
         "",
         f"- Architecture: `{spec.arch}`, input {config.size} × {config.size} (the whole picture, stretched)"
         + (f", one cell of the last grid for {spec.output_stride} pixels." if spec.output_stride else "."),
@@ -104,7 +105,7 @@ def write_card(
         *_specials(config, data),
         "- Settings: `config.json`. Figures by epoch: `metrics.csv`, `curves.png`.",
         "",
-        "| pictures | " + " | ".join(data.classes) + " |",
+        "| pictures | " + " | ".join(map(markdown, data.classes)) + " |",
         "|---" * (1 + len(data.classes)) + "|",
         *(f"| {part} | " + " | ".join(map(str, numbers)) + " |" for part, numbers in counts.items()),
         "",
@@ -112,7 +113,7 @@ def write_card(
         "|---|---|---|---|---|---|",
         *(
             f"| {part} | {s.accuracy:.2%} | {s.balanced_accuracy:.2%} | {s.loss:.4f} | {s.calibration_error:.4f} | "
-            + ", ".join(f"{name} {value:.2%}" for name, value in zip(data.classes, s.recall, strict=True))
+            + ", ".join(f"{markdown(name)} {value:.2%}" for name, value in zip(data.classes, s.recall, strict=True))
             + " |"
             for part, s in scores.items()
         ),
@@ -136,7 +137,7 @@ def _specials(config: TrainConfig, data: Data) -> list[str]:
         words = {"weight": "the loss weighed", "drop": "the excess dropped", "oversample": "the rare ones repeated"}
         told.append(f"- Classes of uneven size: {words[config.balance]}.")
     if config.teacher is not None:
-        told.append(f"- Imitates `{Path(config.teacher).name}` ({config.teacher_weight:g} of the loss).")
+        told.append(f"- Imitates {markdown(Path(config.teacher).name)} ({config.teacher_weight:g} of the loss).")
     if config.ema is not None:
         told.append(f"- The weights are a moving average (decay {config.ema:g}).")
     return told
@@ -154,7 +155,7 @@ def _about_boxes(config: TrainConfig, scores: dict[str, Scores]) -> list[str]:
     threshold = next(s.boxes.threshold for s in scores.values() if s.boxes is not None)
     return [
         "",
-        f"A box head was trained beside the classifier (`{Path(str(config.boxes)).name}`, {config.box_loss}). At IoU 0.5;",
+        f"A box head was trained beside the classifier ({markdown(Path(str(config.boxes)).name)}, {config.box_loss}). At IoU 0.5;",
         f"found and right count boxes with a score from {threshold:.3f} on, which was chosen on the validation pictures:",
         "",
         "| set | boxes drawn | average precision | found | right |",

@@ -12,12 +12,16 @@ from typing import Any
 
 import torch
 from torch import nn
+from typing_extensions import TypedDict
 
 from whylight.errors import TrainError
-from whylight.jobs.lock import only_run
+from whylight.jobs.folder import alone_in
+from whylight.jsontext import loads
 from whylight.models.device import resolve_device
 from whylight.models.surgery import centre_head, scale_head
 from whylight.models.zoo.files import FILE, save_weights
+from whylight.schema import Schema
+from whylight.shown import shown
 from whylight.train import checkpoint, report
 from whylight.train.boxes import data as box_data
 from whylight.train.boxes.loop import BoxLoop
@@ -44,6 +48,17 @@ class Result:
     best: Row
     scores: dict[str, Scores]
     loading: float = 0.0
+
+
+class _Written(TypedDict):
+    """What a run goes on from, as far as it is read again."""
+
+    settings: dict[str, Any]
+    classes: list[str]
+    data: str
+
+
+_WRITTEN = Schema(_Written)
 
 
 def train(config: TrainConfig, *, progress: bool = False) -> Result:
@@ -102,16 +117,18 @@ def resume(run: str | Path, *, progress: bool = False) -> Result:
     """
     run = Path(run)
     try:
-        resolved: dict[str, Any] = json.loads((run / CONFIG).read_text())
+        resolved = loads((run / CONFIG).read_bytes())
     except (OSError, ValueError) as error:
-        raise TrainError(f"{run}: no run to resume ({error})") from error
+        raise TrainError(f"{shown(run)}: no run to resume ({error})") from error
+    if not _WRITTEN.fits(resolved):
+        raise TrainError(f"{shown(run / CONFIG)}: was not written by whylight train, or was changed; begin a new run")
     config = TrainConfig.from_dict({**resolved["settings"], "out": str(run.resolve())})
     team = Team(resolve_device(config.device))
     if team.size != (before := resolved.get("processes", 1)):
         raise TrainError(
             f"{run}: began with {before} processes, and can only go on with as many; these are {team.size}"
         )
-    with Progress(progress and team.first) as show:
+    with _alone(run, team), Progress(progress and team.first) as show:
         data, marks = _data(config, show)
         if list(data.classes) != resolved["classes"]:
             raise TrainError(
@@ -138,7 +155,7 @@ def _trained(loop: Loop, show: Progress) -> Result:
 
 def _alone(out: Path, team: Team) -> AbstractContextManager[None]:
     """Keep other runs out of the folder."""
-    return only_run(out) if team.first else nullcontext()
+    return alone_in(out) if team.first else nullcontext()
 
 
 def _check_out(out: Path) -> None:

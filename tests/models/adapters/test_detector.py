@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 import torch
 import torchvision
-from test_handed_back import assert_same, state_of
 from torch import Tensor, nn
 from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.models.detection.faster_rcnn import FastRCNNPredictor, TwoMLPHead
 from torchvision.ops import MultiScaleRoIAlign
 
 import whylight
+from handed_back import assert_same, state_of
 from whylight import engine
 from whylight.errors import ModelError
 from whylight.models.adapters.detector import Detector, detector, overlap

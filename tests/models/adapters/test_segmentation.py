@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 import torchvision
-from test_handed_back import assert_same, state_of
 from torch import Tensor, nn
 
 import whylight
+from handed_back import assert_same, state_of
 from whylight import engine
 from whylight.errors import ModelError
 from whylight.models.adapters.segmentation import segmenter

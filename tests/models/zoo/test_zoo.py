@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 import timm
 import torch
-from test_handed_back import assert_same, state_of
 from torch import nn
 
 import whylight
+from handed_back import assert_same, state_of
 from whylight import engine, methods
 from whylight.engine import look
 from whylight.errors import MethodError

@@ -10,13 +10,15 @@ import numpy as np
 
 from whylight.evaluate.baselines import BASELINES
 from whylight.evaluate.bootstrap import interval
-from whylight.evaluate.figures import Cell, Curve, plural
+from whylight.evaluate.figures import Cell, Curve
 from whylight.evaluate.measures.deletion import Protocol
 from whylight.evaluate.measures.road import SHARES
 from whylight.evaluate.measures.table import DEFAULT, MEASURES, chosen, protocols
 from whylight.evaluate.results import Result
-from whylight.jobs.store import Key, Record, Store
+from whylight.jobs.lines import Key, Record
+from whylight.jobs.store import Store
 from whylight.methods import Method
+from whylight.shown import plural
 
 Asked = Literal["true", "predicted"]
 FIGURES = {

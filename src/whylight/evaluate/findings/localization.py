@@ -13,13 +13,14 @@ from whylight.evaluate.baselines import BASELINES
 from whylight.evaluate.bootstrap import Interval, interval, interval_of
 from whylight.evaluate.boxes import IOUS, THRESHOLDS, accuracy, hits
 from whylight.evaluate.data import Labelled
-from whylight.evaluate.figures import Cell, Curve, plural
+from whylight.evaluate.figures import Cell, Curve
 from whylight.evaluate.findings.localization_words import ANSWERS, FIGURES, PROTOCOL, near
 from whylight.evaluate.maps import Rules
 from whylight.evaluate.masks import curve, pxap
 from whylight.evaluate.results import Result
-from whylight.jobs.store import Record
+from whylight.jobs.lines import Record
 from whylight.localize.threshold import Choice, choose
+from whylight.shown import plural
 
 _EXACT = np.arange(10, 100, 5) / 100  # overlaps of the plot
 

@@ -10,12 +10,14 @@ import numpy as np
 
 from whylight.evaluate.baselines import BASELINES, BLOB, RANDOM, random_map
 from whylight.evaluate.bootstrap import interval
-from whylight.evaluate.figures import Better, Cell, Curve, plural
+from whylight.evaluate.figures import Better, Cell, Curve
 from whylight.evaluate.measures.similarity import spearman
 from whylight.evaluate.results import Result
 from whylight.explanation.receipt import STAYS
-from whylight.jobs.store import Key, Store
+from whylight.jobs.lines import Key
+from whylight.jobs.store import Store
 from whylight.methods import Method
+from whylight.shown import plural
 
 NETWORKS = 3  # with random weights, at the first and the last stage; one between them, and for slow methods
 NOISE, COPIES = 0.02, 4  # standard deviation in units of the pixel range, and noisy copies of each picture

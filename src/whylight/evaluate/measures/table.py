@@ -12,7 +12,7 @@ from whylight.errors import DataError
 from whylight.evaluate.measures import drop, infidelity, road, sensitivity
 from whylight.evaluate.measures.deletion import Protocol, area, curves
 from whylight.evaluate.measures.scoring import Score
-from whylight.jobs.store import Record
+from whylight.jobs.lines import Record
 
 
 @dataclass(frozen=True)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from html import escape
 from typing import Any
 
-from whylight.evaluate.figures import Cell, Figures, plural, shown
+from whylight.evaluate.figures import Cell, Figures, shown
 from whylight.evaluate.reports.plots import colours, plot
+from whylight.shown import html as escape
+from whylight.shown import plural
 
 STYLE = """
 :root { color-scheme: light dark;
@@ -125,7 +126,7 @@ def _row(cell: Cell, low: float, high: float, colour: str, best: bool, note: str
         )
     mark = ' <span title="best">★</span>' if best else ""
     figure = shown(cell).partition(" (")
-    title = escape(shown(cell), quote=True)
+    title = escape(shown(cell))
     told = f'<span class="note">{escape(note)}</span>' if note else ""
     return (
         f'<div class="row{" best" if best else ""}" title="{title}"><span class="name">{escape(cell.method)}{mark}</span>'

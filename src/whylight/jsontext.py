@@ -1,0 +1,53 @@
+"""JSON that survives what is put into it: names that are not UTF-8, numbers that are none, input that was made to hurt."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from typing import Any
+
+_HALF = re.compile("[\ud800-\udfff]")  # how Python holds bytes of a file name that are not UTF-8; no UTF-8 text can
+
+
+def dumps(value: Any, *, indent: int | None = None, compact: bool = False) -> str:
+    r"""A value as JSON text in UTF-8: half characters as escapes, NaN and infinity as null, arrays as lists.
+
+    >>> dumps({"file": "caf\udce9.jpg", "score": float("nan")})
+    '{"file": "caf\\udce9.jpg", "score": null}'
+    >>> loads(dumps("caf\udce9.jpg")) == "caf\udce9.jpg"
+    True
+    """
+    separators = (",", ":") if compact else None
+    text = json.dumps(plain(value), ensure_ascii=False, allow_nan=False, indent=indent, separators=separators)
+    return _HALF.sub(lambda half: f"\\u{ord(half[0]):04x}", text)
+
+
+def loads(text: str | bytes) -> Any:
+    """The value of a JSON text from anywhere.
+
+    Raises:
+        ValueError: if it is none: NaN, bytes that are not UTF-8, and brackets too deep to follow included.
+    """
+    try:
+        return json.loads(text, parse_constant=_no_number)
+    except RecursionError:
+        raise ValueError("brackets in brackets, too deep to follow") from None
+
+
+def plain(value: Any) -> Any:
+    """The same value as JSON can hold it: no NaN or infinity (null instead), no arrays, no tuples."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(one) for one in value]
+    if hasattr(value, "tolist"):  # NumPy's arrays and numbers, tensors
+        return plain(value.tolist())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def _no_number(word: str) -> None:
+    raise ValueError(f"{word} is no JSON")

@@ -1,0 +1,150 @@
+"""Which model is meant: what it is told apart by without loading it, and how it is loaded."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from whylight.errors import ModelError
+from whylight.models.zoo.bundled import file_of
+from whylight.schema import Text
+from whylight.shown import shown
+
+if TYPE_CHECKING:
+    from whylight.models.base import Classifier
+
+
+Precision = Literal["auto", "fp32", "bf16"]
+
+
+@dataclass(frozen=True)
+class ModelChoice:
+    """Everything that says which model is meant: the arguments of `whylight.load`, and those of `load_onnx` as they are typed.
+
+    Attributes:
+        name: of a bundled, timm or torchvision network, a run folder, a .safetensors or .onnx file.
+        pretrained, weights, classes, layer, device, multilabel: as for `whylight.load`; `classes` is a text file, a name a line.
+        precision: of methods that run the network many times: `auto`, `fp32` or `bf16`.
+        size, mean, std: of an ONNX file's input, numbers with commas between them.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid"}
+
+    name: Text = "face"
+    pretrained: bool = True
+    weights: Text | None = None
+    classes: Text | None = None
+    layer: Text | None = None
+    device: str = "auto"
+    multilabel: bool = False
+    precision: Precision = "auto"
+    size: str | None = None
+    mean: str | None = None
+    std: str | None = None
+
+    @property
+    def default_method(self) -> str:
+        """The method where none is named: an ONNX file can only be asked from outside."""
+        return "rise" if self._is_onnx else "gradcam"
+
+    @property
+    def _is_onnx(self) -> bool:
+        return self.name.lower().endswith(".onnx")
+
+    def identity(self) -> dict[str, Any]:
+        """What decides the results, without loading anything: names, and size and date of the files behind them."""
+        facts: dict[str, Any] = {"model": self.name, "layer": self.layer, "pretrained": self.pretrained}
+        if self.multilabel:
+            facts["multilabel"] = True
+        if self.precision != "auto":
+            facts["precision"] = self.precision
+        facts.update({key: text for key, text in self._input.items() if text is not None})
+        bundled = file_of(self.name)
+        if bundled is not None:  # as in load: the name wins over a file or folder that is called the same
+            # By contents: each installation gives the file a date and a place of its own.
+            facts["bundled"] = hashlib.sha256(bundled.read_bytes()).hexdigest()[:16]
+        file = Path(self.name) if bundled is None else None
+        if file is not None and file.is_dir():
+            file = file / "model.safetensors"
+        weights = Path(self.weights) if self.weights is not None else None
+        for key, path in (("model_file", file), ("weights", weights)):
+            if path is not None and path.is_file():
+                facts[key] = [os.path.abspath(path), path.stat().st_size, path.stat().st_mtime_ns]
+        if self.classes is not None:
+            facts["classes"] = hashlib.sha256("\n".join(self.class_names() or ()).encode()).hexdigest()[:16]
+        return facts
+
+    def class_names(self) -> tuple[str, ...] | None:
+        """The names in `--classes`, one a line; None where it was not given.
+
+        Raises:
+            ModelError: if the file cannot be read or holds no names.
+        """
+        if self.classes is None:
+            return None
+        try:
+            lines = Path(self.classes).read_text(encoding="utf-8-sig").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ModelError(f"--classes {shown(self.classes)}: cannot be read as text: {error}") from error
+        while lines and not lines[-1].strip():
+            lines.pop()
+        if not lines:
+            raise ModelError(f"--classes {shown(self.classes)}: the file is empty; it needs one class name a line")
+        return tuple(line.strip() for line in lines)
+
+    @property
+    def _input(self) -> dict[str, str | None]:
+        return {"size": self.size, "mean": self.mean, "std": self.std}
+
+    def load(self) -> Classifier:
+        """Load it.
+
+        Raises:
+            ModelError: if that fails.
+        """
+        from whylight.models.adapters.onnx import load_onnx
+        from whylight.models.zoo.load import load
+
+        if given := {key: numbers(f"--{key}", text) for key, text in self._input.items() if text is not None}:
+            if not self._is_onnx:
+                raise ModelError(f"--{next(iter(given))}: for ONNX files alone; {self.name} says itself what it takes")
+            if self.weights is None and self.layer is None:  # else load says why not
+                return load_onnx(self.name, self.class_names(), multilabel=self.multilabel, **_arguments(given))
+        return load(
+            self.name,
+            pretrained=self.pretrained,
+            weights=Path(self.weights) if self.weights is not None else None,
+            classes=self.class_names(),
+            device=self.device,
+            layer=self.layer,
+            multilabel=self.multilabel,
+        )
+
+
+def numbers(option: str, text: str) -> list[float]:
+    """The numbers in "0.5,0.5,0.5".
+
+    Raises:
+        ModelError: if something else is between the commas.
+    """
+    try:
+        found = [float(part) for part in text.split(",")]
+    except ValueError:
+        raise ModelError(f"{option} {text!r}: expected numbers with commas between them") from None
+    if not all(math.isfinite(number) for number in found):
+        raise ModelError(f"{option} {text!r}: expected finite numbers")
+    return found
+
+
+def _arguments(given: dict[str, list[float]]) -> dict[str, Any]:
+    """Arguments of `load_onnx`: mean and std as they are, the size as one whole number or two."""
+    if "size" not in given:
+        return dict(given)
+    sides = given["size"]
+    if len(sides) > 2 or any(side != int(side) or side < 1 for side in sides):
+        raise ModelError(f"--size {sides}: expected one whole number, or height,width")
+    return {**given, "size": int(sides[0]) if len(sides) == 1 else (int(sides[0]), int(sides[1]))}

@@ -1,0 +1,104 @@
+"""What the kinds of job have in common that write files for each picture, and a line for each in the folder's record of results."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from whylight.errors import WhylightError
+from whylight.jobs.job import Job
+from whylight.jobs.pictures import Picture, find
+from whylight.jobs.results import Results
+from whylight.jobs.session import Session
+from whylight.schema import Schema
+
+if TYPE_CHECKING:
+    from whylight.jobs.lines import Record
+    from whylight.jobs.runner import Answer, Question
+    from whylight.pipeline.workers import Workers
+
+
+class WritesResults:
+    """A kind of job with a record of results in its folder: plans, recalls and notes down; its heirs ask and write.
+
+    Attributes:
+        name: the file of records in the results folder.
+        schema: what a record must hold.
+        pictures: those of the job.
+        settings: all that results depend on besides picture and question; another value means doing them again.
+        patient: whether one picture takes so long that it should be on disk before the next is begun.
+    """
+
+    name: ClassVar[str]
+    schema: ClassVar[Schema]
+
+    def __init__(self, job: Job) -> None:
+        if job.out is None:
+            raise WhylightError(f"job {job.kind}: where do the results go? Give out=…")
+        self.job, self.choice, self.out = job, job.choice, Path(job.out)
+        self.pictures = find(job.inputs, self.out, self.open_results)
+        self.settings: dict[str, Any] = {}
+        self.patient = False
+
+    @classmethod
+    def open_results(cls, out: Path) -> Results:
+        """What a folder holds of this kind's results."""
+        return Results(out, cls.name, cls.schema, cls.files)
+
+    @staticmethod
+    def files(record: Record) -> list[str]:
+        """Files of a record besides its `file` and `map`, relative to the folder; without them it is made again."""
+        return []
+
+    def run(self, session: Session) -> Any:
+        """Do what is missing."""
+        from whylight.jobs.runner import carry_out
+
+        self._session, self.watch = session, session.watch
+        self.pictures.tell(self.watch)
+        with self.open_results(self.out) as self.results:
+            self.results.before_first = session.begin
+            carry_out(self, self.pictures.all, self.watch, session.workers)
+            return self.finish()
+
+    def finish(self) -> Any:
+        """What is left to do when every picture is dealt with, and what the kind tells."""
+
+    @property
+    def questions(self) -> Sequence[Question]:
+        """What is asked about each picture: a method, and a target as it was typed."""
+        raise NotImplementedError
+
+    def knows(self, item: Picture, question: Question) -> bool:
+        """Whether the folder holds the answer, made with the same settings of the same file."""
+        method, target = question
+        if item.stamp is None or self._session.overwrite:
+            return False
+        record = self.results.done(item.stamp, str(method), target, self.settings)
+        if record is not None:
+            self.watch.known(record)
+        return record is not None
+
+    def prepare(self) -> None:
+        """Load the model."""
+        raise NotImplementedError
+
+    def source(self, item: Picture) -> Path:
+        """The picture as it was named."""
+        return item.path
+
+    def ask(
+        self, items: Sequence[Picture], questions: Sequence[Question], workers: Workers
+    ) -> Generator[Answer[Picture]]:
+        """Ask about pictures."""
+        raise NotImplementedError
+
+    def write(self, part: Any) -> Any:
+        """Write the files of one answer; returns its record."""
+        raise NotImplementedError
+
+    def note(self, part: Record) -> None:
+        """One line more."""
+        self.results.add(part)
+        self.watch.noted(part)
