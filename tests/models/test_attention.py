@@ -14,6 +14,8 @@ from torch import Tensor, nn
 
 from handed_back import assert_same, state_of
 from whylight.models.attention import AttentionMaps, find_attention
+from whylight.models.attention_hooks import sites_of, watching
+from whylight.models.eval_mode import borrowed
 
 SIZE = 32
 
@@ -193,7 +195,14 @@ def layer_score(
 @pytest.mark.parametrize("family", NETWORKS)
 def test_scores_of_the_layers(family: str, x: Tensor) -> None:
     network = NETWORKS[family][0]()
-    scores = found(network, x).layer_scores(x, score)
+    maps, by_block = found(network, x), list[Tensor]()
+    with (
+        borrowed(network),
+        torch.no_grad(),
+        watching(sites_of(network), None, lambda block, tokens: by_block.append(score(maps._read(tokens)))),
+    ):
+        network(x)
+    scores = torch.stack(by_block)
     assert scores.shape == (2, 2)
     torch.testing.assert_close(scores[-1], network(x)[:, 1])
     assert not torch.allclose(scores[0], scores[1])

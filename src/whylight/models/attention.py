@@ -47,7 +47,7 @@ class AttentionMaps:
 
     @property
     def why_no_gradients(self) -> str | None:
-        """Why `gradients` and `layer_scores` do not work on this network, or None where they do."""
+        """Why `gradients` does not work on this network, or None where it does."""
         return self._tail if isinstance(self._tail, str) else None
 
     def run(self, x: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
@@ -95,17 +95,6 @@ class AttentionMaps:
         with borrowed(self._module), torch.enable_grad(), watching(self._sites, cut, differentiate):
             self._module(_outside(x))
         return tuple(found[i].detach() for i in range(len(self)))
-
-    def layer_scores(self, x: Tensor, score: Score) -> Tensor:
-        """s_l of each block's output tokens, (L, N) float32, without gradient; the last row is the network's own score."""
-        found: dict[int, Tensor] = {}
-
-        def note(block: int, tokens: Tensor) -> None:
-            found[block] = score(self._read(tokens)).float()
-
-        with borrowed(self._module), torch.no_grad(), watching(self._sites, None, note):
-            self._module(_outside(x))
-        return torch.stack([found[i] for i in range(len(self))])
 
     def _read(self, tokens: Tensor) -> Tensor:
         assert callable(self._tail), self._tail

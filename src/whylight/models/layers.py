@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack
+from functools import partial
 from typing import Any
 
 import torch
@@ -29,28 +30,20 @@ def spatial_layers(model: Model, deepest: int = 2) -> dict[str, tuple[int, int, 
     size = model.preprocessing.size
     found: dict[str, tuple[int, int, int]] = {}
 
-    def note(name: str) -> Any:
-        def hook(part: nn.Module, given: Any, output: Any) -> None:
-            if not isinstance(output, Tensor) or output.ndim not in (3, 4):
-                return
-            layout = layout_in(output, model.module, size)
-            if layout is not None and (output.ndim == 4 or is_stream(part)):
-                _, channels, h, w = layout.to_grid(output, size).shape
-                found[name] = (channels, h, w)
-
-        return hook
+    def note(name: str, part: nn.Module, given: Any, output: Any) -> None:
+        if not isinstance(output, Tensor) or output.ndim not in (3, 4):
+            return
+        layout = layout_in(output, model.module, size)
+        if layout is not None and (output.ndim == 4 or is_stream(part)):
+            _, channels, h, w = layout.to_grid(output, size).shape
+            found[name] = (channels, h, w)
 
     x = torch.zeros((1, 3, *size), device=model.device, dtype=model.dtype)
-    handles = []
-    with borrowed(model.module), torch.no_grad():
-        try:
-            for name, part in model.module.named_modules():
-                if name and name.count(".") < deepest:
-                    handles.append(part.register_forward_hook(note(name)))
-            model.module(x)
-        finally:
-            for handle in handles:
-                handle.remove()
+    with borrowed(model.module), torch.no_grad(), ExitStack() as hooks:
+        for name, part in model.module.named_modules():
+            if name and name.count(".") < deepest:
+                hooks.enter_context(part.register_forward_hook(partial(note, name)))
+        model.module(x)
     return found
 
 
@@ -95,18 +88,18 @@ def look_at_layers(module: nn.Module, layers: Sequence[str], x: Tensor) -> tuple
     """
     caught: dict[str, Tensor] = {}
     plain = True
-    with torch.no_grad(), ExitStack() as stack:
+
+    def catch(name: str, part: nn.Module, inputs: Any, output: Any) -> Tensor | None:
+        nonlocal plain
+        plain = plain and isinstance(output, Tensor) and name not in caught
+        if not plain:
+            return None
+        torch.set_grad_enabled(True)
+        caught[name] = output if output.requires_grad else leaf_of(output.clone())
+        return caught[name].clone()  # an in-place operation behind the layer has its way with a copy
+
+    with torch.no_grad(), ExitStack() as hooks:
         for name in layers:
-
-            def catch(part: nn.Module, inputs: Any, output: Any, name: str = name) -> Tensor | None:
-                nonlocal plain
-                plain = plain and isinstance(output, Tensor) and name not in caught
-                if not plain:
-                    return None
-                torch.set_grad_enabled(True)
-                caught[name] = output if output.requires_grad else leaf_of(output.clone())
-                return caught[name].clone()  # an in-place operation behind the layer has its way with a copy
-
-            stack.callback(module.get_submodule(name).register_forward_hook(catch).remove)
+            hooks.enter_context(module.get_submodule(name).register_forward_hook(partial(catch, name)))
         logits = logits_of(module(x))
     return (caught, logits) if plain and len(caught) == len(layers) else None

@@ -14,8 +14,8 @@ from __future__ import annotations
 import copy
 import math
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 from functools import partial
 from typing import Any
 
@@ -44,11 +44,9 @@ def layers_with_weights(model: Model) -> list[str]:
         started.setdefault(name, len(started))
 
     parts = dict(model.module.named_modules())
-    with (
-        model.borrow(),
-        torch.no_grad(),
-        _hooks(part.register_forward_pre_hook(partial(note, name)) for name, part in parts.items()),
-    ):
+    with model.borrow(), torch.no_grad(), ExitStack() as hooks:
+        for name, part in parts.items():
+            hooks.enter_context(part.register_forward_pre_hook(partial(note, name)))
         model.module(_noise(model)[:1])
     holders = [
         name for name, part in parts.items() if any(p is not None and p.numel() > 1 for p in part._parameters.values())
@@ -137,7 +135,9 @@ def _spreads(module: nn.Module, names: Sequence[str], x: Tensor) -> dict[str, fl
     def note(name: str, part: nn.Module, inputs: Any, output: Tensor) -> None:
         found[name] = float(output.float().std())
 
-    with _hooks(part.register_forward_hook(partial(note, name)) for name, part in _of(module, names, _SCALED)):
+    with ExitStack() as hooks:
+        for name, part in _of(module, names, _SCALED):
+            hooks.enter_context(part.register_forward_hook(partial(note, name)))
         module(x)
     return found
 
@@ -160,23 +160,14 @@ def _scale(module: nn.Module, names: Sequence[str], spreads: dict[str, float], x
             part.running_mean.copy_(given.mean(1))
             part.running_var.copy_(given.var(1).clamp(min=1e-6))
 
-    handles = [part.register_forward_hook(partial(scale, name)) for name, part in _of(module, names, _SCALED)]
-    handles += [part.register_forward_pre_hook(centre) for _, part in _of(module, names, (_BatchNorm,))]
-    with _hooks(handles):
+    with ExitStack() as hooks:
+        for name, part in _of(module, names, _SCALED):
+            hooks.enter_context(part.register_forward_hook(partial(scale, name)))
+        for _, part in _of(module, names, (_BatchNorm,)):
+            hooks.enter_context(part.register_forward_pre_hook(centre))
         module(x)
 
 
 def _of(module: nn.Module, names: Sequence[str], kinds: tuple[type[nn.Module], ...]) -> list[tuple[str, nn.Module]]:
     parts = [(name, module.get_submodule(name)) for name in names]
     return [(name, part) for name, part in parts if isinstance(part, kinds)]
-
-
-@contextmanager
-def _hooks(handles: Iterable[Any]) -> Iterator[None]:
-    """Take hooks off again, whatever happens."""
-    held = list(handles)
-    try:
-        yield
-    finally:
-        for handle in held:
-            handle.remove()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from whylight.errors import ModelError
+from whylight.models.eval_mode import borrowed
 
 _POOLS = (nn.MaxPool2d, nn.AvgPool2d)
 
@@ -66,18 +68,12 @@ def _input_sides(module: nn.Module, size: int) -> dict[Any, int]:
         if inputs[0].ndim == 4 and inputs[0].shape[-1] > 1:
             sides.setdefault(layer, inputs[0].shape[-1])
 
-    handles = [
-        layer.register_forward_pre_hook(note) for layer in module.modules() if isinstance(layer, (nn.Conv2d, *_POOLS))
-    ]
-    training = module.training
-    try:
-        with torch.no_grad():
-            parameter = next(module.parameters())
-            module.eval()(torch.zeros(1, 3, size, size, device=parameter.device, dtype=parameter.dtype))
-    finally:
-        module.train(training)
-        for handle in handles:
-            handle.remove()
+    parameter = next(module.parameters())
+    with torch.no_grad(), borrowed(module), ExitStack() as hooks:
+        for layer in module.modules():
+            if isinstance(layer, (nn.Conv2d, *_POOLS)):
+                hooks.enter_context(layer.register_forward_pre_hook(note))
+        module(torch.zeros(1, 3, size, size, device=parameter.device, dtype=parameter.dtype))
     return sides
 
 
@@ -109,8 +105,8 @@ def fold_batch_norm(module: nn.Module) -> int:
             continue
         fused = fuse_conv_bn_eval(conv.eval(), norm.eval())
         fused.requires_grad_(conv.weight.requires_grad)  # the new bias comes frozen, and would never be trained
-        _replace(module, source.target, fused.train(module.training))
-        _replace(module, node.target, _after_norm(norm))
+        module.set_submodule(source.target, fused.train(module.training))
+        module.set_submodule(node.target, _after_norm(norm))
         folded += 1
     return folded
 
@@ -125,11 +121,6 @@ class _Tracer(torch.fx.Tracer):
 def _after_norm(norm: nn.BatchNorm2d) -> nn.Module:
     """What is left of a batch norm once folded: nothing, or the activation that timm keeps in it."""
     return getattr(norm, "act", nn.Identity())
-
-
-def _replace(module: nn.Module, name: str, new: nn.Module) -> None:
-    parent, _, child = name.rpartition(".")
-    setattr(module.get_submodule(parent), child, new)
 
 
 def classifier_of(module: nn.Module) -> tuple[str, nn.Linear | nn.Conv2d]:

@@ -94,11 +94,8 @@ class GridReader:
         else:
             caught: list[Tensor] = []
             part = self.module.get_submodule(self._layer)
-            handle = part.register_forward_hook(lambda part, inputs, output: caught.append(output))
-            try:
+            with part.register_forward_hook(lambda part, inputs, output: caught.append(output)):
                 logits = self.module(x)
-            finally:
-                handle.remove()
             raw = F.relu(caught[0]) if self._past_relu else caught[0]
         return cast(Tensor, logits), self._layout.to_grid(raw, (x.shape[2], x.shape[3]))
 

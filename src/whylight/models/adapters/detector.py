@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from typing import Any
 
 import torch
@@ -33,16 +34,11 @@ class Detector(nn.Module):
         """(N, 3, H, W), in [0, 1] → (N, labels)."""
         features: list[Tensor] = []
         backbone = getattr(self.network, "backbone", None)
-        handle = (
-            backbone.register_forward_hook(lambda part, given, output: features.extend(_tensors(output)))
-            if isinstance(backbone, nn.Module)
-            else None
-        )
-        try:
+        with ExitStack() as hooks:
+            if isinstance(backbone, nn.Module):
+                hook = backbone.register_forward_hook(lambda part, given, output: features.extend(_tensors(output)))
+                hooks.enter_context(hook)
             found = self.network(list(x))
-        finally:
-            if handle is not None:
-                handle.remove()
         box = self.box.to(x.device, torch.float32)
         if self.of is not None:
             box = box * box.new_tensor([x.shape[3] / self.of[0], x.shape[2] / self.of[1]]).repeat(2)

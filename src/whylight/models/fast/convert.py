@@ -86,5 +86,4 @@ def _widen_last(network: nn.Module) -> None:
     """
     last = [(name, part) for name, part in network.named_modules() if type(part) is nn.Linear][-1:]
     for name, part in last:
-        owner, _, attribute = name.rpartition(".")
-        setattr(network.get_submodule(owner), attribute, _Wide(part))
+        network.set_submodule(name, _Wide(part))

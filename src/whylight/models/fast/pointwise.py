@@ -96,7 +96,7 @@ def join(network: fx.GraphModule, probe: Tensor) -> int:
             activation = _NONE  # with an addition, oneDNN's operator takes a rectifier only
         if activation[0] != "none" and follower is not None:
             end = follower
-        _replace(network, str(node.target), Pointwise(conv, activation))
+        network.set_submodule(str(node.target), Pointwise(conv, activation))
         for late in (follower if end is follower else None, addition if other is not None else None):
             if late is not None:
                 late.replace_all_uses_with(node)
@@ -152,8 +152,3 @@ def _activation(network: fx.GraphModule, node: fx.Node) -> Activation:
     if isinstance(part, nn.GELU) and kind is nn.GELU:
         return "gelu", [], part.approximate
     return _NONE
-
-
-def _replace(network: Any, name: str, part: nn.Module) -> None:
-    owner, _, last = name.rpartition(".")
-    setattr(network.get_submodule(owner), last, part)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import difflib
 import warnings
 from collections import Counter
+from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -105,24 +107,18 @@ def _candidates(module: nn.Module, x: Tensor) -> list[str]:
     """Names of the layers whose output is a grid, the last to finish first."""
     finished: dict[int, tuple[str, Tensor]] = {}  # by tensor: of layers that hand on the same one, the outermost stays
     runs: Counter[str] = Counter()
-    handles = []
-    for name, part in module.named_modules():
-        if not name or isinstance(part, _NOT_PLACES):
-            continue
 
-        def note(part: nn.Module, inputs: Any, output: Any, name: str = name) -> None:
-            runs[name] += 1
-            if isinstance(output, Tensor) and output.shape[:1] == x.shape[:1]:
-                finished.pop(id(output), None)
-                finished[id(output)] = (name, output)
+    def note(name: str, part: nn.Module, inputs: Any, output: Any) -> None:
+        runs[name] += 1
+        if isinstance(output, Tensor) and output.shape[:1] == x.shape[:1]:
+            finished.pop(id(output), None)
+            finished[id(output)] = (name, output)
 
-        handles.append(part.register_forward_hook(note))
-    try:
-        with torch.no_grad():
-            module(x)
-    finally:
-        for handle in handles:
-            handle.remove()
+    with torch.no_grad(), ExitStack() as hooks:
+        for name, part in module.named_modules():
+            if name and not isinstance(part, _NOT_PLACES):
+                hooks.enter_context(part.register_forward_hook(partial(note, name)))
+        module(x)
     return [
         name
         for name, output in reversed(finished.values())
@@ -209,12 +205,8 @@ def _runs_of(module: nn.Module, layer: str, x: Tensor) -> int:
         nonlocal runs
         runs += 1
 
-    handle = module.get_submodule(layer).register_forward_hook(count)
-    try:
-        with torch.no_grad():
-            module(x)
-    finally:
-        handle.remove()
+    with torch.no_grad(), module.get_submodule(layer).register_forward_hook(count):
+        module(x)
     if not runs:
         raise ModelError(f"layer {layer!r} does not run in this model's forward: name another with layer=…")
     return runs

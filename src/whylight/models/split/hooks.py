@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 
 from whylight.errors import ModelError
 from whylight.models.split.cut import Context, leaf_of, logits_of
@@ -64,8 +64,8 @@ class HookSplit:
             raise ModelError(f"layer {self.layer!r} does not run in this model's forward: name another with layer=…")
         return caught[0], logits, (x,)
 
-    @contextmanager
-    def _hook(self, hook: Callable[[nn.Module, Any, Any], Any]) -> Iterator[None]:
+    def _hook(self, hook: Callable[[nn.Module, Any, Any], Any]) -> RemovableHandle:
+        """A hook on the layer's last run, which comes off at the end of a `with`."""
         left = self._runs
 
         def at_last(part: nn.Module, inputs: Any, output: Any) -> Any:
@@ -73,11 +73,7 @@ class HookSplit:
             left -= 1
             return hook(part, inputs, output) if left == 0 else None
 
-        handle = self._part.register_forward_hook(at_last)
-        try:
-            yield
-        finally:
-            handle.remove()
+        return self._part.register_forward_hook(at_last)
 
 
 class _Caught(BaseException):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import cast
 
 import torch
@@ -61,14 +62,10 @@ def find_linear_head(module: nn.Module, head: Callable[[Tensor], Tensor], grid: 
 
     candidates = [part for part in module.modules() if _maps_channels(part, channels)]
     passed: list[tuple[nn.Module, Tensor]] = []
-    handles = [
-        part.register_forward_pre_hook(lambda part, inputs: passed.append((part, inputs[0]))) for part in candidates
-    ]
-    try:
+    with ExitStack() as hooks:
+        for part in candidates:
+            hooks.enter_context(part.register_forward_pre_hook(lambda part, inputs: passed.append((part, inputs[0]))))
         logits = head(probe)
-    finally:
-        for handle in handles:
-            handle.remove()
     # The input is looked at too, not the logits alone: the weights of a new head are often zero, and zero agrees with anything.
     for part, given in reversed(passed):
         linear = LinearHead(cast("nn.Linear | nn.Conv2d", part), channels)
