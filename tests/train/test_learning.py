@@ -16,8 +16,8 @@ from whylight.errors import TrainError
 from whylight.images.preprocess import Preprocess
 from whylight.train import TrainConfig, resume, train
 from whylight.train.checkpoint import load
+from whylight.train.loop.distillation import Teacher, imitation_loss
 from whylight.train.loop.optim import moving_average, optimizer, schedule
-from whylight.train.loop.teacher import Teacher, imitation_loss
 from whylight.train.progress import Progress
 
 Make = Callable[..., TrainConfig]

@@ -1,4 +1,4 @@
-"""Use somebody's network and hand it back exactly as it came."""
+"""Run a network in evaluation mode, and hand it back exactly as it came."""
 
 from __future__ import annotations
 

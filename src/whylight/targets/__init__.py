@@ -9,7 +9,7 @@ import numpy as np
 from torch import Tensor
 
 from whylight.errors import TargetError
-from whylight.targets.forms import Difference, Rank, Similarity, difference, rank, similarity, top
+from whylight.targets.kinds import Difference, Rank, Similarity, difference, rank, similarity, top
 from whylight.targets.names import index_of
 from whylight.targets.resolved import Resolved
 from whylight.targets.text import parse

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from whylight.errors import TargetError
-from whylight.targets.forms import Difference, Rank, difference, rank, top
+from whylight.targets.kinds import Difference, Rank, difference, rank, top
 
 _RATHER_THAN = ">>"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from whylight.train.config import TrainConfig
-from whylight.train.guard import Interrupted
+from whylight.train.interruptions import Interrupted
 from whylight.train.run import Result, resume, train
 
 __all__ = ["Interrupted", "Result", "TrainConfig", "resume", "train"]

@@ -29,8 +29,8 @@ from whylight.train.config import TrainConfig
 from whylight.train.data.check import check, imbalance
 from whylight.train.data.folders import Data, find, split
 from whylight.train.data.sampling import flipped, flips_csv
+from whylight.train.loop.distributed import Team
 from whylight.train.loop.loop import Loop
-from whylight.train.loop.team import Team
 from whylight.train.progress import Progress
 from whylight.train.report import Row
 from whylight.train.scores import Scores, best_scale

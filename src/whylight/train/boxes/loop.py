@@ -20,8 +20,8 @@ from whylight.train.boxes.loss import total
 from whylight.train.config import TrainConfig
 from whylight.train.data.folders import Data
 from whylight.train.data.pictures import Pictures, batches, mix
+from whylight.train.loop.distributed import Team
 from whylight.train.loop.loop import Loop
-from whylight.train.loop.team import Team
 from whylight.train.network import WithBoxes
 from whylight.train.progress import Progress
 from whylight.train.scores import Scores

@@ -23,12 +23,12 @@ from whylight.train.data.cache import Cache, Features, cache_for
 from whylight.train.data.folders import Data
 from whylight.train.data.pictures import Pictures, batches, mix
 from whylight.train.data.sampling import balanced, repeated
-from whylight.train.guard import Interrupted, ctrl_c, memory
+from whylight.train.interruptions import Interrupted, ctrl_c, memory
+from whylight.train.loop.distillation import Teacher, imitation_loss
+from whylight.train.loop.distributed import Team
 from whylight.train.loop.epoch import SUMMED, merit, row_of, tired
 from whylight.train.loop.losses import class_weights, local_loss
 from whylight.train.loop.optim import Descent
-from whylight.train.loop.teacher import Teacher, imitation_loss
-from whylight.train.loop.team import Team
 from whylight.train.network import Reader, train_mode
 from whylight.train.progress import Progress
 from whylight.train.report import Row

@@ -17,7 +17,7 @@ import torch
 from whylight.errors import TrainError
 from whylight.train import TrainConfig, resume, train
 from whylight.train.checkpoint import load
-from whylight.train.loop.team import Team
+from whylight.train.loop.distributed import Team
 
 Make = Callable[..., TrainConfig]
 
