@@ -26,7 +26,7 @@ from benchmarks.localization.augmented import DATA, MEAN, SHARES, STD, Labelled,
 from whylight import engine, methods
 from whylight.localize.locator import THRESHOLD, default_locator
 from whylight.methods import Method
-from whylight.models.split.layers import stages
+from whylight.models.layers import stages
 
 GOALS = {  # network, row → IoU 0.5, V2 and pointing
     ("MobileNetV2", "locate --fast"): (66.0, 65.0, 93.0),

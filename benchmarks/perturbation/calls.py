@@ -20,7 +20,7 @@ ABSENT = "not on this processor: it does not compute in bfloat16"
 def why_no_bf16() -> str:
     import torch
 
-    from whylight.models.fast.copy import why_not_bf16
+    from whylight.models.device import why_not_bf16
 
     return why_not_bf16(torch.device("cpu"))
 

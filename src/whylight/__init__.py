@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from whylight.models.adapters.detector import detector
     from whylight.models.adapters.onnx import load_onnx
     from whylight.models.adapters.segmentation import segmenter
-    from whylight.models.model import Model, wrap
+    from whylight.models.model import Model
+    from whylight.models.wrap import wrap
     from whylight.models.zoo.load import load
 
 __version__ = "0.1.0"
@@ -77,7 +78,7 @@ _HOMES = {
     "segmenter": "whylight.models.adapters.segmentation",
     "tune_allocator": "whylight.allocator",
     "verify": "whylight.front.verify",
-    "wrap": "whylight.models.model",
+    "wrap": "whylight.models.wrap",
     "wrap_callable": "whylight.models.adapters.blackbox",
 }
 _MODULES = ("errors", "faces", "methods", "targets")

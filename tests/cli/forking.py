@@ -63,7 +63,9 @@ def _serve() -> None:
         importlib.import_module(kind.split(":")[0])
     for deeper in ("jobs.runner", "front.locate", "front.verify", "evaluate.sanity", "evaluate.localization", "render"):
         importlib.import_module(f"whylight.{deeper}")
-    assert cv2 and torch and torchvision  # nothing was computed yet: after that a fork would wait for threads it does not have
+    assert (
+        cv2 and torch and torchvision
+    )  # nothing was computed yet: after that a fork would wait for threads it does not have
     print("ready", flush=True)
     for line in sys.stdin:
         folder, *arguments = json.loads(line)

@@ -173,7 +173,7 @@ def test_look_after_look_is_drawn(run: Run, photo: Path, tmp_path: Path) -> None
 
 def test_a_box_head_is_asked(run: Run, good: Path, tmp_path: Path) -> None:
     from whylight.images.preprocess import Preprocess
-    from whylight.models.adapters.boxhead import BoxHead, BoxSpec
+    from whylight.models.boxhead import BoxHead, BoxSpec
     from whylight.models.model import Model
     from whylight.models.zoo.architectures import build
     from whylight.models.zoo.files import ModelSpec, save_weights

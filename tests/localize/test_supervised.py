@@ -18,7 +18,7 @@ from whylight.errors import ImageError, ModelError, TargetError, WhylightError
 from whylight.images.preprocess import Preprocess
 from whylight.localize import Box
 from whylight.localize.supervised import Regressed, regress, regressed
-from whylight.models.adapters.boxhead import BoxHead, BoxSpec
+from whylight.models.boxhead import BoxHead, BoxSpec
 from whylight.models.model import Model
 
 Cell = tuple[int, int, float]  # row, column, score

@@ -10,7 +10,8 @@ import whylight
 from nets import Untraceable, deep_head_net, gap_net
 from whylight import engine
 from whylight.errors import MethodError, ModelError, WhylightWarning
-from whylight.models.split.cut import GraphSplit, HookSplit
+from whylight.models.split.graph import GraphSplit
+from whylight.models.split.hooks import HookSplit
 
 X = torch.randn((2, 3, 32, 32), generator=torch.Generator().manual_seed(0))
 

@@ -96,8 +96,8 @@ def inspect(name: str, *, pretrained: bool, layer: str | None) -> dict[str, Any]
     """Everything worth knowing about one model before explaining with it."""
     from whylight import methods
     from whylight.cli.screen import calm_warnings
+    from whylight.models.layers import spatial_layers
     from whylight.models.model import Model
-    from whylight.models.split.layers import spatial_layers
     from whylight.models.zoo.choice import ModelChoice
 
     with calm_warnings():

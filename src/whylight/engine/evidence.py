@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property, partial
 from typing import Literal
 
 import torch
 from torch import Tensor
 
+from whylight.engine.probe import Prober
 from whylight.engine.scene import Scene, share_forward
 from whylight.errors import MethodError, TargetError
 from whylight.methods.registry import Method, Probe
+from whylight.models import backprop
 from whylight.models.device import is_out_of_memory
 from whylight.models.split.cut import repeat
 from whylight.targets import Resolved
@@ -197,13 +199,17 @@ class About:
     def look_at(self, x: Tensor, pictures: Tensor) -> tuple[Tensor, Tensor]:
         """Activations and gradients (M, K, h, w) of copies (M, 3, H, W) of the given pictures (M,)."""
         found: list[tuple[Tensor, Tensor]] = []
-        for first in range(0, len(x), _LOOKED_AT_ONCE):
-            chunk = slice(first, first + _LOOKED_AT_ONCE)
-            about = self.moved(x[chunk], pictures[chunk])
+        for some, of in self._in_turn(x, pictures):
+            about = self.moved(some, of)
             found.append((about.activations, about.gradients))
+        return torch.cat([a for a, _ in found]), torch.cat([g for _, g in found])
+
+    def _in_turn(self, x: Tensor, pictures: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+        """Some copies at a time and whose they are; says how far it is."""
+        for first in range(0, len(x), _LOOKED_AT_ONCE):
+            yield x[first : first + _LOOKED_AT_ONCE], pictures[first : first + _LOOKED_AT_ONCE]
             if self.scene.tick is not None:
                 self.scene.tick(min(first + _LOOKED_AT_ONCE, len(x)), len(x))
-        return torch.cat([a for a, _ in found]), torch.cat([g for _, g in found])
 
     # At the input
 
@@ -213,39 +219,27 @@ class About:
 
     @cached_property
     def input_gradients(self) -> Tensor:  # (N, 3, H, W)
-        from whylight.models import backprop
-
         return backprop.input_gradients(self.scene.split_model.module, self.scene.x, self._score)[1].float()
 
     @cached_property
     def guided_gradients(self) -> Tensor:  # (N, 3, H, W)
         _ = self.indices_or_none  # settled by a plain forward
-        from whylight.models import backprop
-
         return backprop.guided_gradients(self.scene.split_model.module, self.scene.x, self._score)[1].float()
 
     @cached_property
     def bias_gradients(self) -> tuple[Tensor, ...]:  # each (N, C_l, h_l, w_l)
-        from whylight.models import backprop
-
         return backprop.bias_gradients(self.scene.split_model.module, self.scene.x, self._score)
 
     def gradient_at(self, x: Tensor, pictures: Tensor) -> tuple[Tensor, Tensor]:
         """Scores (M,) and gradients by the input (M, 3, H, W) at copies of the given pictures (M,)."""
-        from whylight.models import backprop
-
         scores, gradients = [], []
-        for first in range(0, len(x), _LOOKED_AT_ONCE):
-            chunk = slice(first, first + _LOOKED_AT_ONCE)
-            copies = self.scene.model.prepare(x[chunk])
-            of = pictures[chunk]
+        for some, of in self._in_turn(x, pictures):
+            copies = self.scene.model.prepare(some)
             logits, found = backprop.input_gradients(
                 self.scene.split_model.module, copies, partial(self._score, pictures=of)
             )
             scores.append(self._score(logits.detach(), of))
             gradients.append(found.float())
-            if self.scene.tick is not None:
-                self.scene.tick(min(first + _LOOKED_AT_ONCE, len(x)), len(x))
         return torch.cat(scores), torch.cat(gradients)
 
     @cached_property
@@ -259,8 +253,6 @@ class About:
                     f"target {self.target.name}: a function of the logits has no probability; ask for after='logit'"
                 )
             return self._score(self.scene.model.probabilities(logits), of)
-
-        from whylight.engine.probe import Prober
 
         scene = self.scene
         return Prober(scene.x, scene.model.fast(scene.precision), score, tick=scene.tick)

@@ -12,8 +12,8 @@ from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from whylight.models.base import Classifier
+from whylight.models.layers import look_at_layers
 from whylight.models.model import Model
-from whylight.models.several import look_at_layers
 from whylight.models.split.cut import Context
 
 Precision = Literal["auto", "fp32", "bf16"]

@@ -22,10 +22,10 @@ from whylight.faces.align import ARCFACE, PORTRAIT
 from whylight.faces.networks.mobilefacenet import read_mobilefacenet
 from whylight.faces.types import Template
 from whylight.images.preprocess import Preprocess
-from whylight.models.adapt import classifier_of
 from whylight.models.adapters.blackbox import BlackBox
 from whylight.models.device import resolve_device
 from whylight.models.model import Model
+from whylight.models.surgery import classifier_of
 from whylight.models.zoo import bundled
 from whylight.models.zoo.architectures import build
 from whylight.models.zoo.files import own_spec

@@ -16,8 +16,8 @@ from whylight import methods
 from whylight.errors import MethodError, ModelError
 from whylight.methods import Method
 from whylight.models.base import Classifier
+from whylight.models.layers import stages
 from whylight.models.model import Model
-from whylight.models.split.layers import stages
 
 THRESHOLD = 0.4  # of a map's maximum; the best one for plain CAM on photographs of single objects
 SPREAD = 0.48  # the same for maps spread and refined, of two networks: benchmarks/localization/locate.py

@@ -23,8 +23,8 @@ from whylight.localize.location import Location, Look
 from whylight.localize.locator import Locator, Supported, default_locator
 from whylight.methods import Method
 from whylight.models.base import Classifier
+from whylight.models.layers import stages
 from whylight.models.model import Model
-from whylight.models.split.layers import stages
 from whylight.pipeline.explain import Verifier, explain_each
 
 STAGES = 2  # the last one says what is there, the one before where it ends

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from whylight.boxes.box import Box
 from whylight.errors import ModelError, TargetError, WhylightError
-from whylight.models.adapters.boxhead import FoundBoxes, pick
 from whylight.models.base import Classifier
+from whylight.models.boxhead import FoundBoxes, pick
 from whylight.models.model import Model
 from whylight.pipeline.ahead import OnError, Opened, Source
 from whylight.pipeline.ask import ask_each

@@ -11,10 +11,10 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from whylight.models.borrow import borrowed
+from whylight.models.attention_hooks import Site, sites_of, watching
+from whylight.models.eval_mode import borrowed
 from whylight.models.split.cut import logits_of
 from whylight.models.split.layout import Size, layout_of
-from whylight.models.watch import Site, sites_of, watching
 
 Score = Callable[[Tensor], Tensor]  # logits (N, C) → scores (N,)
 

@@ -17,7 +17,7 @@ from torch.autograd.graph import GradientEdge, get_gradient_edge
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
-from whylight.models.borrow import borrowed
+from whylight.models.eval_mode import borrowed
 from whylight.models.split.cut import logits_of
 
 Score = Callable[[Tensor], Tensor]  # logits (N, C) → scores (N,)

@@ -5,17 +5,16 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
+from whylight import methods
 from whylight.images import Picture, decode
 from whylight.images.preprocess import Preprocess
-
-if TYPE_CHECKING:
-    from whylight.methods import Method
-    from whylight.models.adapters.boxhead import BoxHead
+from whylight.methods import Method
+from whylight.models.boxhead import BoxHead
 
 
 class Classifier(ABC):
@@ -79,13 +78,9 @@ class Classifier(ABC):
 
     def why_not(self, method: str | Method) -> str | None:
         """Say in one sentence why a method does not apply to this model; None where it does."""
-        from whylight import methods
-
         method = methods.get(method) if isinstance(method, str) else method
         return next((f"method {method.name!r} {why}" for need in method.needs if (why := self.lacks(need))), None)
 
     def applicable_methods(self) -> list[str]:
         """Names of the registered methods that work on this model."""
-        from whylight import methods
-
         return [name for name in methods.names() if self.why_not(name) is None]

@@ -1,6 +1,8 @@
-"""Which device to compute on, and whether its memory ran out."""
+"""Which device to compute on, whether it computes in bfloat16, and whether its memory ran out."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import torch
 
@@ -35,3 +37,29 @@ def is_out_of_memory(error: BaseException) -> bool:
         return True
     text = str(error).lower()
     return "out of memory" in text or "can't allocate memory" in text or "not enough memory" in text
+
+
+def why_not_bf16(device: torch.device) -> str:
+    """Why bfloat16 does not pay on a device, in words; "" where the device computes in it."""
+    if device.type == "cuda":
+        # The first generation with bfloat16 units; before it, it is emulated.
+        return "" if torch.cuda.get_device_capability(device)[0] >= 8 else "this GPU does not compute in bfloat16"
+    if device.type == "cpu":
+        if not (torch.backends.mkldnn.is_available() and torch.backends.mkldnn.enabled):
+            return "PyTorch runs without oneDNN here"
+        return "" if _processor_has_bf16() else "this processor does not compute in bfloat16"
+    return f"it is not used on {device.type}"
+
+
+def _processor_has_bf16() -> bool:
+    known = getattr(torch.cpu, "get_capabilities", None)  # newer than the oldest PyTorch that we support
+    if known is not None:
+        found = known()
+        if any(found.get(name) for name in ("amx_bf16", "avx512_bf16", "bf16")):
+            return True
+    info = Path("/proc/cpuinfo")
+    if not info.exists():
+        return False
+    lines = info.read_text(errors="replace").splitlines()
+    flags = next((line for line in lines if line.lower().startswith(("flags", "features"))), "")
+    return not {"amx_bf16", "avx512_bf16", "bf16"}.isdisjoint(flags.split())

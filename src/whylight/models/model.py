@@ -5,25 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from whylight.errors import ModelError
-from whylight.images.preprocess import IMAGENET_MEAN, IMAGENET_STD, Preprocess
+from whylight.images.preprocess import Preprocess
+from whylight.models import backprop, boxhead
+from whylight.models.attention import AttentionMaps, find_attention
 from whylight.models.base import Classifier
-from whylight.models.borrow import borrowed
+from whylight.models.boxhead import BoxHead, FoundBoxes
 from whylight.models.device import resolve_device
+from whylight.models.eval_mode import borrowed
+from whylight.models.fast.copy import Fast
 from whylight.models.split.cut import Context, logits_of, repeat
 from whylight.models.split.find import find_split
 from whylight.models.split.linear import LinearHead, find_linear_head
-
-if TYPE_CHECKING:
-    from whylight.models.adapters.boxhead import BoxHead, FoundBoxes
-    from whylight.models.attention import AttentionMaps
-    from whylight.models.fast.copy import Fast
 
 
 class Model(Classifier):
@@ -179,8 +178,6 @@ class Model(Classifier):
         Raises:
             ModelError: if bfloat16 is insisted on and cannot be had.
         """
-        from whylight.models.fast.copy import Fast
-
         if precision not in self._fast:
             self._fast[precision] = Fast(self.module, self._probe(), precision=precision)
         return self._fast[precision]
@@ -193,8 +190,6 @@ class Model(Classifier):
         Raises:
             ModelError: if the model has no box head.
         """
-        from whylight.models.adapters import boxhead as boxes
-
         if self.box_head is None:
             raise ModelError(
                 f"{type(self.module).__name__} was not trained with boxes: whylight train --boxes FILE makes a model that was"
@@ -203,7 +198,7 @@ class Model(Classifier):
         with torch.no_grad():
             grid = home.features(x)
             out = self.box_head(grid.float())
-            return boxes.read(self.box_head, out, (x.shape[2], x.shape[3]), home.head(grid))
+            return boxhead.read(self.box_head, out, (x.shape[2], x.shape[3]), home.head(grid))
 
     @cached_property
     def _home(self) -> Model:
@@ -240,22 +235,16 @@ class Model(Classifier):
 
     @cached_property
     def _attention(self) -> AttentionMaps | str:
-        from whylight.models.attention import find_attention
-
         with self.borrow():
             return find_attention(self.module, self._probe())
 
     @cached_property
     def _has_rectifiers(self) -> bool:
-        from whylight.models import backprop
-
         with self.borrow():
             return backprop.has_rectifiers(self.module, self._probe())
 
     @cached_property
     def _why_no_bias_gradients(self) -> str | None:
-        from whylight.models import backprop
-
         with self.borrow():
             return backprop.why_no_bias_gradients(self.module, self._probe())
 
@@ -286,50 +275,6 @@ class Model(Classifier):
         return f"Model({type(self.module).__name__}, {self.layer!r} {self.channels}×{h}×{w}, {len(self.classes)} classes: {names})"
 
 
-def wrap(
-    module: nn.Module,
-    layer: str | nn.Module | None = None,
-    classes: Sequence[str] | None = None,
-    size: int | tuple[int, int] = 224,
-    mean: Sequence[float] = IMAGENET_MEAN,
-    std: Sequence[float] = IMAGENET_STD,
-    *,
-    preprocessing: Preprocess | None = None,
-    multilabel: bool = False,
-) -> Model:
-    """Make any image classifier explainable.
-
-    Args:
-        module: a network (N, 3, H, W) → logits (N, C).
-        layer: the layer to look at: a submodule, its dotted name, or None for the last spatial one.
-        classes: one name for each logit.
-        size: side, or (height, width), of the input in pixels; the picture is stretched to it.
-        mean: mean of red, green and blue in [0, 1] that is subtracted; default ImageNet's.
-        std: standard deviation that is divided by; default ImageNet's.
-        preprocessing: all of size, mean and std, and cropping too, in one object; overrides the three.
-        multilabel: the classes do not exclude each other: probabilities are sigmoids of the logits, one by one.
-
-    Raises:
-        ModelError: if the network does not run on that size, or cannot be split.
-
-    >>> import torch, whylight
-    >>> cnn = torch.nn.Sequential(
-    ...     torch.nn.Conv2d(3, 8, 3, stride=8), torch.nn.ReLU(), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten(),
-    ...     torch.nn.Linear(8, 2))
-    >>> whylight.wrap(cnn, classes=["cat", "dog"], size=64)
-    Model(Sequential, '1' 8×8×8, 2 classes: cat, dog)
-    """
-    if not isinstance(module, nn.Module):
-        raise ModelError(f"wrap: expected a torch.nn.Module, got {type(module).__name__}")
-    if preprocessing is None:
-        sides = (size, size) if isinstance(size, int) else (int(size[0]), int(size[1]))
-        preprocessing = Preprocess(size=sides, mean=_three(mean, "mean"), std=_three(std, "std"))
-    module = getattr(module, "module", module) if isinstance(module, nn.DataParallel) else module
-    if layer is None:  # an adapter knows which layer of the network inside it is meant
-        layer = getattr(module, "default_layer", None)
-    return Model(module, classes=classes, preprocessing=preprocessing, layer=layer, multilabel=multilabel)
-
-
 def _fastest_order(module: nn.Module, probe: Tensor) -> torch.memory_format:
     """Channels-last, unless the network cannot take it: code that flattens a grid by `.view` wants the default order."""
     try:
@@ -351,9 +296,3 @@ def _check_numbers(module: nn.Module, logits: Tensor) -> None:
             f"{type(module).__name__} was made under torch.inference_mode, so nothing can be differentiated in it: "
             "make it outside, or under torch.no_grad; explaining it under inference_mode is fine"
         )
-
-
-def _three(values: Sequence[float], name: str) -> tuple[float, float, float]:
-    if len(values) != 3:
-        raise ModelError(f"{name}: expected three numbers (red, green, blue), got {len(values)}")
-    return float(values[0]), float(values[1]), float(values[2])

@@ -10,7 +10,7 @@ import numpy as np
 from torch import Tensor
 
 from whylight.boxes.match import average_precision, best_threshold, right
-from whylight.models.adapters.boxhead import FoundBoxes, pick
+from whylight.models.boxhead import FoundBoxes, pick
 
 IOU = 0.5  # overlap from which on a box is right, and above which of two boxes found the less sure one goes
 LEAST = 0.05  # boxes less sure than this are not looked at

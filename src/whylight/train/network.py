@@ -10,10 +10,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from whylight.errors import ModelError, TrainError
-from whylight.models.adapt import classifier_of
-from whylight.models.adapters.boxhead import BoxHead, Size
+from whylight.models.boxhead import BoxHead, Size
 from whylight.models.split.find import Found, find_split
 from whylight.models.split.linear import find_linear_head
+from whylight.models.surgery import classifier_of
 
 _NORMS = (nn.modules.batchnorm._BatchNorm,)
 METHOD = "forward_features"  # what a network that says itself where its head begins is split at

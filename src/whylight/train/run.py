@@ -17,8 +17,8 @@ from typing_extensions import TypedDict
 from whylight.errors import TrainError
 from whylight.jobs.folder import alone_in
 from whylight.jsontext import loads
-from whylight.models.adapt import centre_head, scale_head
 from whylight.models.device import resolve_device
+from whylight.models.surgery import centre_head, scale_head
 from whylight.models.zoo.files import FILE, save_weights
 from whylight.schema import Schema
 from whylight.shown import shown

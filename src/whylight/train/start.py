@@ -11,11 +11,11 @@ from torch import Tensor, nn
 
 from whylight.errors import TrainError
 from whylight.images.preprocess import Preprocess
-from whylight.models.adapt import classifier_of, fold_batch_norm
-from whylight.models.adapters.boxhead import PREFIX
+from whylight.models.boxhead import PREFIX
+from whylight.models.gap_head import give_gap_head
 from whylight.models.split.cut import repeat
-from whylight.models.split.gap import give_gap_head
 from whylight.models.split.linear import find_linear_head
+from whylight.models.surgery import classifier_of, fold_batch_norm
 from whylight.models.zoo.architectures import TORCHVISION, build, load_foreign
 from whylight.models.zoo.files import FILE, ModelSpec, own_spec
 from whylight.models.zoo.load import _timm_preprocessing, _torchvision_preprocessing

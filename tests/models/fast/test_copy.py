@@ -16,9 +16,11 @@ import whylight
 from nets import Untraceable, deep_head_net, gap_net
 from whylight import engine, methods
 from whylight.errors import ModelError
-from whylight.models import fast as module_under_test
+from whylight.models import device as module_under_test
+from whylight.models.changes import Watch
+from whylight.models.device import why_not_bf16
 from whylight.models.fast import pointwise
-from whylight.models.fast.copy import Fast, Watch, why_not_bf16
+from whylight.models.fast.copy import Fast
 
 NATIVE = not why_not_bf16(torch.device("cpu"))
 needs_bf16 = pytest.mark.skipif(not NATIVE, reason="this processor does not compute in bfloat16")

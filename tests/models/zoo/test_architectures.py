@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from whylight.errors import ModelError
-from whylight.models.adapt import centre_head, classifier_of, fold_batch_norm, scale_head, set_output_stride
+from whylight.models.surgery import centre_head, classifier_of, fold_batch_norm, scale_head, set_output_stride
 from whylight.models.zoo.architectures import build, load_foreign, names
 
 

@@ -14,7 +14,7 @@ import torch
 
 from whylight.errors import ModelError
 from whylight.images.preprocess import Preprocess
-from whylight.models.adapt import fold_batch_norm
+from whylight.models.surgery import fold_batch_norm
 from whylight.models.zoo.architectures import build, load_foreign
 from whylight.models.zoo.files import KEY, ModelSpec, load_weights, read_spec, save_weights
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 import torchvision
 
-from whylight.models.adapt import fold_batch_norm, set_output_stride
+from whylight.models.surgery import fold_batch_norm, set_output_stride
 from whylight.models.zoo.mobilenet import FoldedMobileNetV2
 
 

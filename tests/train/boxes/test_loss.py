@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from whylight.models.adapters.boxhead import BoxHead, BoxSpec, deltas_of
+from whylight.models.boxhead import BoxHead, BoxSpec, deltas_of
 from whylight.train.boxes.loss import BEND, NEAR, box_loss, score_loss, total, wanted
 
 SIZE, GRID = (32, 32), (4, 4)  # cells of 8 × 8 pixels

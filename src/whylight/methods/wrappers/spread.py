@@ -60,7 +60,7 @@ def spread(method: str | Method, layer: str | None = None, *, power: int = 2) ->
     Args:
         method: name or method.
         layer: dotted name of the layer whose activations are compared; default: the split. Finer than the split is better, as far
-            as the layer tells objects from their surroundings: `whylight.models.split.layers.stages(model)[-2]`.
+            as the layer tells objects from their surroundings: `whylight.models.layers.stages(model)[-2]`.
         power: p, how much more alike counts.
 
     Raises:

@@ -10,19 +10,17 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, Literal
 
 import torch
 from torch import Tensor, fx, nn
-from torch.nn.modules.batchnorm import _BatchNorm
-from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from whylight.errors import ModelError
-from whylight.models.borrow import borrowed
-from whylight.models.fast import pointwise
-from whylight.models.fast.fold import fold_graph
-from whylight.models.split.cut import UNTRACEABLE, logits_of
+from whylight.models.changes import Watch
+from whylight.models.device import why_not_bf16
+from whylight.models.eval_mode import borrowed
+from whylight.models.fast.convert import converted, folded, joint, plain
+from whylight.models.split.cut import logits_of
 
 Precision = Literal["auto", "fp32", "bf16"]
 
@@ -133,14 +131,14 @@ class Fast:
     def _try(self, kind: torch.dtype) -> str:
         """Make a copy in one type and take it if it agrees on the probe; else say why not."""
         trouble = ""
-        for make in (_joint, _folded, _plain):
+        for make in (joint, folded, plain):
             try:
                 network = make(self._module, self._probe)
             except _UNCOPYABLE as error:
                 return f"the network cannot be copied ({str(error).splitlines()[0]})"
             if network is None:
                 continue
-            self._settle(_converted(network, kind, self._order), kind, "native here, and the logits agree")
+            self._settle(converted(network, kind, self._order), kind, "native here, and the logits agree")
             trouble = self._disagreement(self._probe)
             if not trouble:
                 return ""
@@ -181,145 +179,6 @@ class Fast:
         return f"its logits in {self.precision} are off by {difference:.1%} of their spread"
 
 
-class Watch:
-    """Tells whether a network's tensors or parts changed since they were noted.
-
-    A tensor's version counter counts every in-place operation but those through `.data`. For these, one number of each row
-    or filter, and all of each vector, are compared.
-    """
-
-    def __init__(self, module: nn.Module) -> None:
-        self._module = module
-        self._noted: tuple[object, ...] = ()
-        self._views: list[Tensor] = []
-        self._sample = torch.empty(0)
-
-    def note(self) -> None:
-        """Remember the present state."""
-        self._noted = self._marks()
-        self._views = [_view(t.detach()) for t in self._tensors() if t.is_floating_point()]
-        self._sample = _joined(self._views)
-
-    def changed(self) -> bool:
-        """Whether anything is different from what was noted."""
-        return self._noted != self._marks() or not torch.equal(_joined(self._views), self._sample)
-
-    def _tensors(self) -> list[Tensor]:
-        return [
-            tensor
-            for part in self._module.modules()
-            for tensor in (*part._parameters.values(), *part._buffers.values())
-            if tensor is not None
-        ]
-
-    def _marks(self) -> tuple[object, ...]:
-        parts = tuple(
-            (id(part), bool(part._forward_hooks or part._forward_pre_hooks)) for part in self._module.modules()
-        )
-        return (parts, tuple((t.data_ptr(), t._version) for t in self._tensors()))
-
-
-def why_not_bf16(device: torch.device) -> str:
-    """Why bfloat16 does not pay on a device, in words; "" where the device computes in it."""
-    if device.type == "cuda":
-        # The first generation with bfloat16 units; before it, it is emulated.
-        return "" if torch.cuda.get_device_capability(device)[0] >= 8 else "this GPU does not compute in bfloat16"
-    if device.type == "cpu":
-        if not (torch.backends.mkldnn.is_available() and torch.backends.mkldnn.enabled):
-            return "PyTorch runs without oneDNN here"
-        return "" if _processor_has_bf16() else "this processor does not compute in bfloat16"
-    return f"it is not used on {device.type}"
-
-
-def _processor_has_bf16() -> bool:
-    known = getattr(torch.cpu, "get_capabilities", None)  # newer than the oldest PyTorch that we support
-    if known is not None:
-        found = known()
-        if any(found.get(name) for name in ("amx_bf16", "avx512_bf16", "bf16")):
-            return True
-    info = Path("/proc/cpuinfo")
-    if not info.exists():
-        return False
-    lines = info.read_text(errors="replace").splitlines()
-    flags = next((line for line in lines if line.lower().startswith(("flags", "features"))), "")
-    return not {"amx_bf16", "avx512_bf16", "bf16"}.isdisjoint(flags.split())
-
-
-def _plain(module: nn.Module, probe: Tensor) -> nn.Module:
-    """A copy as it is."""
-    return copy.deepcopy(module).requires_grad_(False)
-
-
-def _folded(module: nn.Module, probe: Tensor) -> fx.GraphModule | None:
-    """A copy traced by torch.fx, with its batch norms folded; None where it cannot be traced."""
-    root = copy.deepcopy(module)
-    try:
-        graph = fx.Tracer().trace(root)
-        for i, (conv, norm) in enumerate(fold_graph(graph, root)):
-            setattr(root, f"folded_{i}", _fold(root.get_submodule(conv), root.get_submodule(norm)))
-        return fx.GraphModule(root, graph).requires_grad_(False)
-    except UNTRACEABLE:
-        return None
-
-
-def _fold(conv: nn.Module, norm: nn.Module) -> nn.Conv2d:
-    """Fold a batch norm into the convolution before it, in place: a second set of weights would be the peak of the memory."""
-    assert isinstance(conv, nn.Conv2d)
-    assert isinstance(norm, nn.BatchNorm2d)
-    assert norm.running_mean is not None
-    assert norm.running_var is not None
-    conv.weight, conv.bias = fuse_conv_bn_weights(
-        conv.weight, conv.bias, norm.running_mean, norm.running_var, norm.eps, norm.weight, norm.bias
-    )
-    return conv
-
-
-def _joint(module: nn.Module, probe: Tensor) -> fx.GraphModule | None:
-    """The same with convolutions joined with what follows them; None where that is not to be had."""
-    if not (probe.device.type == "cpu" and probe.dtype == torch.float32 and pointwise.available()):
-        return None
-    network = _folded(module, probe)
-    try:
-        return network if network is not None and pointwise.join(network, probe) else None
-    except UNTRACEABLE:
-        return None
-
-
-def _converted(network: nn.Module, kind: torch.dtype, order: torch.memory_format) -> nn.Module:
-    network = network.to(kind)
-    for part in network.modules():
-        if isinstance(part, _BatchNorm) and kind == torch.bfloat16:
-            part.float()  # running statistics need the digits, and the kernels take the two types together
-        if isinstance(part, nn.Conv2d) and order == torch.channels_last:
-            part.to(memory_format=order)
-    if kind == torch.bfloat16:
-        _widen_last(network)
-    return network
-
-
-class _Wide(nn.Module):
-    """A linear layer in float32 behind a network in bfloat16, whose 8 bits would round the logits to steps."""
-
-    def __init__(self, linear: nn.Linear) -> None:
-        super().__init__()
-        self.linear = linear.float()
-
-    def forward(self, x: Tensor) -> Tensor:
-        found: Tensor = self.linear(x.float())
-        return found
-
-
-def _widen_last(network: nn.Module) -> None:
-    """Let the last linear layer, which is the classifier in most networks, compute in float32.
-
-    Where it is not, what follows meets float32 instead of bfloat16, and the comparison with the network tells.
-    """
-    last = [(name, part) for name, part in network.named_modules() if type(part) is nn.Linear][-1:]
-    for name, part in last:
-        owner, _, attribute = name.rpartition(".")
-        setattr(network.get_submodule(owner), attribute, _Wide(part))
-
-
 def _difference(found: Tensor, expected: Tensor) -> float:
     """Root mean square difference of logits (M, C), relative to their spread over the classes; of one logit, to its size."""
     spread = expected - expected.mean(1, keepdim=True) if expected.shape[1] > 1 else expected
@@ -329,17 +188,6 @@ def _difference(found: Tensor, expected: Tensor) -> float:
 
 def _hooked(module: nn.Module) -> bool:
     return any(part._forward_hooks or part._forward_pre_hooks for part in module.modules())
-
-
-def _view(tensor: Tensor) -> Tensor:
-    """All of a vector, or the first number of each row or filter."""
-    while tensor.ndim > 1:
-        tensor = tensor.select(-1, 0)
-    return tensor.reshape(-1)
-
-
-def _joined(views: list[Tensor]) -> Tensor:
-    return torch.cat([view.float() for view in views]) if views else torch.empty(0)
 
 
 def _name(kind: torch.dtype) -> str:

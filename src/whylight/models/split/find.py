@@ -12,7 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from whylight.errors import ModelError, WhylightWarning
-from whylight.models.split.cut import UNTRACEABLE, Context, GraphSplit, HookSplit, MethodSplit, Split, logits_of, repeat
+from whylight.models.split.cut import UNTRACEABLE, Context, MethodSplit, Split, logits_of, repeat
+from whylight.models.split.graph import GraphSplit
+from whylight.models.split.hooks import HookSplit
 from whylight.models.split.layout import Layout, Size, layout_of
 
 _NOT_PLACES = (

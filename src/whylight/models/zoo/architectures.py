@@ -20,8 +20,8 @@ import torch
 from torch import Tensor, nn
 
 from whylight.errors import ModelError, cause_of
-from whylight.models.adapt import classifier_of, fold_batch_norm, set_output_stride
-from whylight.models.split.gap import give_gap_head
+from whylight.models.gap_head import give_gap_head
+from whylight.models.surgery import classifier_of, fold_batch_norm, set_output_stride
 from whylight.models.zoo.mobilenet import FoldedMobileNetV2
 
 TORCHVISION = "torchvision/"

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from whylight.atomic import replacing
 from whylight.errors import ModelError
 from whylight.images.preprocess import Preprocess
-from whylight.models.adapters.boxhead import PREFIX, BoxHead, BoxSpec
+from whylight.models.boxhead import PREFIX, BoxHead, BoxSpec
 from whylight.models.zoo.architectures import build
 
 KEY = "whylight"  # our entry in the file's metadata

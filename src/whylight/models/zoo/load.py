@@ -17,7 +17,7 @@ from torch import nn
 from whylight.errors import ModelError
 from whylight.images.preprocess import Interpolation, Preprocess
 from whylight.models.adapters.blackbox import BlackBox
-from whylight.models.adapters.boxhead import BoxHead
+from whylight.models.boxhead import BoxHead
 from whylight.models.device import resolve_device
 from whylight.models.model import Model
 from whylight.models.zoo import bundled

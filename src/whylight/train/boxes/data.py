@@ -14,7 +14,7 @@ from whylight.errors import DataError
 from whylight.images import walk
 from whylight.images.annotations import Drawn, read_boxes
 from whylight.images.preprocess import Preprocess
-from whylight.models.adapters.boxhead import Size
+from whylight.models.boxhead import Size
 from whylight.train.boxes.augment import BoxAugment
 from whylight.train.boxes.loss import wanted
 from whylight.train.data.augment import pixels

@@ -10,8 +10,8 @@ from torch.nn import functional as F
 
 from whylight.errors import DataError
 from whylight.images import size_of
-from whylight.models.adapters import boxhead as boxes
-from whylight.models.adapters.boxhead import BoxHead, BoxSpec
+from whylight.models import boxhead as boxes
+from whylight.models.boxhead import BoxHead, BoxSpec
 from whylight.models.zoo.files import ModelSpec, load_box_head, own_spec
 from whylight.train.box_scores import BoxScores, Judged, choose_threshold, judge
 from whylight.train.boxes.augment import BoxAugment, stretched

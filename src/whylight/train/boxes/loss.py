@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from whylight.models.adapters.boxhead import BoxHead, Size, boxes_of, deltas_of
+from whylight.models.boxhead import BoxHead, Size, boxes_of, deltas_of
 
 BoxLoss = Literal["giou", "smooth-l1"]
 

@@ -16,7 +16,9 @@ from torch.utils.data import Dataset
 
 from whylight.errors import ModelError
 from whylight.images.preprocess import Preprocess
-from whylight.models.split.cut import UNTRACEABLE, GraphSplit, HookSplit
+from whylight.models.split.cut import UNTRACEABLE
+from whylight.models.split.graph import GraphSplit
+from whylight.models.split.hooks import HookSplit
 from whylight.train import checkpoint
 from whylight.train.config import TrainConfig
 from whylight.train.data.folders import Item

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from whylight.errors import TrainError
-from whylight.models.adapters.boxhead import BoxHead
+from whylight.models.boxhead import BoxHead
 from whylight.models.zoo.files import ModelSpec
 from whylight.train import checkpoint, report
 from whylight.train.config import TrainConfig

@@ -9,7 +9,7 @@ import torch
 
 import whylight
 from whylight.images.preprocess import Preprocess
-from whylight.models.split.gap import give_gap_head
+from whylight.models.gap_head import give_gap_head
 from whylight.models.zoo.architectures import build
 from whylight.models.zoo.files import ModelSpec, load_weights, save_weights
 from whylight.train import TrainConfig

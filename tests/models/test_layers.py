@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 import whylight
-from whylight.models.split.layers import spatial_layers
+from whylight.models.layers import spatial_layers
 
 
 class ChannelsLast(nn.Module):

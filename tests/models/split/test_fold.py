@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 import whylight
-from whylight.models.fast.fold import ConvNorm
-from whylight.models.split.cut import GraphSplit
+from whylight.models.split.fold import ConvNorm
+from whylight.models.split.graph import GraphSplit
 
 
 class Net(nn.Module):

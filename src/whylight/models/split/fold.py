@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, fx, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
+from whylight.models.changes import Watch
+
 
 class ConvNorm(nn.Module):
     """norm(conv(x)) as one convolution, with folded weights of its own; the two layers are left as they are."""
@@ -42,37 +44,18 @@ class ConvNorm(nn.Module):
 
 
 class Folding:
-    """All folded pairs of a network, kept in step with its layers.
-
-    A tensor's version counter tells of every in-place operation but those through `.data`. For these, a number of each
-    filter and all of the norms' are compared: views of the live tensors, so that a look costs a fraction of a millisecond.
-    """
+    """All folded pairs of a network, kept in step with its layers."""
 
     def __init__(self, pairs: Sequence[ConvNorm]) -> None:
         self._pairs = pairs
-        self._layers = [layer for pair in pairs for layer in pair.layers]
-        self._versions: list[tuple[int, int]] = []
-        self._views: list[Tensor] = []
-        self._sample = torch.empty(0)
+        self._watch = Watch(*(layer for pair in pairs for layer in pair.layers))
 
     def renew(self) -> None:
         """Fold again if any weight or statistic changed."""
-        if not self._pairs:
-            return
-        tensors = [t for layer in self._layers for t in (*layer._parameters.values(), *layer._buffers.values())]
-        versions = [(t.data_ptr(), t._version) for t in tensors if t is not None]
-        if versions == self._versions and torch.equal(torch.cat(self._views), self._sample):
-            return
-        for pair in self._pairs:
-            pair.fold()
-        self._versions = versions
-        self._views = [view for t in tensors if t is not None and t.is_floating_point() for view in _view(t)]
-        self._sample = torch.cat(self._views)
-
-
-def _view(tensor: Tensor) -> list[Tensor]:
-    """One number of each filter, or all of a vector."""
-    return [tensor.detach()[:, 0, 0, 0] if tensor.ndim == 4 else tensor.detach().reshape(-1)]
+        if self._pairs and self._watch.changed():
+            for pair in self._pairs:
+                pair.fold()
+            self._watch.note()
 
 
 def fold_graph(graph: fx.Graph, module: nn.Module) -> list[tuple[str, str]]:

@@ -16,7 +16,7 @@ import whylight
 from nets import gap_net
 from whylight.errors import ModelError
 from whylight.images.preprocess import Preprocess
-from whylight.models.adapters.boxhead import PREFIX, PRIOR, BoxHead, BoxSpec, boxes_of, deltas_of, pick
+from whylight.models.boxhead import PREFIX, PRIOR, BoxHead, BoxSpec, boxes_of, deltas_of, pick
 from whylight.models.model import Model
 from whylight.models.zoo.architectures import build
 from whylight.models.zoo.files import KEY, ModelSpec, load_box_head, load_weights, read_spec, save_weights

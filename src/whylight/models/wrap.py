@@ -1,0 +1,61 @@
+"""Any image classifier made explainable."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import nn
+
+from whylight.errors import ModelError
+from whylight.images.preprocess import IMAGENET_MEAN, IMAGENET_STD, Preprocess
+from whylight.models.model import Model
+
+
+def wrap(
+    module: nn.Module,
+    layer: str | nn.Module | None = None,
+    classes: Sequence[str] | None = None,
+    size: int | tuple[int, int] = 224,
+    mean: Sequence[float] = IMAGENET_MEAN,
+    std: Sequence[float] = IMAGENET_STD,
+    *,
+    preprocessing: Preprocess | None = None,
+    multilabel: bool = False,
+) -> Model:
+    """Make any image classifier explainable.
+
+    Args:
+        module: a network (N, 3, H, W) → logits (N, C).
+        layer: the layer to look at: a submodule, its dotted name, or None for the last spatial one.
+        classes: one name for each logit.
+        size: side, or (height, width), of the input in pixels; the picture is stretched to it.
+        mean: mean of red, green and blue in [0, 1] that is subtracted; default ImageNet's.
+        std: standard deviation that is divided by; default ImageNet's.
+        preprocessing: all of size, mean and std, and cropping too, in one object; overrides the three.
+        multilabel: the classes do not exclude each other: probabilities are sigmoids of the logits, one by one.
+
+    Raises:
+        ModelError: if the network does not run on that size, or cannot be split.
+
+    >>> import torch, whylight
+    >>> cnn = torch.nn.Sequential(
+    ...     torch.nn.Conv2d(3, 8, 3, stride=8), torch.nn.ReLU(), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten(),
+    ...     torch.nn.Linear(8, 2))
+    >>> whylight.wrap(cnn, classes=["cat", "dog"], size=64)
+    Model(Sequential, '1' 8×8×8, 2 classes: cat, dog)
+    """
+    if not isinstance(module, nn.Module):
+        raise ModelError(f"wrap: expected a torch.nn.Module, got {type(module).__name__}")
+    if preprocessing is None:
+        sides = (size, size) if isinstance(size, int) else (int(size[0]), int(size[1]))
+        preprocessing = Preprocess(size=sides, mean=_three(mean, "mean"), std=_three(std, "std"))
+    module = getattr(module, "module", module) if isinstance(module, nn.DataParallel) else module
+    if layer is None:  # an adapter knows which layer of the network inside it is meant
+        layer = getattr(module, "default_layer", None)
+    return Model(module, classes=classes, preprocessing=preprocessing, layer=layer, multilabel=multilabel)
+
+
+def _three(values: Sequence[float], name: str) -> tuple[float, float, float]:
+    if len(values) != 3:
+        raise ModelError(f"{name}: expected three numbers (red, green, blue), got {len(values)}")
+    return float(values[0]), float(values[1]), float(values[2])
