@@ -12,7 +12,7 @@ help: ## what there is
 demo: $(VENV)/.ready-core ## explain a real photograph with the bundled face model
 	@$(VENV)/bin/whylight explain examples/astronaut.jpg --model face --out demo --overwrite
 
-test: $(VENV)/.ready-dev ## lint, types and the whole test suite
+test: $(VENV)/.ready-dev ## lint, types, layers and the whole test suite
 	@scripts/check
 
 bench: $(VENV)/.ready-bench ## the benchmarks against the peers, into benchmarks/results.md
@@ -30,7 +30,7 @@ gallery: $(VENV)/.ready-core ## every method on one picture, into docs/; VIT=ano
 	@$(VENV)/bin/python scripts/gallery.py $(if $(VIT),--vit $(VIT))
 
 clean: ## remove the environment and everything that can be made again
-	rm -rf $(VENV) demo site dist .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) demo site dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 
 $(VENV)/.ready-core: $(INPUTS)
 	@scripts/setup
