@@ -59,7 +59,7 @@ class _Measured(TypedDict):
     split: str
     classes: list[Text]
     pictures: int
-    trained_on: dict[str, list[int]]
+    trained_on: list[int]
     accuracy: float
     localization: dict[str, Any] | None
     method: Text

@@ -22,6 +22,7 @@ from whylight.experiment.recipe import Arm, Recipe
 from whylight.jobs.folder import alone_in
 from whylight.jsontext import loads
 from whylight.models.zoo.files import FILE
+from whylight.shown import shown
 from whylight.train import TrainConfig, resume, train
 from whylight.train.data.folders import find
 from whylight.train.run import CONFIG
