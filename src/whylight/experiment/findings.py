@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from torch import Tensor
 
 from whylight.errors import TrainError
 from whylight.evaluate.bootstrap import Interval, interval
-from whylight.experiment.measure import ARRAYS, MEASURED
+from whylight.experiment.measure import ARRAYS, MEASURED, read_measured
 from whylight.experiment.recipe import Arm
 from whylight.experiment.run import Planned
 from whylight.train.scores import Scores, expected_calibration_error
@@ -45,7 +44,7 @@ class Run:
     @classmethod
     def read(cls, one: Planned) -> Run:
         """Read what `measure` left."""
-        facts = json.loads((one.folder / MEASURED).read_text())
+        facts = read_measured(one.folder)
         with np.load(one.folder / ARRAYS) as arrays:
             return cls(
                 one.seed,

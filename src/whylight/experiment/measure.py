@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
+from typing_extensions import TypedDict
 
 from whylight.atomic import named_errors, replacing
 from whylight.errors import DataError, TrainError
@@ -25,22 +26,50 @@ from whylight.evaluate.localization import measure as measure_maps
 from whylight.experiment.recipe import Measure
 from whylight.images import decode
 from whylight.jobs.store import Store
+from whylight.jsontext import loads
 from whylight.localize.locator import method_named
 from whylight.models.model import Model
 from whylight.models.zoo.load import load
 from whylight.pipeline.explain import explain_each
 from whylight.render.overlay import overlay
+from whylight.schema import Place, Schema, Text
+from whylight.shown import shown
 from whylight.train.checkpoint import LAST
 from whylight.train.checkpoint import load as load_state
 from whylight.train.config import TrainConfig
 from whylight.train.data.check import check
 from whylight.train.data.folders import Data, Item, find, split
-from whylight.train.run import CONFIG
+from whylight.train.run import begun
 
 MEASURED, ARRAYS, MISTAKES = "measured.json", "measured.npz", "mistakes"
 GRID = 48  # side of the mean maps
 EACH = 60  # pictures of a class that the mean map is taken over, at most
 THUMB = 200  # side of a mistake's picture, pixels
+
+
+_Mistake = TypedDict(
+    "_Mistake", {"file": Place, "picture": Text, "named": Text, "is": Text, "probability": float, "own": float}
+)
+
+
+class _Measured(TypedDict):
+    """What is read again of `measured.json`."""
+
+    asked: dict[str, Any]
+    split: str
+    classes: list[Text]
+    pictures: int
+    trained_on: list[int]
+    accuracy: float
+    localization: dict[str, Any] | None
+    method: Text
+    mistakes: list[_Mistake]
+    rows: list[dict[str, float | None]]
+    seconds: float
+    flipped: int
+
+
+_MEASURED = Schema(_Measured)
 
 
 def measure(run: Path, asked: Measure) -> None:
@@ -51,7 +80,7 @@ def measure(run: Path, asked: Measure) -> None:
     """
     if is_measured(run, asked):
         return
-    resolved = json.loads((run / CONFIG).read_text())
+    resolved = begun(run)
     config = TrainConfig.from_dict(resolved["settings"])
     facts = _facts(run, asked)
     model = load(str(run), device=config.device)
@@ -97,16 +126,31 @@ def measure(run: Path, asked: Measure) -> None:
 def is_measured(run: Path, asked: Measure) -> bool:
     """Whether a run is measured already, and so."""
     try:
-        return bool(json.loads((run / MEASURED).read_text())["asked"] == _facts(run, asked))
-    except (OSError, ValueError, KeyError):
+        return bool(read_measured(run)["asked"] == _facts(run, asked))
+    except (OSError, TrainError):
         return False
+
+
+def read_measured(run: Path) -> dict[str, Any]:
+    """What `measure` left.
+
+    Raises:
+        TrainError: if there is nothing, or it was changed.
+    """
+    try:
+        found: dict[str, Any] = loads((run / MEASURED).read_bytes())
+    except (OSError, ValueError) as error:
+        raise TrainError(f"{shown(run / MEASURED)}: cannot be read ({error}); give the same command again") from error
+    if not _MEASURED.fits(found):
+        raise TrainError(f"{shown(run / MEASURED)}: was changed; take it away, and it is measured again")
+    return found
 
 
 def _facts(run: Path, asked: Measure) -> dict[str, Any]:
     """What decides the figures of a run besides its model; boxes by their contents."""
     if asked.boxes is None:
         return asdict(asked)
-    data = Path(json.loads((run / CONFIG).read_text())["settings"]["data"])
+    data = Path(begun(run)["settings"]["data"])
     return {**asdict(asked), "boxes": hashlib.sha256((data / asked.boxes).read_bytes()).hexdigest()}
 
 

@@ -17,10 +17,12 @@ import torch
 
 from whylight.atomic import named_errors, replacing
 from whylight.errors import TrainError, WhylightError, WriteError
-from whylight.experiment.measure import MEASURED, is_measured, measure
+from whylight.experiment.measure import is_measured, measure, read_measured
 from whylight.experiment.recipe import Arm, Recipe
 from whylight.jobs.folder import alone_in
+from whylight.jsontext import loads
 from whylight.models.zoo.files import FILE
+from whylight.shown import shown
 from whylight.train import TrainConfig, resume, train
 from whylight.train.data.folders import find
 from whylight.train.run import CONFIG
@@ -150,9 +152,11 @@ def check_same(recipe: Recipe, data: str | os.PathLike[str], out: Path) -> None:
             raise TrainError(f"{out}: holds a training run: choose another --out")
         return
     try:
-        before = json.loads(path.read_text())
+        before = loads(path.read_bytes())
     except ValueError as error:
-        raise TrainError(f"{path}: damaged ({error}); choose another --out") from error
+        raise TrainError(f"{shown(path)}: damaged ({error}); choose another --out") from error
+    if not isinstance(before, dict):
+        raise TrainError(f"{shown(path)}: damaged; choose another --out")
     if not any((out / RUNS).glob("*/*")):
         return  # nothing was begun
     now = {**recipe.to_dict(), "data": str(Path(data).resolve()), "classes": list(find(data).classes)}
@@ -212,6 +216,6 @@ def _run(one: Planned, recipe: Recipe, progress: bool) -> WhylightError | None:
 
 
 def _told(folder: Path) -> str:
-    found = json.loads((folder / MEASURED).read_text())
+    found = read_measured(folder)
     where = f", boxes right {found['localization']['boxes']:.1f} %" if found.get("localization") else ""
     return f"accuracy {found['accuracy']:.2%}{where}, {found['seconds']:.0f} s of training"

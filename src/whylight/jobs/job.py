@@ -49,6 +49,8 @@ class Job:
     def __post_init__(self) -> None:
         if isinstance(self.inputs, str) or not all(isinstance(one, str | os.PathLike) for one in self.inputs):
             raise WhylightError(f"job: inputs: expected a list of paths, got {shown(repr(self.inputs))}")
+        if not self.inputs:
+            raise WhylightError("job: inputs: there are none; give files, folders or globs")
         object.__setattr__(self, "inputs", tuple(os.fspath(one) for one in self.inputs))
         if isinstance(self.model, str):
             object.__setattr__(self, "model", ModelChoice(self.model))

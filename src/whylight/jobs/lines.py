@@ -121,7 +121,7 @@ class Lines:
                         break
                     self._take(line, number)
                     self._whole += len(line)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return
         except OSError as error:
             raise WhylightError(f"{shown(self.path)}: cannot be read: {error.strerror}") from error

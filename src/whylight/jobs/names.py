@@ -66,4 +66,8 @@ def file_name(stem: str, method: str, label: str, style: str, suffix: str, taken
 
 
 def _cut(text: str, most: int) -> str:
-    return text.encode()[: max(most, 1)].decode(errors="ignore")
+    """As many characters as have so many bytes on disk; at least one."""
+    kept = text[: max(most, 1)]
+    while len(kept) > 1 and len(os.fsencode(kept)) > most:
+        kept = kept[:-1]
+    return kept

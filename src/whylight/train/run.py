@@ -116,12 +116,7 @@ def resume(run: str | Path, *, progress: bool = False) -> Result:
         TrainError: if the folder holds no run, or its data changed since.
     """
     run = Path(run)
-    try:
-        resolved = loads((run / CONFIG).read_bytes())
-    except (OSError, ValueError) as error:
-        raise TrainError(f"{shown(run)}: no run to resume ({error})") from error
-    if not _WRITTEN.fits(resolved):
-        raise TrainError(f"{shown(run / CONFIG)}: was not written by whylight train, or was changed; begin a new run")
+    resolved = begun(run)
     config = TrainConfig.from_dict({**resolved["settings"], "out": str(run.resolve())})
     team = Team(resolve_device(config.device))
     if team.size != (before := resolved.get("processes", 1)):
@@ -143,6 +138,21 @@ def resume(run: str | Path, *, progress: bool = False) -> Result:
         loop = _loop(config, data, team, show)
         loop.restore()
         return _trained(loop, show)
+
+
+def begun(run: Path) -> dict[str, Any]:
+    """What a run was begun with, as it wrote it down.
+
+    Raises:
+        TrainError: if the folder holds no run, or what lies there was changed.
+    """
+    try:
+        resolved: dict[str, Any] = loads((run / CONFIG).read_bytes())
+    except (OSError, ValueError) as error:
+        raise TrainError(f"{shown(run)}: no run to resume ({error})") from error
+    if not _WRITTEN.fits(resolved):
+        raise TrainError(f"{shown(run / CONFIG)}: was not written by whylight train, or was changed; begin a new run")
+    return resolved
 
 
 def _trained(loop: Loop, show: Progress) -> Result:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from whylight.atomic import replacing
 from whylight.errors import ModelError, WhylightWarning
+from whylight.jsontext import loads
 
 
 def pins_file() -> Path:
@@ -74,7 +75,7 @@ def forget_pin(path: str | os.PathLike[str]) -> bool:
 def _read() -> dict[str, dict[str, str]]:
     file = pins_file()
     try:
-        pins = json.loads(file.read_text("utf-8"))
+        pins = loads(file.read_bytes())
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except (OSError, ValueError) as error:

@@ -20,10 +20,12 @@ import safetensors.numpy
 from PIL import Image
 
 from whylight.atomic import named_errors, replacing
-from whylight.errors import FaceError, WhylightError
+from whylight.errors import FaceError, WhylightError, WriteError
 from whylight.faces.people.state import State
 from whylight.faces.people.threshold import Calibration
 from whylight.jobs.lock import only_run
+from whylight.jsontext import loads
+from whylight.shown import shown
 
 FILE = "gallery.safetensors"
 THUMBNAILS = "thumbnails"
@@ -71,7 +73,7 @@ def read(folder: Path) -> State:
         raise FaceError(5, f"{folder}: no gallery here ({FILE} is missing); make one with whylight face enroll")
     try:
         with safetensors.safe_open(path, framework="numpy") as file:
-            facts: dict[str, Any] = json.loads((file.metadata() or {}).get(KEY, "null"))
+            facts: dict[str, Any] = loads((file.metadata() or {}).get(KEY, "null"))
             if facts is None:
                 raise FaceError(5, f"{path}: not a gallery of whylight's; it holds something else")
             if facts["format"] > FORMAT:
@@ -108,12 +110,19 @@ def save_thumbnail(folder: Path, picture: Image.Image) -> str:
     small = picture.convert("RGB")
     small.thumbnail((LARGEST, LARGEST))
     name = f"{secrets.token_hex(8)}.jpg"
-    path = folder / THUMBNAILS / name
+    path = _own(folder / THUMBNAILS) / name
     with named_errors(path):
         path.parent.mkdir(exist_ok=True)
         with replacing(path) as file:
             small.save(file, "JPEG", quality=90)
     return name
+
+
+def _own(folder: Path) -> Path:
+    """A folder of the gallery's own: through a link, somebody else's files would be written over and swept."""
+    if folder.is_symlink():
+        raise WriteError(f"{shown(folder)}: is a link, not a folder of the gallery's; take it away")
+    return folder
 
 
 def sweep(folder: Path, state: State) -> None:
@@ -125,7 +134,7 @@ def sweep(folder: Path, state: State) -> None:
         WriteError: if something cannot be deleted.
     """
     kept = set(state.thumbnails.values())
-    for path in (*folder.glob(".*.part"), *(folder / THUMBNAILS).glob("*")):
+    for path in (*folder.glob(".*.part"), *_own(folder / THUMBNAILS).glob("*")):
         if _PART.fullmatch(path.name) or (_THUMBNAIL.fullmatch(path.name) and path.name not in kept):
             with named_errors(path):
                 path.unlink(missing_ok=True)

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from whylight.atomic import replacing
 from whylight.errors import ModelError
 from whylight.images.preprocess import Preprocess
+from whylight.jsontext import loads
 from whylight.models.boxhead import PREFIX, BoxHead, BoxSpec
 from whylight.models.zoo.architectures import build
 
@@ -126,7 +127,7 @@ def read_spec(path: str | os.PathLike[str]) -> ModelSpec:
             f"elsewhere, build the network yourself and use whylight.wrap(), or train from them: whylight train --weights"
         )
     try:
-        fields: dict[str, Any] = json.loads(metadata[KEY])
+        fields: dict[str, Any] = loads(metadata[KEY])
         if fields["format"] > FORMAT:
             raise ModelError(
                 f"{path}: written by a newer whylight (format {fields['format']}); update whylight to read it"
@@ -226,7 +227,7 @@ def store_localization(
     source = _file(source)
     read_spec(source)  # complains about files that are not ours
     metadata = _metadata(source)
-    fields = json.loads(metadata[KEY]) | {"localization": _localization(dict(localization))}
+    fields = loads(metadata[KEY]) | {"localization": _localization(dict(localization))}
     tensors = safetensors.torch.load_file(source)
     path = source if target is None else Path(target)
     path.parent.mkdir(parents=True, exist_ok=True)
