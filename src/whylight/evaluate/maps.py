@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,11 +13,9 @@ from whylight.evaluate.boxes import overlaps
 from whylight.evaluate.data import Labelled
 from whylight.evaluate.masks import histogram, load
 from whylight.evaluate.pointing import NEAR, cover, energy, peak, points_at, points_at_mask
+from whylight.explanation import Explanation
 from whylight.images.preprocess import Region, place
 from whylight.jobs.lines import Record
-
-if TYPE_CHECKING:
-    from whylight.explanation import Explanation
 
 MOST_PIXELS = (
     1_000_000  # larger pictures are measured on a coarser grid: maps are smooth, and a hundred thresholds are many

@@ -41,7 +41,7 @@ def test_the_run_is_the_same_with_and_without(settings: Make, tmp_path: Path, ar
 
 def test_pictures_are_read_once(settings: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[str] = []
-    from whylight.train import data
+    from whylight.train.data import pictures as data
 
     real = data.decode
     monkeypatch.setattr(data, "decode", lambda path: read.append(str(path)) or real(path))
