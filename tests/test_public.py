@@ -32,6 +32,7 @@ def test_public_names() -> None:
         "explain",
         "explain_each",
         "faces",
+        "jobs",
         "load",
         "load_onnx",
         "locate",

@@ -27,6 +27,7 @@ GROUPS: dict[str, tuple[str, tuple[str, ...]]] = {
     "training": ("Training time", ("epoch",)),
     "faces": ("Faces", ("detection", "parts", "gallery", "vggface", "maps", "query")),
     "bundled": ("The bundled models", ("face", "person")),
+    "jobs": ("Jobs", ("stages",)),
     "peers": ("Other libraries", ("methods",)),
 }
 ORDER = [f"{group}/{name}" for group, (_, names) in GROUPS.items() for name in names]

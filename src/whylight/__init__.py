@@ -9,7 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from whylight import errors, faces, methods, targets
+    from whylight import errors, faces, jobs, methods, targets
     from whylight.allocator import tune_allocator
     from whylight.explanation import Explanation, Receipt
     from whylight.front.concepts import Concepts, concepts
@@ -45,6 +45,7 @@ __all__ = [
     "explain",
     "explain_each",
     "faces",
+    "jobs",
     "load",
     "load_onnx",
     "locate",
@@ -81,7 +82,7 @@ _HOMES = {
     "wrap": "whylight.models.wrap",
     "wrap_callable": "whylight.models.adapters.blackbox",
 }
-_MODULES = ("errors", "faces", "methods", "targets")
+_MODULES = ("errors", "faces", "jobs", "methods", "targets")
 
 
 def __getattr__(name: str) -> Any:

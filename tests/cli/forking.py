@@ -51,22 +51,31 @@ class Forking:
         return self._server.stdout.readline().strip()
 
 
+def say(word: object) -> None:
+    sys.stdout.write(f"{word}\n")
+    sys.stdout.flush()
+
+
 def _serve() -> None:
-    import cv2
     import torch
-    import torchvision
 
     from whylight.cli import app
     from whylight.jobs.session import KINDS
 
     for kind in [k for k in KINDS.values() if "face" not in k]:
         importlib.import_module(kind.split(":")[0])
-    for deeper in ("jobs.runner", "front.locate", "front.verify", "evaluate.sanity", "evaluate.localization", "render"):
+    for deeper in (
+        "jobs.runner",
+        "models.zoo.load",
+        "front.locate",
+        "front.verify",
+        "evaluate.sanity",
+        "evaluate.localization",
+        "render",
+    ):
         importlib.import_module(f"whylight.{deeper}")
-    assert (
-        cv2 and torch and torchvision
-    )  # nothing was computed yet: after that a fork would wait for threads it does not have
-    print("ready", flush=True)
+    # Nothing was computed yet: after that a fork would wait for threads that it does not have.
+    say("ready")
     for line in sys.stdin:
         folder, *arguments = json.loads(line)
         child = os.fork()
@@ -85,9 +94,9 @@ def _serve() -> None:
                 sys.stdout.flush()
                 sys.stderr.flush()
                 os._exit(code)
-        print(child, flush=True)
+        say(child)
         assert sys.stdin.readline() == "wait\n"
-        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+        say(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 
 
 if __name__ == "__main__":

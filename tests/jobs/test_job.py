@@ -50,7 +50,9 @@ def lines(out: Path, name: str = "explanations.jsonl") -> list[dict[str, Any]]:
 def test_a_job_is_written_and_read_back(tmp_path: Path, photos: Path, tiny: str) -> None:
     choice = ModelChoice(tiny, pretrained=False, precision="fp32")
     questions = {"methods": ["gradcam", "cam"], "targets": ["a"], "options": {"gradcam": {}}}
-    job = Job("explain", [str(photos)], str(tmp_path / "out"), choice, questions, {"style": "panel", "scales": [1, 1.5]})
+    job = Job(
+        "explain", [str(photos)], str(tmp_path / "out"), choice, questions, {"style": "panel", "scales": [1, 1.5]}
+    )
     assert Job.read(job.write()).to_dict() == job.to_dict()
     again = Job.read(tmp_path / "out")
     assert (again.kind, again.out, again.choice) == ("explain", str(tmp_path / "out"), choice)
@@ -153,7 +155,9 @@ def test_whatever_happens_to_one_picture_is_its_own_line(
         found = faulty(engine.look, lambda model, batch, *rest, **more: any((one == x).all() for one in batch))
         monkeypatch.setattr(asking, "look", found)
     elif stage == "draw":
-        monkeypatch.setattr(Explanation, "overlay", faulty(Explanation.overlay, lambda ex, **_: ex.picture.width == odd))
+        monkeypatch.setattr(
+            Explanation, "overlay", faulty(Explanation.overlay, lambda ex, **_: ex.picture.width == odd)
+        )
     elif stage == "encode":
         monkeypatch.setattr(encode, "encode", faulty(encode.encode, lambda drawn, suffix: drawn.shape[1] == odd))
     else:
@@ -216,7 +220,10 @@ def test_a_job_that_is_wrong_is_told_in_one_sentence(
     [
         (lambda text: text[: len(text) // 2], "is cut short or no JSON"),
         (lambda text: "[" * 200_000, "is cut short or no JSON"),
-        (lambda text: text.replace('"format": 1', '"format": 2'), "was written by another version of whylight (format 2"),
+        (
+            lambda text: text.replace('"format": 1', '"format": 2'),
+            "was written by another version of whylight (format 2",
+        ),
         (lambda text: text.replace('"kind"', '"kinds"'), "kind"),
         (lambda text: text.replace('"inputs": [', '"inputs": [3, '), "inputs.0"),
         (lambda text: text.replace('"pretrained": true', '"pretrained": "perhaps"'), "model.pretrained"),
