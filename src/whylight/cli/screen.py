@@ -107,7 +107,7 @@ class Screen:
 
     def say(self, text: str) -> None:
         """Print lines for people: on stdout, unless JSON has it."""
-        typer.echo(shown(text, lines=True), err=self.to_stdout)
+        say(text, err=self.to_stdout)
 
     def run(self, job: Job, options: RunOptions) -> Outcome:
         """Do a job, and name the pictures that failed."""
@@ -130,6 +130,11 @@ class Screen:
     def _show(self, total: int, *, slow: bool) -> None:
         if self._bar is None and (total > 1 or slow):
             self._bar = self._shown.enter_context(bars(total, self._what, slow=slow))
+
+
+def say(text: str, *, err: bool = False) -> None:
+    """Print lines for people on stdout, or on stderr."""
+    typer.echo(shown(text, lines=True), err=err)
 
 
 def warn(text: str) -> None:
