@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+_DEEPEST = 100  # brackets in brackets; far deeper ones would be too deep for whoever goes through the value
 _HALF = re.compile("[\ud800-\udfff]")  # how Python holds bytes of a file name that are not UTF-8; no UTF-8 text can
 
 
@@ -29,11 +30,21 @@ def loads(text: str | bytes) -> Any:
 
     Raises:
         ValueError: if it is none: NaN, bytes that are not UTF-8, and brackets too deep to follow included.
+
+    >>> loads("[" * 101 + "]" * 101)
+    Traceback (most recent call last):
+    ValueError: brackets in brackets, too deep to follow
     """
     try:
-        return json.loads(text, parse_constant=_no_number)
+        value = json.loads(text, parse_constant=_no_number)
     except RecursionError:
-        raise ValueError("brackets in brackets, too deep to follow") from None
+        value, deep = None, True
+    else:
+        marks: tuple[Any, ...] = (b"[", b"{") if isinstance(text, bytes) else ("[", "{")
+        deep = sum(map(text.count, marks)) > _DEEPEST and _is_deep(value)  # few brackets cannot be deep
+    if deep:
+        raise ValueError("brackets in brackets, too deep to follow")
+    return value
 
 
 def plain(value: Any) -> Any:
@@ -47,6 +58,16 @@ def plain(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value
+
+
+def _is_deep(value: Any) -> bool:
+    level = [value]
+    for _ in range(_DEEPEST + 1):
+        level = [one for one in level if isinstance(one, dict | list)]
+        if not level:
+            return False
+        level = [inner for one in level for inner in (one.values() if isinstance(one, dict) else one)]
+    return True
 
 
 def _no_number(word: str) -> None:

@@ -62,7 +62,7 @@ def _serve() -> None:
     from whylight.cli import app
     from whylight.jobs.session import KINDS
 
-    for kind in [k for k in KINDS.values() if "face" not in k]:
+    for kind in KINDS.values():
         importlib.import_module(kind.split(":")[0])
     for deeper in (
         "jobs.runner",

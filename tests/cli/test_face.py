@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from cli.conftest import Run
+from whylight.jobs.lock import only_run
 
 
 @pytest.fixture
@@ -151,3 +153,118 @@ def test_another_answer_leaves_nothing_of_the_old_one(run: Run, photo: Path, tmp
     assert card.is_file()  # what is missing is made again
     assert run("face", photo, "--threshold", "0", "--out", "out", "--files", "crop").code == 0
     assert sorted(path.name for path in (tmp_path / "out").glob("*.??g")) == ["cropped.jpg"]
+
+
+def test_what_is_known_is_told_among_the_rest_in_order(run: Run, people: Path) -> None:
+    folder = people / "Bob"
+    asked = ("--threshold", "0", "--out", "out", "--files", "crop", "--json", "-")
+    assert run("face", folder / "0.png", folder / "2.png", *asked).code == 0
+    outcome = run("face", folder, *asked)
+    assert [Path(record["picture"]).name for record in outcome.lines] == ["0.png", "1.png", "2.png"]
+    assert "3 faces in 3 pictures (2 done before, " in outcome.err
+    assert outcome.err.splitlines()[-1].endswith(" → out/")
+
+
+def test_nothing_is_written_without_a_folder(run: Run, photo: Path, tmp_path: Path) -> None:
+    assert run("face", photo, "--threshold", "0", "--overwrite").code == 0
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_cannot_be_written_fails_alone_and_keeps_what_was_there(run: Run, people: Path, tmp_path: Path) -> None:
+    folder, out = people / "Bob", tmp_path / "out"
+    asked = ("face", folder, "--threshold", "0", "--out", "out", "--files", "crop,card")
+    assert run(*asked).code == 0
+    shutil.rmtree(out / "1")
+    (out / "1").write_text("in the way")
+    outcome = run(*asked, "--language", "de", "--json", "-")
+    assert outcome.code == 1
+    assert [record["code"] for record in outcome.lines] == [0, 1, 0]
+    assert outcome.err.count("cannot be written") == 1
+    assert "1 without an answer" in outcome.err
+    known = [json.loads(line) for line in (out / "faces.jsonl").read_text().splitlines()]
+    assert sorted((one["file"], one["settings"]["language"]) for one in known) == [
+        ("0/face.json", "de"), ("1/face.json", "en"), ("2/face.json", "de")
+    ]  # fmt: skip
+    (out / "1").unlink()
+    (out / "1").mkdir()
+    assert run(*asked, "--language", "de").code == 0
+    assert not list(out.rglob("*.part"))
+
+
+def test_no_link_leads_out_of_the_folder(run: Run, people: Path, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    (outside / "sub").mkdir(parents=True)
+    (outside / "mine.jpg").write_text("mine")
+    out = tmp_path / "out"
+    (out / "0").mkdir(parents=True)
+    (out / "0" / "cropped.jpg").symlink_to(outside / "mine.jpg")
+    (out / "1").symlink_to(outside / "sub")
+    outcome = run("face", people / "Bob", "--threshold", "0", "--out", "out")
+    assert outcome.code == 1
+    assert "leads out of out" in outcome.err
+    assert (outside / "mine.jpg").read_text() == "mine"
+    assert not (out / "0" / "cropped.jpg").is_symlink()
+    assert list((outside / "sub").iterdir()) == []
+    assert (out / "2" / "card_0.png").is_file()
+
+
+def test_a_line_that_was_tampered_with_leads_nowhere(run: Run, photo: Path, tmp_path: Path) -> None:
+    asked = ("face", photo, "--threshold", "0", "--out", "out", "--files", "crop", "--json", "-")
+    assert run(*asked).code == 0
+    lines = tmp_path / "out" / "faces.jsonl"
+    (line,) = lines.read_text().splitlines()
+    (tmp_path / "mine.jpg").write_text("mine")
+    (tmp_path / "out" / "mine.jpg").write_text("mine")
+    for file in ("../mine.jpg", "mine.jpg", "faces.jsonl", "..", "", "a\0b", "job.json"):
+        record = json.loads(line)
+        record["results"][0]["files"]["card"] = file
+        lines.write_text(json.dumps(record) + "\n")
+        assert run(*asked, "--overwrite").code == 0
+        assert len(lines.read_text().splitlines()) == 1
+        assert (tmp_path / "mine.jpg").is_file()
+        assert (tmp_path / "out" / "mine.jpg").is_file()
+    for change in (
+        {"results": [{}]},
+        {"results": "x"},
+        {"file": "../face.json"},
+        {"settings": {"a": [[]]}},
+        {"stamp": 1},
+    ):
+        lines.write_text(json.dumps({**json.loads(line), **change}).replace("[[]]", "[" * 700 + "]" * 700) + "\n")
+        assert run(*asked).code == 0
+
+
+@pytest.mark.skipif(os.name != "posix", reason="names as POSIX has them")
+def test_odd_names_are_spelled_out(run: Run, people: Path, tmp_path: Path) -> None:
+    name = os.fsdecode(b"caf\xe9\n\x1b[2J")
+    (people / "Bob").rename(people / name)
+    folder = people / name
+    (folder / "1.png").rename(folder / os.fsdecode(b"\xff\x1b[2J.png"))
+    (folder / "2.png").write_bytes(b"")
+    assert run("face", "enroll", "gallery", folder).code == 1
+    outcomes = [
+        run("face", folder, "--threshold", "0", "--out", "out", "--json", "j.jsonl", "--gallery", "gallery"),
+        run("face", folder, "--threshold", "0", "--out", "out", "--json", "-", "--gallery", "gallery"),
+        run("face", "people", "gallery"),
+        run("face", "compare", folder / "0.png", folder / os.fsdecode(b"\xff\x1b[2J.png"), "--out", "two"),
+        run("face", "remove", "gallery", name + "x"),
+        run("face", "remove", "gallery", name),
+    ]
+    assert [outcome.code for outcome in outcomes] == [1, 1, 0, 0, 2, 0]
+    assert len(outcomes[1].lines) == 3
+    for outcome in outcomes:
+        assert "\x1b" not in outcome.out + outcome.err
+
+
+def test_a_comparison_has_its_folder_to_itself(run: Run, photo: Path) -> None:
+    with only_run(Path("out")):
+        outcome = run("face", "compare", photo, photo, "--out", "out")
+    assert (outcome.code, "another run" in outcome.err) == (2, True)
+
+
+def test_results_among_the_photographs_are_not_asked_about(run: Run, people: Path) -> None:
+    asked = ("face", people / "Bob", "--threshold", "0", "--out", people / "Bob" / "out", "--json", "-")
+    assert len(run(*asked).lines) == 3
+    again = run(*asked)
+    assert len(again.lines) == 3
+    assert "3 done before" in again.err

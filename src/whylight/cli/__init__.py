@@ -12,6 +12,7 @@ from whylight.cli.calibrate import calibrate
 from whylight.cli.evaluate import app as evaluate
 from whylight.cli.experiment import experiment
 from whylight.cli.explain import explain
+from whylight.cli.face import app as face
 from whylight.cli.group import COMMON, Group
 from whylight.cli.locate import locate
 from whylight.cli.models import models
@@ -75,6 +76,7 @@ for verb in (explain, locate, train, experiment, calibrate):
     app.command(verb.__name__, no_args_is_help=True)(spread(verb))
 app.command("models")(models)
 app.add_typer(evaluate, name="evaluate")
+app.add_typer(face, name="face")
 
 
 def main() -> None:

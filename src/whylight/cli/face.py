@@ -2,327 +2,248 @@
 
 from __future__ import annotations
 
+import os
+from collections import deque
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from whylight.cli.group import Group
-from whylight.errors import WhylightError
+from whylight.cli import options as opt
+from whylight.cli import screen as on
+from whylight.cli.gallery import Channels, FindingOptions, Names, convert, enroll, people, remove
+from whylight.cli.group import Group, new_group
+from whylight.errors import FaceError, WhylightError
+from whylight.jobs.events import Event, Failed, Known, Noted, Planned
+from whylight.jobs.folder import alone_in, check_folder, put
+from whylight.jobs.job import Job
+from whylight.models.zoo.choice import ModelChoice
 
-DEFAULT = "identify"
-FILES = ("crop", "heat", "grey", "blend", "card")
-
+Photo = Annotated[str, typer.Argument(metavar="PHOTO", help="A picture.", show_default=False)]
 Gallery = Annotated[
     str | None,
-    typer.Option(
-        "--gallery", metavar="FOLDER", help="Your own people, made by `whylight face enroll`.", show_default=False
-    ),
+    opt.option("Your own people, made by `whylight face enroll`.", metavar="FOLDER", show_default=False),
 ]
 VggFace = Annotated[
     str | None,
-    typer.Option("--vggface", metavar="FILE", help="VGG-Face's weights in any of their forms.", show_default=False),
+    opt.option("VGG-Face's weights in any of their forms.", "--vggface", metavar="FILE", show_default=False),
 ]
-Names = Annotated[
-    str | None,
-    typer.Option("--names", metavar="FILE", help="VGG-Face's names, one a line in label order.", show_default=False),
-]
-ModelName = Annotated[
-    str | None,
-    typer.Option(
-        "--model",
-        "-m",
-        metavar="NAME",
-        help="Network of the embeddings: a MobileFaceNet checkpoint, hf-hub:..., or any model. Default: the gallery's own; face.",
-        show_default=False,
-    ),
-]
-DetectorName = Annotated[str, typer.Option("--detector", metavar="haar|yunet|cam", help="What finds the faces.")]
-DetectorWeights = Annotated[
-    str | None, typer.Option(metavar="FILE", help="ONNX file for --detector yunet.", show_default=False)
-]
-Cascades = Annotated[
-    str | None,
-    typer.Option(
-        metavar="FOLDER", help="More cascades, such as haarcascade_mcs_mouth.xml and _nose.xml.", show_default=False
-    ),
-]
-Landmarks = Annotated[
-    str | None,
-    typer.Option(metavar="FILE", help="FaceMesh's weights: the features' places by 468 landmarks.", show_default=False),
-]
-Parts = Annotated[str, typer.Option(metavar="auto|landmarks|haar|geometry", help="What tells where the features are.")]
-MethodName = Annotated[
-    str | None,
-    typer.Option(
-        metavar="NAME",
-        help="How to explain; see `explain`. Default: gradcam; layercam, mirrored too, for a similarity.",
-        show_default=False,
-    ),
-]
-Channels = Annotated[
-    str | None,
-    typer.Option(
-        metavar="bgr|rgb", help="Order of the colours that VGG-Face's file takes. Default: bgr.", show_default=False
-    ),
-]
-Threshold = Annotated[
-    float, typer.Option(metavar="0...1", help="Mean of the map in a feature from which on it is significant.")
-]
-Language = Annotated[str, typer.Option(metavar="en|de|FILE", help="Of the sentence.")]
-Out = Annotated[
-    Path | None,
-    typer.Option(
-        "--out", "-o", metavar="FOLDER", help="Folder for the files; none are written without.", show_default=False
-    ),
-]
-Files = Annotated[
-    str,
-    typer.Option(
-        metavar="all|crop,heat,grey,blend,card",
-        help="Which: cropped.jpg, heat_map_<label>.png, gc_map_<label>.png, blended_<label>.jpg, card_<label>.png.",
-    ),
-]
-Json = Annotated[
-    str | None,
-    typer.Option(
-        "--json", metavar="FILE|-", help="One JSON line a face to a file, or to stdout (-).", show_default=False
-    ),
-]
-Device = Annotated[str, typer.Option(metavar="DEVICE", help="auto, cpu, cuda, cuda:1, mps.")]
+Faces = Annotated[str, opt.option("Which faces of a picture.", of=("largest", "all"))]
+Margin = Annotated[bool, opt.option("Explain why this person rather than the runner-up.", "--margin")]
+RatherThan = Annotated[str | None, opt.option("... rather than this one.", metavar="NAME", show_default=False)]
 
 
-class _Jobs(Group):
+@dataclass(frozen=True, kw_only=True)
+class EvidenceOptions:
+    """How an answer is explained and told, and what is written."""
+
+    landmarks: Annotated[
+        str | None,
+        opt.option("FaceMesh's weights: the features' places by 468 landmarks.", metavar="FILE", show_default=False),
+    ] = None
+    method: Annotated[
+        str | None,
+        opt.option(
+            "How to explain; see `explain`. Default: gradcam; layercam, mirrored too, for a similarity.",
+            metavar="NAME",
+            show_default=False,
+        ),
+    ] = None
+    parts: Annotated[
+        str, opt.option("What tells where the features are.", of=("auto", "landmarks", "haar", "geometry"))
+    ] = "auto"
+    threshold: Annotated[
+        float, opt.option("Mean of the map in a feature from which on it is significant.", metavar="0...1")
+    ] = 0.5
+    language: Annotated[str, opt.option("Of the sentence.", metavar="en|de|FILE")] = "en"
+    files: Annotated[
+        str,
+        opt.option(
+            "Which: cropped.jpg, heat_map_<label>.png, gc_map_<label>.png, blended_<label>.jpg, card_<label>.png.",
+            metavar="all|crop,heat,grey,blend,card",
+        ),
+    ] = "all"
+
+    def settings(self, **more: Any) -> dict[str, Any]:
+        """What of it a job has as settings."""
+        chosen = [part.strip() for part in self.files.split(",") if part.strip()]
+        return {**({} if self.files == "all" else {"files": chosen}), **more}
+
+    def questions(self, **more: Any) -> dict[str, Any]:
+        """The rest."""
+        return {**{name: value for name, value in asdict(self).items() if name != "files"}, **more}
+
+
+class _IdentifyFirst(Group):
     """`whylight face PHOTO` is `whylight face identify PHOTO`."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         if args and args[0] not in self.commands and args[0] not in ("-h", "--help"):
-            args = [DEFAULT, *args]
+            args = ["identify", *args]
         return super().parse_args(ctx, args)
 
 
-app = typer.Typer(
-    cls=_Jobs,
-    help="Say who is in a photograph and which features of the face say so: "
+app = new_group(
+    "Say who is in a photograph and which features of the face say so: "
     "whylight face PHOTO... [--gallery FOLDER | --vggface FILE].",
+    of=_IdentifyFirst,
     epilog="Exit codes of identify and compare: 1 a picture cannot be loaded; 2 the cascades cannot (or bad usage); 3 no face; "
     "4 the network or the explanation failed; 5 no name for the label, or an unusable gallery; 6 no significant feature. "
     "Of several photographs, the first that failed decides.",
-    add_completion=False,
-    rich_markup_mode=None,
-    no_args_is_help=True,
-    context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 
 def identify(
-    photos: Annotated[list[str], typer.Argument(metavar="PHOTO", help="Pictures, folders, globs.", show_default=False)],
+    inputs: opt.Inputs,
+    finding: FindingOptions,
+    evidence: EvidenceOptions,
     gallery: Gallery = None,
     vggface: VggFace = None,
     names: Names = None,
     channels: Channels = None,
-    model: ModelName = None,
-    detector: DetectorName = "haar",
-    detector_weights: DetectorWeights = None,
-    cascades: Cascades = None,
-    landmarks: Landmarks = None,
-    faces: Annotated[str, typer.Option(metavar="largest|all", help="Which faces of a picture.")] = "largest",
-    method: MethodName = None,
-    margin: Annotated[
-        bool, typer.Option("--margin", help="Explain why this person rather than the runner-up.")
-    ] = False,
-    rather_than: Annotated[
-        str | None, typer.Option(metavar="NAME", help="... rather than this one.", show_default=False)
-    ] = None,
-    parts: Parts = "auto",
-    threshold: Threshold = 0.5,
-    language: Language = "en",
-    out: Out = None,
-    files: Files = "all",
-    json_to: Json = None,
-    colormap: Annotated[str, typer.Option(metavar="NAME", help="Of the coloured maps; see `explain`.")] = "plasma",
-    device: Device = "auto",
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Do again what is done already.")] = False,
+    faces: Faces = "largest",
+    margin: Margin = False,
+    rather_than: RatherThan = None,
+    out: opt.KeptOut = None,
+    json_to: opt.JsonTo = None,
+    colormap: opt.Colormap = "plasma",
+    workers: opt.Workers = None,
+    overwrite: opt.Overwrite = False,
 ) -> None:
     """Find the largest face, say who it is, where the network looked, and which features count.
 
     Without --gallery and --vggface nobody is named: the bundled model says whether it is a face, and why.
     """
-    from whylight.cli.facing import run
+    who: dict[str, Any] = {"gallery": gallery, "vggface": vggface, "names": names, "channels": channels, "faces": faces}
+    who["rather_than"] = margin if rather_than is None else rather_than
+    asked, look = evidence.questions(**who, **finding.questions()), evidence.settings(colormap=colormap)
+    job = Job("face", inputs, out, ModelChoice(device=finding.device), asked, look)
+    with _Answers(json_to) as screen:
+        try:
+            outcome = screen.run(job, opt.RunOptions(workers=workers, overwrite=overwrite))
+        except FaceError as error:
+            screen.refuse(error)
+            raise
+        screen.tell()
+        if screen.pictures > 1:
+            progress = outcome.progress
+            rate = f", {progress.rate:.3g} pictures/s{on.limited_by(progress)}" if progress.total else ""
+            where = "" if out is None else f" → {Path(out)}/"
+            failed = sum(code != 0 for code in screen.codes)
+            said = f"; {failed} without an answer" if failed else ""
+            what = f"{screen.faces} faces in {screen.pictures} pictures"
+            screen.say(f"{what} ({screen.known} done before{rate}){where}{said}")
+    _leave([*screen.codes, *(1 for _ in outcome.failed)])
 
-    if gallery is not None and vggface is not None:
-        raise WhylightError("--gallery and --vggface are two ways to name people: leave one out")
-    if names is not None and vggface is None:
-        raise WhylightError("--names: belongs to --vggface; a gallery has its own names")
-    asked = _asked(
-        gallery=gallery,
-        vggface=vggface,
-        names=names,
-        channels=_channels(channels),
-        model=model,
-        detector=detector,
-        detector_weights=detector_weights,
-        cascades=cascades,
-        landmarks=landmarks,
-        faces=faces,
-        method=method,
-        rather_than=rather_than if rather_than is not None else margin,
-        parts=parts,
-        threshold=threshold,
-        language=language,
-        device=device,
-        files=files,
-        colormap=colormap,
-    )
-    _leave(run(photos, out, asked, json_to=json_to, overwrite=overwrite))
+
+class _Answers(on.Screen):
+    """Tells what was found in the order of the photographs, those that were known among the others.
+
+    Attributes:
+        codes: of each answer.
+        faces: how many were seen.
+    """
+
+    def __init__(self, json_to: str | None) -> None:
+        super().__init__(json_to, "faces")
+        self.codes: list[int] = []
+        self.faces = 0
+        self._left: deque[str] = deque()
+        self._waiting: dict[str, list[on.Record]] = {}
+        self._failed: set[str] = set()  # said at the end
+
+    def __call__(self, event: Event) -> None:
+        """Take an event of the job."""
+        super().__call__(event)
+        if isinstance(event, Planned):
+            self._left.extend(event.names)
+        elif isinstance(event, Known | Noted):
+            self._waiting[event.record["stamp"]["path"]] = event.record["results"]
+        elif isinstance(event, Failed):
+            path = os.path.abspath(event.picture)
+            self._failed.add(path)
+            self._waiting[path] = [_without_answer(event.picture, event.error)]
+        if isinstance(event, Noted | Failed):
+            self.tell()
+
+    def tell(self) -> None:
+        """Tell what is there, up to the first photograph that is not."""
+        while self._left and (path := os.path.abspath(self._left[0])) in self._waiting:
+            self._left.popleft()
+            for record in self._waiting.pop(path):
+                self.put(record)
+                if path not in self._failed:
+                    _tell(record, self)
+                self.codes.append(record["code"])
+                self.faces += record["face"] is not None
+
+    def refuse(self, error: FaceError) -> None:
+        """Say of each photograph that nothing can be asked."""
+        for picture in self._left:
+            if os.path.abspath(picture) not in self._waiting:
+                self.put(_without_answer(picture, error))
+
+
+def _without_answer(picture: str, error: WhylightError) -> on.Record:
+    from whylight.faces.result import FaceResult
+
+    return {**FaceResult(picture, getattr(error, "code", 1), str(error)).to_dict(), "files": {}}
 
 
 def compare(
-    first: Annotated[str, typer.Argument(metavar="PHOTO", help="One picture.", show_default=False)],
-    second: Annotated[str, typer.Argument(metavar="PHOTO", help="Another.", show_default=False)],
-    model: ModelName = None,
-    detector: DetectorName = "haar",
-    detector_weights: DetectorWeights = None,
-    cascades: Cascades = None,
-    landmarks: Landmarks = None,
-    method: MethodName = None,
-    parts: Parts = "auto",
-    threshold: Threshold = 0.5,
-    language: Language = "en",
-    out: Out = None,
-    files: Files = "all",
-    json_to: Json = None,
-    device: Device = "auto",
+    first: Photo,
+    second: Photo,
+    finding: FindingOptions,
+    evidence: EvidenceOptions,
+    out: opt.KeptOut = None,
+    json_to: opt.JsonTo = None,
 ) -> None:
     """Say how alike the faces in two photographs are, with the evidence on both; files go to FOLDER/1 and FOLDER/2."""
-    from whylight.cli.facing import run_pair
+    from whylight.faces.card import pair
+    from whylight.faces.embed import load_embedder
+    from whylight.faces.query import compare
+    from whylight.faces.result import encoded
+    from whylight.work.face import Questions, Settings, keep
 
-    asked = _asked(
-        model=model,
-        detector=detector,
-        detector_weights=detector_weights,
-        cascades=cascades,
-        landmarks=landmarks,
-        method=method,
-        parts=parts,
-        threshold=threshold,
-        language=language,
-        device=device,
-        files=files,
-    )
-    _leave(run_pair(first, second, out, asked, json_to=json_to))
-
-
-def enroll(
-    gallery: Annotated[str, typer.Argument(metavar="GALLERY", help="The gallery's folder.", show_default=False)],
-    people: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="PERSON_DIR", help="A folder of pictures for each person, named so.", show_default=False
-        ),
-    ],
-    model: ModelName = None,
-    detector: DetectorName = "haar",
-    detector_weights: DetectorWeights = None,
-    cascades: Cascades = None,
-    thumbnails: Annotated[
-        bool, typer.Option("--thumbnails/--no-thumbnails", help="Keep a small crop of each person to show.")
-    ] = True,
-    false_rejects: Annotated[
-        float | None,
-        typer.Option(
-            metavar="0...1",
-            help="Share of enrolled people's pictures that may be called unknown. Default: 0.05, or more where over 10 % of "
-            "strangers would be named.",
-            show_default=False,
-        ),
-    ] = None,
-    device: Device = "auto",
-) -> None:
-    """Add people to a gallery, which is made where there is none: embeddings and a thumbnail each, no photographs.
-
-    Then the limit for strangers is chosen on what is enrolled. Stopped, the same command goes on.
-    """
-    from whylight.cli.facing import enrolled
-
-    asked = _asked(model=model, detector=detector, detector_weights=detector_weights, cascades=cascades, device=device)
-    if not enrolled(gallery, people, asked, thumbnails=thumbnails, false_rejects=false_rejects):
-        raise typer.Exit(1)
+    asked, look = Questions(**evidence.questions(**finding.questions())), Settings(**evidence.settings())
+    look.check()
+    folder = None if out is None else Path(out)
+    if folder is not None:
+        check_folder(folder)
+    with (
+        nullcontext() if folder is None else alone_in(folder),
+        on.calm_warnings(),
+        on.Screen(json_to, "faces") as screen,
+    ):
+        embedder = load_embedder(asked.model or "face", device=finding.device)
+        results = compare(first, second, embedder, detector=asked.finder(), **asked.options())
+        for number, result in enumerate(results, start=1):
+            record = keep(result, folder, str(number), look)
+            screen.put(record)
+            if result.code == 0 or number == 1:
+                _tell(record, screen)
+        if folder is not None and "card" in look.files and all(result.explanation is not None for result in results):
+            screen.say(f"both → {put(folder, 'both.png', encoded(pair(*results), 'both.png'))}")
+    _leave([result.code for result in results])
 
 
-def people(
-    gallery: Annotated[str, typer.Argument(metavar="GALLERY", help="The gallery's folder.", show_default=False)],
-) -> None:
-    """List who is enrolled, with how many pictures, and the limit for strangers."""
-    from whylight.faces.gallery import Gallery as Store
-
-    there = Store.open(gallery)
-    for name, count in there.counts.items():
-        typer.echo(f"{name}: {count} picture{'' if count == 1 else 's'}")
-    typer.echo(str(there.calibration) if there.calibration is not None else "No limit for strangers was chosen.")
+def _tell(record: on.Record, screen: on.Screen) -> None:
+    """The sentence on stdout, the error on stderr."""
+    if record["sentence"]:
+        which = f" (face {record['number'] + 1} of {record['faces']})" if record["faces"] > 1 else ""
+        file = record["files"].get("card") or next(iter(record["files"].values()), None)
+        screen.say(f"{record['picture']}{which}: {record['sentence']}" + (f" → {file}" if file else ""))
+    if record["code"]:
+        on.warn(f"error {record['code']}: {record['message']}")
 
 
-def remove(
-    gallery: Annotated[str, typer.Argument(metavar="GALLERY", help="The gallery's folder.", show_default=False)],
-    names: Annotated[list[str], typer.Argument(metavar="NAME", help="Whom to forget.", show_default=False)],
-) -> None:
-    """Forget people: their embeddings and thumbnails are deleted."""
-    from whylight.cli.facing import forget
-
-    forget(gallery, names)
-
-
-def convert(
-    src: Annotated[Path, typer.Argument(metavar="SRC", help=".pth, .t7, .caffemodel or .h5.", show_default=False)],
-    out: Annotated[Path, typer.Argument(metavar="OUT", help="The .safetensors file to write.", show_default=False)],
-    names: Names = None,
-    channels: Channels = None,
-) -> None:
-    """Turn VGG-Face's weights, in any form in circulation, into safetensors; no code in them is run."""
-    from whylight.faces.conversion import convert as turn
-
-    done = turn(src, out, names=names, channels=_channels(channels))
-    typer.echo(
-        f"{done.path}: {done.classes} people, {done.parameters:,} numbers, from {done.kind} with SHA-256 {done.sha256}"
-    )
-
-
-def _asked(**given: Any) -> Any:
-    from whylight.cli.facing import Asked
-
-    defaults: dict[str, Any] = {
-        **dict.fromkeys(
-            ("gallery", "vggface", "names", "channels", "model", "method", "detector_weights", "cascades", "landmarks")
-        ),
-        "detector": "haar",
-        "faces": "largest",
-        "rather_than": False,
-        "parts": "auto",
-        "threshold": 0.5,
-        "language": "en",
-        "device": "auto",
-    }
-    files = str(given.pop("files", "all"))
-    chosen = FILES if files == "all" else tuple(part.strip() for part in files.split(",") if part.strip())
-    if unknown := [one for one in chosen if one not in FILES]:
-        raise WhylightError(f"--files {unknown[0]!r}: choose among {', '.join(FILES)}, or all")
-    return Asked(**{**defaults, **given, "files": chosen})
-
-
-def _channels(value: str | None) -> Any:
-    if value not in (None, "bgr", "rgb"):
-        raise WhylightError(f"--channels {value!r}: choose bgr or rgb")
-    return value
-
-
-def _leave(code: int) -> None:
-    if code:
+def _leave(codes: list[int]) -> None:
+    """End with the code of the first photograph that failed."""
+    if code := next((code for code in codes if code), 0):
         raise typer.Exit(code)
 
 
-app.command("identify", no_args_is_help=True)(identify)
-app.command("compare", no_args_is_help=True)(compare)
-app.command("enroll", no_args_is_help=True)(enroll)
-app.command("people", no_args_is_help=True)(people)
-app.command("remove", no_args_is_help=True)(remove)
-app.command("convert", no_args_is_help=True)(convert)
+for verb in (identify, compare, enroll, people, remove, convert):
+    app.command(verb.__name__, no_args_is_help=True)(opt.spread(verb))

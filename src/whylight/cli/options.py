@@ -94,6 +94,11 @@ Colormap = Annotated[
     str, option("Any matplotlib name; plasma, inferno, viridis, ...; jet for the classic look.", metavar="NAME")
 ]
 Device = Annotated[str, option("auto, cpu, cuda, cuda:1, mps.", metavar="DEVICE")]
+Workers = Annotated[
+    int | None,
+    option("Threads that decode, draw and write. Default: as many as there are cores.", metavar="N", min=1, **_quiet),
+]
+Overwrite = Annotated[bool, option("Do again what is done already.", "--overwrite")]
 Seed = Annotated[int, option("Decides everything random.", metavar="N")]
 _MODEL = "A bundled, timm or torchvision/ name, hf-hub:..., a run folder, a .safetensors or .onnx file; see `models`."
 
@@ -185,13 +190,8 @@ class RunOptions:
             **_quiet,
         ),
     ] = None
-    workers: Annotated[
-        int | None,
-        option(
-            "Threads that decode, draw and write. Default: as many as there are cores.", metavar="N", min=1, **_quiet
-        ),
-    ] = None
-    overwrite: Annotated[bool, option("Do again what is done already.", "--overwrite")] = False
+    workers: Workers = None
+    overwrite: Overwrite = False
 
 
 def spread(verb: Callable[..., None]) -> Callable[..., None]:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from PIL import Image
 
+from whylight.engine import Tick
 from whylight.errors import FaceError, ImageError, WhylightError
 from whylight.faces.align import crop as lay
 from whylight.faces.detect import detector as detector_of
@@ -20,9 +21,9 @@ from whylight.faces.identify import ByPicture, FaceOnly, Identifier, Identity, c
 from whylight.faces.parts import FACIAL, Source, parts_of, within
 from whylight.faces.result import FaceResult
 from whylight.faces.scores import off_face, score_parts, significant
-from whylight.faces.types import Detector, Face, Look, Template
+from whylight.faces.types import Detector, Look, Template
 from whylight.faces.words import Facts, read, say
-from whylight.front.explain import explain
+from whylight.front.explain import explain_each
 from whylight.images import Picture, decode, name_of
 from whylight.methods import Method
 from whylight.methods import get as check_name
@@ -90,20 +91,35 @@ class FaceQuery:
 
         Nothing is raised for what is wrong with the picture or the answer: the result has the error's code and message.
         """
-        found = FaceResult(name_of(picture))
         try:
             whole = opened(picture)
-            look = self.detector.look(whole, largest=self.largest)
-            found = replace(found, picture=whole, count=len(look.faces), tried=look.tried)
-            check_found(look, self.detector, found.source)
+        except FaceError as error:
+            return [FaceResult(name_of(picture), error.code, str(error))]
+        return self.about(whole, name_of(picture))
+
+    def about(self, picture: Image.Image, name: str, on_step: Tick | None = None) -> list[FaceResult]:
+        """Ask about an RGB picture that is open already.
+
+        Args:
+            picture: from `opened`.
+            name: what to call it.
+            on_step: called with (done, total) while a method that takes many forwards is at work.
+        """
+        found = FaceResult(name, picture=picture)
+        try:
+            look = self.detector.look(picture, largest=self.largest)
+            found = replace(found, count=len(look.faces), tried=look.tried)
+            check_found(look, self.detector, name)
         except FaceError as error:
             return [replace(found, code=error.code, message=str(error))]
         faces = look.faces[:1] if self.largest else look.faces
-        return [self._about(whole, face, replace(found, face=face, number=i)) for i, face in enumerate(faces)]
+        each = (replace(found, face=face, number=number) for number, face in enumerate(faces))
+        return [self._about(picture, one, on_step) for one in each]
 
-    def _about(self, picture: Image.Image, face: Face, found: FaceResult) -> FaceResult:
+    def _about(self, picture: Image.Image, found: FaceResult, on_step: Tick | None) -> FaceResult:
         """Everything about one face, as far as it goes."""
-        who = self.identifier
+        who, face = self.identifier, found.face
+        assert face is not None
         try:
             seen = lay(picture, face, who.template).picture  # exactly as the network takes it
             crop = lay(picture, face, shown(who.template))
@@ -114,7 +130,8 @@ class FaceQuery:
             with failing(4, WhylightError, RuntimeError, what=f"{found.source}: no explanation"):
                 other = self._other(identity)
                 found = replace(found, other=other)
-                made = explain(who.model, seen, method=self.method, target=who.target(identity, other))
+                target = who.target(identity, other)
+                ((made,),) = explain_each(who.model, [seen], method=self.method, target=target, on_step=on_step)
                 found = replace(found, explanation=replace(made, source=found.source))
             every = parts_of(crop, source=self.parts, mesh=self.mesh, cascades=self.cascades)
             parts = within(every, crop, picture.size)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -52,21 +53,29 @@ class FaceResult(Answer):
             WhylightError: for an unknown kind of file.
             WriteError: if one cannot be written.
         """
+        drawn = self.drawings(files, colormap=colormap)
+        return {kind: write_picture(Path(folder, f"{stem}{name}"), draw()) for kind, (name, draw) in drawn.items()}
+
+    def drawings(
+        self, files: Sequence[str] = FILES, *, colormap: str = render.DEFAULT
+    ) -> dict[str, tuple[str, Callable[[], Image.Image]]]:
+        """What `save` would write: the name of each file, and what draws it.
+
+        Raises:
+            WhylightError: for an unknown kind of file.
+        """
         if unknown := [name for name in files if name not in FILES]:
             raise WhylightError(f"files: {unknown[0]!r} is none of {', '.join(FILES)}")
-        folder, made = Path(folder), {}
         label = "" if self.identity is None else str(self.identity.index)
-        drawn: dict[str, tuple[str, Callable[[], Image.Image]]] = {
+        every: dict[str, tuple[str, Callable[[], Image.Image]]] = {
             "crop": ("cropped.jpg", self.face_picture),
             "heat": (f"heat_map_{label}.png", lambda: self.coloured(colormap)),
             "grey": (f"gc_map_{label}.png", self.grey),
             "blend": (f"blended_{label}.jpg", lambda: self.blended(colormap=colormap)),
             "card": (f"card_{label}.png", self.card),
         }
-        for name, (file, made_of) in drawn.items():
-            if name in files and self.crop is not None and (name == "crop" or self.explanation is not None):
-                made[name] = write_picture(folder / f"{stem}{file}", made_of())
-        return made
+        there = () if self.crop is None else FILES[:1] if self.explanation is None else FILES
+        return {kind: drawing for kind, drawing in every.items() if kind in files and kind in there}
 
     def to_dict(self) -> dict[str, Any]:
         """Everything but the pictures as plain JSON values."""
@@ -116,8 +125,16 @@ def _face(face: Face) -> dict[str, Any]:
 
 def write_picture(path: Path, picture: Image.Image) -> Path:
     """Write a JPEG or PNG picture, whole or not at all, its folder made if it is not there."""
+    data = encoded(picture, path.name)
     with named_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as file:
-            picture.save(file, *(("JPEG",) if path.suffix == ".jpg" else ("PNG",)), quality=92)
+            file.write(data)
     return path
+
+
+def encoded(picture: Image.Image, name: str) -> bytes:
+    """A picture as the bytes of a file with this name: JPEG where it ends in `.jpg`, else PNG."""
+    data = BytesIO()
+    picture.save(data, "JPEG" if name.endswith(".jpg") else "PNG", quality=92)
+    return data.getvalue()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,9 +17,15 @@ from whylight.shown import shown
 
 @dataclass(frozen=True)
 class Planned:
-    """So many pictures belong to the job, those that are done included; the first event."""
+    """So many pictures belong to the job, those that are done included; the first event.
+
+    Attributes:
+        pictures: how many.
+        names: their paths in order, as `Failed` has them.
+    """
 
     pictures: int
+    names: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -140,9 +146,9 @@ class Watch(Bars):
         """How far the job is."""
         return self._now
 
-    def plan(self, pictures: int) -> None:
-        """So many pictures belong to the job."""
-        self._tell(Planned(pictures))
+    def plan(self, names: Sequence[str]) -> None:
+        """These pictures belong to the job."""
+        self._tell(Planned(len(names), names))
 
     def begin(self, total: int) -> None:
         """So many pictures are left to do, and the first is begun."""

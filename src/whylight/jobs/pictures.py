@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from whylight import images
-from whylight.errors import WhylightError
+from whylight.errors import ImageError, WhylightError
 from whylight.jobs.events import Watch
 from whylight.jobs.names import root_of, stems
 from whylight.jobs.results import Results, Stamp, stamp
@@ -50,8 +50,7 @@ def find(inputs: Sequence[str], out: Path | None, open_results: Callable[[Path],
     """List the pictures behind files, folders and globs, without what earlier runs wrote among them.
 
     Raises:
-        ImageError: if an input does not exist or holds no picture.
-        WhylightError: if there are only results.
+        ImageError: if an input does not exist, or holds no picture but results.
     """
     unread: list[tuple[str, WhylightError]] = []
     paths = images.walk(inputs, lambda folder, error: unread.append((str(folder), error)))
@@ -60,7 +59,7 @@ def find(inputs: Sequence[str], out: Path | None, open_results: Callable[[Path],
     if out is not None:
         paths = _without_results(paths, {os.path.abspath(entry) for entry in inputs}, out, open_results)
     if not paths:
-        raise WhylightError(f"{shown(', '.join(inputs))}: holds only results of earlier runs; give the pictures")
+        raise ImageError(f"{shown(', '.join(inputs))}: holds only results of earlier runs; give the pictures")
     root = root_of(inputs)
     places = stems(paths, root)
     found = []

@@ -72,6 +72,7 @@ class Results(Lines):
         self._stands_for: dict[Key, Key] = {}
         self._superseded = False
         self._latest: Record = {}
+        self._owned: set[str] | None = None  # all files, once somebody asks
         self._index()
 
     def __exit__(
@@ -114,8 +115,9 @@ class Results(Lines):
 
     def owns(self, path: str) -> bool:
         """Whether a file is one of the results."""
-        place = os.path.relpath(path, self.folder)
-        return not place.startswith("..") and (place.casefold(),) in self
+        if self._owned is None:
+            self._owned = {name.casefold() for record in self.records() for name in self.files(record)}
+        return Path(os.path.relpath(path, self.folder)).as_posix().casefold() in self._owned
 
     def records(self) -> Iterator[Record]:
         """The latest record of each result, in the order in which they were written."""

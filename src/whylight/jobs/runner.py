@@ -85,7 +85,7 @@ def carry_out(work: Work[Item], items: Sequence[Item], watch: Watch, workers: in
         WhylightError: whatever ends the job; one picture's failure does not.
         Cancelled: if the watch's switch was thrown.
     """
-    watch.plan(len(items))
+    watch.plan([str(work.source(item)) for item in items])
     groups = _open_questions(work, items)
     if not groups:
         return

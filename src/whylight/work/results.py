@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -25,6 +26,8 @@ class WritesResults:
     Attributes:
         name: the file of records in the results folder.
         schema: what a record must hold.
+        needs_folder: whether there must be a results folder.
+        folder: that folder; None: nothing is kept, and there is no `out` and there are no `results`.
         pictures: those of the job.
         settings: all that results depend on besides picture and question; another value means doing them again.
         patient: whether one picture takes so long that it should be on disk before the next is begun.
@@ -32,14 +35,29 @@ class WritesResults:
 
     name: ClassVar[str]
     schema: ClassVar[Schema]
+    needs_folder: ClassVar[bool] = True
 
     def __init__(self, job: Job) -> None:
-        if job.out is None:
+        if job.out is None and self.needs_folder:
             raise WhylightError(f"job {job.kind}: where do the results go? Give out=…")
-        self.job, self.choice, self.out = job, job.choice, Path(job.out)
-        self.pictures = find(job.inputs, self.out, self.open_results)
+        self.job, self.choice = job, job.choice
+        self.folder = None if job.out is None else Path(job.out)
+        self.pictures = find(job.inputs, self.folder, self.open_results)
         self.settings: dict[str, Any] = {}
         self.patient = False
+        self._results: Results | None = None
+
+    @property
+    def out(self) -> Path:
+        """The results folder, where there is one."""
+        assert self.folder is not None
+        return self.folder
+
+    @property
+    def results(self) -> Results:
+        """What it holds, where there is one."""
+        assert self._results is not None
+        return self._results
 
     @classmethod
     def open_results(cls, out: Path) -> Results:
@@ -57,8 +75,10 @@ class WritesResults:
 
         self._session, self.watch = session, session.watch
         self.pictures.tell(self.watch)
-        with self.open_results(self.out) as self.results:
-            self.results.before_first = session.begin
+        with ExitStack() as stack:
+            if self.folder is not None:
+                self._results = stack.enter_context(self.open_results(self.folder))
+                self._results.before_first = session.begin
             carry_out(self, self.pictures.all, self.watch, session.workers)
             return self.finish()
 
@@ -73,7 +93,7 @@ class WritesResults:
     def knows(self, item: Picture, question: Question) -> bool:
         """Whether the folder holds the answer, made with the same settings of the same file."""
         method, target = question
-        if item.stamp is None or self._session.overwrite:
+        if item.stamp is None or self._session.overwrite or self.folder is None:
             return False
         record = self.results.done(item.stamp, str(method), target, self.settings)
         if record is not None:
@@ -100,5 +120,6 @@ class WritesResults:
 
     def note(self, part: Record) -> None:
         """One line more."""
-        self.results.add(part)
+        if self.folder is not None:
+            self.results.add(part)
         self.watch.noted(part)
