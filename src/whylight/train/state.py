@@ -1,4 +1,4 @@
-"""What of a run is saved, so that it ends bit for bit where it would have ended without the stop."""
+"""What of a run is saved: all that changes, so that it ends where it would have ended without the stop."""
 
 from __future__ import annotations
 
