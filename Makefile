@@ -1,19 +1,22 @@
 # Python 3.11 or newer and make are all this needs. The environment lives in .venv and is refreshed when its inputs change.
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench docs picture gallery clean
+.PHONY: help demo test test-processors bench docs picture gallery clean
 
 VENV ?= .venv
 export VENV PYTHON
 INPUTS := pyproject.toml constraints.txt scripts/setup
 
 help: ## what there is
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.ready-core ## explain a real photograph with the bundled face model
 	@$(VENV)/bin/whylight explain examples/astronaut.jpg --model face --out demo --overwrite
 
 test: $(VENV)/.ready-dev ## lint, types, layers and the whole test suite
 	@scripts/check
+
+test-processors: $(VENV)/.ready-dev ## the numeric tests as other processors and numbers of cores would run them; takes its time
+	@scripts/test_processors
 
 bench: $(VENV)/.ready-bench ## the benchmarks against the peers, into benchmarks/results.md
 	@$(VENV)/bin/python -m benchmarks.run

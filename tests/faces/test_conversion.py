@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,13 +12,20 @@ import safetensors
 import safetensors.torch
 import torch
 from PIL import Image
+from torch import Tensor
 
 from vggfiles import Layer, State, random_state, t7_layers, write_caffemodel, write_h5, write_pth, write_t7
 from whylight.errors import FaceError, ModelError, WriteError
+from whylight.faces import conversion
 from whylight.faces.conversion import convert
-from whylight.faces.networks.golden import fixed_picture
-from whylight.faces.vggface import load_vggface
-from whylight.faces.weightfiles.plain import KEY
+from whylight.faces.networks.golden import TOLERANCE, check_golden, fixed_picture, golden_output
+from whylight.faces.vggface import build, load_vggface, preprocessing
+from whylight.faces.weightfiles.plain import KEY, read
+
+# Weights that were read from a file lie wherever they are in it, and some processors add up a matrix product in another order at
+# another address, others with another number of threads: up to 1e-5 of the largest logit was seen for these sixteen layers. What is
+# wrong below is off by 0.03 … 3 of it.
+ROUNDING = 1e-4
 
 
 @pytest.fixture(autouse=True)
@@ -55,14 +63,15 @@ def test_every_form_becomes_the_same_file(tmp_path: Path, state: State, form: st
     assert done.sha256 == hashlib.sha256(source.read_bytes()).hexdigest()
     assert done.classes == 6
     assert done.parameters == sum(tensor.numel() for tensor in state.values())
-    assert done.difference == 0
+    assert 0 <= done.difference < ROUNDING
     assert [path.name for path in out.parent.iterdir()] == ["vggface.safetensors"]
     written = safetensors.torch.load_file(out)
     assert set(written) == set(state)
     assert all(torch.equal(written[name], state[name]) for name in state)
     before, after = load_vggface(source, device="cpu"), load_vggface(out, device="cpu")
     x = before.preprocess(photo)[None]
-    assert torch.equal(before.logits(x), after.logits(x))
+    expected = before.logits(x)
+    torch.testing.assert_close(after.logits(x), expected, rtol=0, atol=ROUNDING * float(expected.abs().max()))
 
 
 def test_names_go_with_the_weights(tmp_path: Path, state: State) -> None:
@@ -80,21 +89,65 @@ def test_names_go_with_the_weights(tmp_path: Path, state: State) -> None:
     assert not (tmp_path / "b.safetensors").exists()
 
 
-def test_a_converted_file_that_was_changed_is_noticed(tmp_path: Path, state: State) -> None:
+WRONG: dict[str, tuple[str, Callable[[Tensor], Tensor]]] = {
+    "colours in the other order": ("conv1_1.weight", lambda weight: weight.flip(1)),
+    "height and width exchanged": ("conv3_2.weight", lambda weight: weight.transpose(2, 3)),
+    "convolution turned round": ("conv1_2.weight", lambda weight: weight.flip((2, 3))),
+    "channels last in the grid": ("fc6.weight", lambda w: w.reshape(12, 8, 7, 7).permute(0, 2, 3, 1).reshape(12, -1)),
+    "rows in another order": ("fc7.weight", lambda weight: weight.flip(0)),
+    "another bias": ("fc8.bias", lambda bias: bias + 0.01),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_a_layout_that_is_wrong_is_no_rounding(tmp_path: Path, state: State, wrong: str) -> None:
+    out = tmp_path / "a.safetensors"
+    convert(write_pth(tmp_path / "a.pth", state), out)
+    with safetensors.safe_open(out, framework="pt") as file:
+        metadata = file.metadata()
+    name, change = WRONG[wrong]
+    safetensors.torch.save_file({**state, name: change(state[name]).contiguous()}, out, metadata=metadata)
+    with pytest.raises(ModelError, match=r"a\.safetensors: the weights give another output for the fixed picture"):
+        load_vggface(out, pin=False, device="cpu")
+
+
+@pytest.mark.parametrize(("share", "is_rounding"), [(0.0, True), (0.5 * TOLERANCE, True), (2 * TOLERANCE, False)])
+def test_what_counts_as_rounding_is_a_share_of_the_largest_logit(state: State, share: float, is_rounding: bool) -> None:
+    network = build(state)
+    golden = golden_output(network, preprocessing())
+    golden["logits"][3] += share * golden["largest"]
+    if is_rounding:
+        assert check_golden(Path("a"), network, preprocessing(), golden) == pytest.approx(share, abs=ROUNDING)
+    else:
+        with pytest.raises(ModelError, match=r"a: the weights give another output .*\(off by 0\.002 of the largest"):
+            check_golden(Path("a"), network, preprocessing(), golden)
+
+
+@pytest.mark.parametrize("name", ["conv1_1.weight", "fc8.bias"])
+def test_a_file_that_does_not_hold_what_was_written_is_not_left(
+    tmp_path: Path, state: State, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """However little of it changes what the network says."""
+
+    def damaged(path: Path) -> State:
+        found = read(path)
+        found[name] = found[name].clone()
+        found[name].view(-1)[0] += 1e-6
+        return found
+
+    monkeypatch.setattr(conversion, "read", damaged)
+    with pytest.raises(ModelError, match=rf"a\.safetensors: {name} is not what was written"):
+        convert(write_pth(tmp_path / "a.pth", state), tmp_path / "a.safetensors")
+    assert not (tmp_path / "a.safetensors").exists()
+
+
+def test_a_golden_output_that_is_damaged_is_noticed(tmp_path: Path, state: State) -> None:
     out = tmp_path / "a.safetensors"
     convert(write_pth(tmp_path / "a.pth", state), out)
     with safetensors.safe_open(out, framework="pt") as file:
         facts = json.loads(file.metadata()[KEY])
     assert facts["source"] == "a.pth"
     assert facts["channels"] == "bgr"
-    changed = {**state, "fc7.weight": state["fc7.weight"].flip(0)}
-    safetensors.torch.save_file(changed, out, metadata={KEY: json.dumps(facts)})
-    with pytest.raises(ModelError, match=r"a\.safetensors: the weights give another output for the fixed picture"):
-        load_vggface(out, pin=False, device="cpu")
-    turned = {**state, "conv1_1.weight": state["conv1_1.weight"].flip(1)}
-    safetensors.torch.save_file(turned, out, metadata={KEY: json.dumps(facts)})
-    with pytest.raises(ModelError, match="another output"):
-        load_vggface(out, pin=False, device="cpu")
     for broken in (
         None,
         [],
@@ -120,7 +173,8 @@ def test_what_cannot_be_converted(tmp_path: Path, state: State) -> None:
     with pytest.raises(ModelError, match="the source itself would be replaced"):
         convert(out, out)
     again = convert(out, tmp_path / "again.safetensors")
-    assert (again.kind, again.difference) == ("plain", 0)
+    assert again.kind == "plain"
+    assert 0 <= again.difference < ROUNDING
     write_pth(source, random_state(seed=1))
     with pytest.raises(ModelError, match=r"a\.pth: the file has changed"):
         convert(source, out)

@@ -94,8 +94,11 @@ def test_a_picture_of_one_pixel(model: Model) -> None:
 def test_targets(model: Model) -> None:
     picture = noise(5)
     by_index = whylight.explain(model, picture, target=2)
+    peak = float(by_index.map.max())
     for label in ("tabby, tabby cat", "tabby", "Tabby Cat"):
-        assert torch.equal(whylight.explain(model, picture, target=label).map, by_index.map)
+        # Two inputs made of one picture may lie at addresses that round in two ways; another class's map is off by its peak.
+        by_label = whylight.explain(model, picture, target=label).map
+        torch.testing.assert_close(by_label, by_index.map, rtol=1e-4, atol=1e-4 * peak)
 
     def dog_not_cat(logits: Tensor) -> Tensor:
         return logits[:, 1] - logits[:, 0]

@@ -138,7 +138,7 @@ def test_explanations_are_those_of_the_classifier_alone(stored: tuple[Path, BoxH
     picture = Image.open(photo)
     for method in ("gradcam", "cam", "layercam"):
         maps = [whylight.explain(one, picture, method=method, target="thing").map for one in (model, alone)]
-        assert torch.equal(*maps)
+        torch.testing.assert_close(*maps)  # two readings of the file are two networks, which may round in two ways
 
 
 def test_files_without_boxes_are_as_before(tmp_path: Path) -> None:

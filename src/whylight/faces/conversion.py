@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import safetensors.torch
+import torch
 
 from whylight.atomic import named_errors, replacing
 from whylight.errors import ModelError
@@ -29,7 +30,9 @@ class Conversion:
         sha256: the source's.
         classes: people that the network tells apart.
         parameters: numbers in it.
-        difference: between the outputs before writing and after reading again, as a share of the largest logit.
+        difference: between the outputs before writing and after reading again, as a share of the largest logit. The weights are
+            the same numbers, so it is rounding alone: 0, or some 1e-6 where a processor adds up in another order because they
+            lie elsewhere in memory.
     """
 
     path: Path
@@ -50,8 +53,9 @@ def convert(
 ) -> Conversion:
     """Read weights in any of their forms, check them, and write them as safetensors; the file appears whole or not at all.
 
-    The shapes must be VGG-Face's, and the network must say the same about one fixed picture after it was written and read again.
-    What it says is stored in the file, and compared whenever it is loaded.
+    The shapes must be VGG-Face's. After it was written the file is read again: it must hold the same numbers, bit for bit, and
+    the network must say the same about one fixed picture, but for rounding (`whylight.faces.golden.TOLERANCE` of the largest
+    logit). What it says is stored in the file, and compared in this way whenever it is loaded, on whatever machine.
 
     Args:
         src: the weights, see `load_vggface`.
@@ -61,7 +65,7 @@ def convert(
         pin: compare the source with its first use, see `load_vggface`.
 
     Raises:
-        ModelError: if the source cannot be read, has changed, or does not fit.
+        ModelError: if the source cannot be read, has changed, or does not fit, or the file does not hold what was written.
         FaceError: code 5, if the names cannot be read, or are more or fewer than the labels.
         WriteError: if the file cannot be written.
     """
@@ -89,7 +93,13 @@ def convert(
         with replacing(target, durable=True) as file:
             file.write(safetensors.torch.save(weights.tensors, metadata={KEY: json.dumps(facts)}))
             file.flush()
-            difference = check_golden(target, build(read(Path(file.name))), preprocessing(), golden)
+            written = read(Path(file.name))
+            for name, tensor in weights.tensors.items():
+                if not torch.equal(written[name], tensor):
+                    raise ModelError(
+                        f"{target}: {name} is not what was written; the disk or the memory may be at fault"
+                    )
+            difference = check_golden(target, build(written), preprocessing(), golden)
     if pin:
         keep_pin(source, checksum)
     parameters = sum(tensor.numel() for tensor in weights.tensors.values())

@@ -49,7 +49,8 @@ def factorise(
     """Non-negative W (h·w × r) and H (r × K) that make |relu(A)ᵀ − W H|² small, for each picture, or for all together.
 
     Alternating exact minimisation over one concept at a time, which never makes the error larger, from a start that depends on
-    A alone; it stops when a sweep improves the error by less than `tolerance` of itself.
+    A alone; it stops when a sweep improves the error by less than `tolerance` of itself. Where a sweep improves it by just about
+    that much, rounding decides whether it is the last: two machines may be a sweep apart, as a rule less than a percent of a map.
 
     Args:
         activations: A, (N, K, h, w).

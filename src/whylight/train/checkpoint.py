@@ -1,4 +1,4 @@
-"""The state of a run on disk: whole or not at all, and enough to go on bit for bit."""
+"""The state of a run on disk: whole or not at all, and enough to go on as if it had not stopped."""
 
 from __future__ import annotations
 

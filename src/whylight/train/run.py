@@ -110,7 +110,8 @@ def train(config: TrainConfig, *, progress: bool = False) -> Result:
 def resume(run: str | Path, *, progress: bool = False) -> Result:
     """Go on with a run that was stopped: the weights become bit for bit those of a run that never was.
 
-    That holds on the same machine with the same number of threads and the same versions.
+    That holds on the same processor with the same number of threads and the same versions, in one process or two. Elsewhere sums
+    may be taken in another order: on another machine, on a GPU, and where more than two processes add up their gradients.
 
     Raises:
         TrainError: if the folder holds no run, or its data changed since.

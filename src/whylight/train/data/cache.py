@@ -60,7 +60,7 @@ class Cache:
 
     Raises:
         ModelError: if it cannot be cut there, or the two parts do not give what the whole gives, bit for bit: with dropout
-            before the cut, for example.
+            before the cut, for example, or where this machine rounds the two differently.
     """
 
     def __init__(self, module: nn.Module, layer: str, probe: Tensor, *, freeze_bn: bool) -> None:
@@ -85,7 +85,8 @@ class Cache:
         buffers = {name: value.clone() for name, value in self._module.named_buffers()}
         for training in (True, False):
             self._mode(training)
-            raw = self.encode(probe)
+            raw = self.encode(probe).float().contiguous()  # as they are kept, and then as the loop hands them on
+            raw = raw.to(memory_format=torch.channels_last) if raw.ndim == 4 else raw
             results = []
             for run in (self._module, self.decode):
                 self._mode(training)
