@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 from typing import TYPE_CHECKING, TypeVar
 
@@ -53,6 +54,7 @@ class Team:
             strategy="ddp",
         )
         self._fabric.launch()
+        atexit.register(_part)  # threads that still listen when the interpreter ends would abort the process
         self.device = self._fabric.device
 
     @property
@@ -101,3 +103,8 @@ class Team:
         part = batch // self.size
         starts = range(self.rank * part, len(order) - len(order) % batch, batch)
         return [index for start in starts for index in order[start : start + part]]
+
+
+def _part() -> None:
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
