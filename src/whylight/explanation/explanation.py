@@ -11,15 +11,20 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
 from whylight import render
 from whylight.atomic import named_errors, replacing
-from whylight.boxes.box import Box, boxes_of
-from whylight.errors import WhylightError, WriteError
+from whylight.boxes import Box, boxes_of
+from whylight.errors import WhylightError
 from whylight.explanation.receipt import Receipt
-from whylight.images.preprocess import Region, place
+from whylight.explanation.writing import write
+from whylight.images.preprocess import Region, place, seen
+from whylight.render.colormap import quantize
+from whylight.render.overlay import overlay_steps
+from whylight.shown import shown
 
 Scale = Literal["max", "minmax", "robust"] | float
 _ROBUST = 0.99  # of the positive values, the share that `"robust"` does not cut off
@@ -105,16 +110,25 @@ class Explanation:
         if not isinstance(scale, str) and not scale > self.level:
             raise WhylightError(f"scale: a number must be above {self.level:g}, got {scale}")
         # A blank map stays blank: dividing nothing by almost nothing would make it look hot.
+        # In place from here on: at the size of a large picture each step would take hundreds of megabytes.
         if isinstance(scale, str) and self.is_blank:
-            return torch.zeros_like(self._placed(size))
+            return torch.zeros(self._size(size))
         if scale == "minmax":
             low, high = float(self.map.min()), float(self.map.max())
-            seen = self._placed(size, torch.ones_like(self.map)) > 0
-            placed = self._placed(size)
-            return ((placed - low) / (high - low)).clamp(0, 1) * seen if high > low else torch.zeros_like(placed)
-        evidence = self._placed(size, (self.map - self.level).clamp(min=0) if self.level else self.map).clamp(min=0)
+            if not high > low:
+                return torch.zeros(self._size(size))
+            heat = self._placed(size).sub_(low).div_(high - low).clamp_(0, 1)
+            rows, columns = seen(self.region, self.picture.size, self._size(size))
+            heat[~rows] = 0
+            heat[:, ~columns] = 0
+            return heat
+        evidence = self._placed(size, self._evidence).clamp_(min=0)
         top = self._top(scale, float(evidence.max())) - self.level
-        return (evidence / top).clamp(max=1) if top > 0 else torch.zeros_like(evidence)
+        return evidence.div_(top).clamp_(max=1) if top > 0 else evidence.zero_()
+
+    def steps(self, scale: Scale | None = None) -> NDArray[np.uint8]:
+        """The heat map over the picture, rounded to the 256 steps of a colour table: (H, W), a quarter of `heatmap`'s memory."""
+        return quantize(self.heatmap(scale=scale).numpy())
 
     def overlay(self, alpha: float = 0.5, colormap: str = render.DEFAULT, scale: Scale | None = None) -> Image.Image:
         """Blend the heat map over the picture.
@@ -124,21 +138,22 @@ class Explanation:
             colormap: any matplotlib name; the default is perceptually uniform, `"jet"` gives the classic look.
             scale: as in `heatmap`.
         """
-        return render.overlay(self.picture, self.heatmap(scale=scale).numpy(), alpha=alpha, colormap=colormap)
+        return overlay_steps(self.picture, self.steps(scale), alpha=alpha, colormap=colormap)
 
     def panel(self, alpha: float = 0.5, colormap: str = render.DEFAULT, scale: Scale | None = None) -> Image.Image:
         """Draw picture, map and overlay side by side, with class, probability and a colour bar in the map's own units."""
-        heat = self.heatmap(scale=scale).numpy()
+        limits = self._limits(scale)  # before the pictures, as it takes their size too
+        steps = self.steps(scale)
         sure = f"{self.probability:.1%}" if self.probability is not None else f"score {self.score:.4g}"
         return render.panel(
             self.picture,
-            heat,
-            render.overlay(self.picture, heat, alpha=alpha, colormap=colormap),
+            steps,
+            overlay_steps(self.picture, steps, alpha=alpha, colormap=colormap),
             title=f"{self.label}, {sure}",
-            subtitle=f"{self.method} · {self.source}",
+            subtitle=f"{self.method} · {shown(self.source)}",
             colormap=colormap,
             bar_label=self.units,
-            limits=self._limits(scale),
+            limits=limits,
             blank=self.is_blank,
         )
 
@@ -191,16 +206,11 @@ class Explanation:
         path = Path(path)
         if path.suffix.lower() == ".npz":
             return self.to_npz(path)
-        if path.suffix.lower() not in _SUFFIXES:
-            raise WhylightError(
-                f"{path}: cannot write {path.suffix or 'a file without suffix'}; use .png, .jpg, .webp or .npz"
-            )
-        picture = self._view(view, options)
-        with named_errors(path), replacing(path) as file:
-            try:
-                picture.save(file, _SUFFIXES[path.suffix.lower()])
-            except ValueError as error:  # more pixels a side than the format can hold
-                raise WriteError(f"{path}: cannot be written: {error}") from error
+        kind = _SUFFIXES.get(path.suffix.lower())
+        if kind is None:
+            suffix = shown(path.suffix) or "a file without suffix"
+            raise WhylightError(f"{shown(path)}: cannot write {suffix}; use .png, .jpg, .webp or .npz")
+        write(self._view(view, options), path, kind)
         return path
 
     def to_dict(self) -> dict[str, Any]:
@@ -232,7 +242,7 @@ class Explanation:
             key: value for key, value in self.to_dict().items() if value is not None and key not in ("map", "details")
         }
         path = Path(path)
-        with named_errors(path), replacing(path) as file:
+        with named_errors(shown(path)), replacing(path) as file:
             np.savez_compressed(file, map=self.map.numpy(), **facts)
         return path
 
@@ -246,9 +256,17 @@ class Explanation:
         sure = f" {self.probability:.3f}" if self.probability is not None else ""
         return f"Explanation({self.source}: {self.label}{sure} by {self.method}, {h}×{w}{', blank' if self.is_blank else ''})"
 
-    def _placed(self, size: tuple[int, int] | None, raw: Tensor | None = None) -> Tensor:
+    @property
+    def _evidence(self) -> Tensor:
+        return (self.map - self.level).clamp(min=0) if self.level else self.map
+
+    def _size(self, size: tuple[int, int] | None) -> tuple[int, int]:
         if size is not None and (len(size) != 2 or min(size) < 1):
             raise WhylightError(f"size: expected (height, width), both at least 1, got {size}")
+        return size or (self.picture.height, self.picture.width)
+
+    def _placed(self, size: tuple[int, int] | None, raw: Tensor | None = None) -> Tensor:
+        size = self._size(size)
         return place(self.map if raw is None else raw, self.region, self.picture.size, size)
 
     def _top(self, scale: Scale, highest: float) -> float:
@@ -265,7 +283,7 @@ class Explanation:
             return None
         if scale == "minmax":
             return float(self.map.min()), float(self.map.max())
-        highest = self._placed(None, (self.map - self.level).clamp(min=0) if self.level else self.map).max()
+        highest = self._placed(None, self._evidence).max()
         return self.level, self._top(scale, float(highest))
 
     def _view(self, view: View, options: dict[str, Any]) -> Image.Image:
@@ -274,5 +292,5 @@ class Explanation:
         if view == "panel":
             return self.panel(**options)
         if view == "map":
-            return Image.fromarray((self.heatmap(**options).numpy() * 255).round().astype(np.uint8))
+            return Image.fromarray(self.heatmap(**options).mul_(255).round_().to(torch.uint8).numpy())
         raise WhylightError(f"view: expected 'overlay', 'panel' or 'map', got {view!r}")

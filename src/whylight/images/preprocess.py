@@ -156,6 +156,13 @@ def place(raw: Tensor, region: Region, picture_size: tuple[int, int], size: tupl
     return down @ raw.float().cpu() @ across.T  # (H, W)
 
 
+def seen(region: Region, picture_size: tuple[int, int], size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """Say which rows and which columns of a result of `place` the network looked at: (H,) and (W,) bool."""
+    rows = _interpolation(1, size[0], region.y0 / picture_size[1], region.y1 / picture_size[1])[:, 0]
+    columns = _interpolation(1, size[1], region.x0 / picture_size[0], region.x1 / picture_size[0])[:, 0]
+    return rows > 0, columns > 0
+
+
 def _interpolation(cells: int, pixels: int, start: float, stop: float) -> Tensor:
     """The (pixels, cells) matrix of linear interpolation from cells spread over [start, stop] of a side to its pixels.
 

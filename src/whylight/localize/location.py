@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,11 +12,12 @@ from typing import Any
 from PIL import Image
 
 from whylight import render
-from whylight.atomic import named_errors, replacing
 from whylight.errors import WhylightError
 from whylight.explanation import Explanation
+from whylight.explanation.writing import write
 from whylight.localize import Box
 from whylight.localize.supervised import Regressed
+from whylight.shown import shown
 
 _KINDS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 _FRAME_MS = 1200  # how long each look is shown in the animation
@@ -95,7 +96,7 @@ class Location:
         if len(self.steps) > 1:
             texts = [str(number) for number in range(1, len(self.boxes) + 1)]
         else:
-            texts = [f"{self.label} {box.score:.2f}" for box in self.boxes]
+            texts = [f"{shown(self.label)} {box.score:.2f}" for box in self.boxes]
         return render.draw_boxes(self.picture, self.boxes, texts)
 
     def strip(self) -> Image.Image:
@@ -116,17 +117,15 @@ class Location:
         path = Path(path)
         kind = _KINDS.get(path.suffix.lower())
         if kind is None:
-            raise WhylightError(
-                f"{path}: cannot write {path.suffix or 'a file without suffix'}; use .png, .jpg or .webp"
-            )
+            suffix = shown(path.suffix) or "a file without suffix"
+            raise WhylightError(f"{shown(path)}: cannot write {suffix}; use .png, .jpg or .webp")
         if view not in ("overlay", "strip"):
             raise WhylightError(f"view: expected 'overlay' or 'strip', got {view!r}")
-        with named_errors(path), replacing(path) as file:
-            if view == "strip" and kind == "WEBP":
-                first, *others = (_bounded(frame) for frame in self._frames())
-                first.save(file, kind, save_all=True, append_images=others, duration=_FRAME_MS, loop=0, quality=80)
-            else:
-                (self.overlay() if view == "overlay" else self.strip()).save(file, kind)
+        if view == "strip" and kind == "WEBP":
+            first, *others = (_bounded(frame) for frame in self._frames())
+            write(first, path, kind, save_all=True, append_images=others, duration=_FRAME_MS, loop=0, quality=80)
+        else:
+            write(self.overlay() if view == "overlay" else self.strip(), path, kind)
         return path
 
     def to_dict(self) -> dict[str, Any]:
@@ -161,16 +160,16 @@ class Location:
     def __repr__(self) -> str:
         return f"Location({self.source}: {self.label}, {len(self.boxes)} boxes, {self.stopped})"
 
-    def _frames(self) -> list[Image.Image]:
-        frames, number = [], 0
+    def _frames(self) -> Iterator[Image.Image]:
+        """What each look saw, one at a time: each is as large as the picture."""
+        number = 0
         for step in self.steps:
             texts = [str(number + i) for i in range(1, len(step.boxes) + 1)] if len(self.steps) > 1 else []
             colours = [render.COLOURS[(number + i) % len(render.COLOURS)] for i in range(len(step.boxes))]
             number += len(step.boxes)
             seen = step.explanation
-            shown = seen.picture if isinstance(seen, Regressed) else seen.overlay()
-            frames.append(render.draw_boxes(shown, step.boxes, texts, colours=colours or ("",)))
-        return frames
+            ground = seen.picture if isinstance(seen, Regressed) else seen.overlay()
+            yield render.draw_boxes(ground, step.boxes, texts, colours=colours or ("",))
 
     def _words(self, number: int) -> str:
         step = self.steps[number]
@@ -178,7 +177,7 @@ class Location:
         if not step.boxes:
             return f"{number + 1}: {sure}, nothing new"
         if step.after is None:
-            return f"{self.label} {sure}"
+            return f"{shown(self.label)} {sure}"
         return f"{number + 1}: {sure} → {step.after:.1%}"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from whylight.render.boxes import COLOURS, draw_boxes, strip
 from whylight.render.colormap import DEFAULT, colorize
 from whylight.render.concepts import blend, concept_panel
+from whylight.render.encode import check_sides, encode
 from whylight.render.overlay import overlay
 from whylight.render.panel import panel
 
@@ -12,9 +13,11 @@ __all__ = [
     "COLOURS",
     "DEFAULT",
     "blend",
+    "check_sides",
     "colorize",
     "concept_panel",
     "draw_boxes",
+    "encode",
     "overlay",
     "panel",
     "strip",

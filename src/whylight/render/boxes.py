@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
@@ -31,7 +32,7 @@ def draw_boxes(
     Returns:
         An RGB picture of the same size. Lines and letters grow with it, so that they can be read when it is shown small.
     """
-    canvas = picture.convert("RGB").copy()
+    canvas = picture.convert("RGB")  # which is a copy in any case
     draw = ImageDraw.Draw(canvas)
     side = min(canvas.size)
     line = max(2, round(side / 150))
@@ -39,6 +40,7 @@ def draw_boxes(
     for number, box in enumerate(boxes):
         colour = colours[number % len(colours)]
         x0, y0, x1, y1 = (round(value) for value in box[:4])
+        x1, y1 = max(x1, x0 + 1), max(y1, y0 + 1)  # of half a pixel something is to be seen too
         # A dark rim on both sides keeps the line visible on any ground.
         draw.rectangle((x0 - 1, y0 - 1, x1, y1), outline=_DARK, width=line + 2)
         draw.rectangle((x0, y0, x1 - 1, y1 - 1), outline=colour, width=line)
@@ -56,6 +58,7 @@ def _tag(
     colour: str,
 ) -> None:
     """A text on a ground of the box's colour, above the box where there is room, else inside it."""
+    text = _writable(text)
     left, top, right, bottom = letters.getbbox(text)
     pad = max(2, round(letters.size / 5))
     width, height = right - left + 2 * pad, bottom - top + 2 * pad
@@ -66,28 +69,35 @@ def _tag(
     draw.text((x + pad - left, y + pad - top), text, fill=_DARK, font=letters)
 
 
-def strip(frames: Sequence[Image.Image], texts: Sequence[str], *, height: int = 320, columns: int = 4) -> Image.Image:
+def strip(frames: Iterable[Image.Image], texts: Sequence[str], *, height: int = 320, columns: int = 4) -> Image.Image:
     """Lay pictures of one size side by side, with a line of text under each, row after row.
 
     Args:
-        frames: at least one picture.
+        frames: at least one picture. They are taken one after another, so that not all of them need be there at once.
         texts: one for each.
         height: of each picture in the result, in pixels.
         columns: pictures in one row.
     """
-    scale = height / frames[0].height
-    width = max(1, round(frames[0].width * scale))
+    frames = iter(frames)
+    first = next(frames)
+    scale = height / first.height
+    width = max(1, round(first.width * scale))
     letters = _font(max(11, round(height / 20)))
     gap, under = 8, round(letters.size * 1.8)
-    across = min(columns, len(frames))
-    down = -(-len(frames) // across)
+    across = min(columns, len(texts))
+    down = -(-len(texts) // across)
     sheet = Image.new("RGB", (across * (width + gap) + gap, down * (height + under + gap) + gap), "white")
     draw = ImageDraw.Draw(sheet)
-    for number, (frame, text) in enumerate(zip(frames, texts, strict=True)):
+    for number, (frame, text) in enumerate(zip(chain([first], frames), texts, strict=True)):
         x, y = gap + number % across * (width + gap), gap + number // across * (height + under + gap)
         sheet.paste(frame.convert("RGB").resize((width, height), Image.Resampling.LANCZOS), (x, y))
-        draw.text((x, y + height + 2), _short(text, letters, width), fill=_DARK, font=letters)
+        draw.text((x, y + height + 2), _short(_writable(text), letters, width), fill=_DARK, font=letters)
     return sheet
+
+
+def _writable(text: str) -> str:
+    """The text on one line, with a question mark for what no font has: the halves of letters that bad file names hold."""
+    return " ".join(text.encode("utf-8", "replace").decode().splitlines())
 
 
 def _short(text: str, letters: ImageFont.FreeTypeFont, width: int) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from whylight.errors import WhylightError
+from whylight.render.bands import bands
 
 # Plasma: its lightness rises evenly from dark to bright, so equal steps of evidence look equal, also printed in grey
 # and to colour-blind eyes; and unlike inferno or viridis it is saturated all the way (blue, magenta, orange, yellow):
@@ -68,12 +69,21 @@ def quantize(heat: NDArray[np.floating]) -> NDArray[np.uint8]:
     """Round a heat map in [0, 1] to the 256 steps of a colour table: (H, W) float → (H, W) uint8."""
     if heat.ndim != 2 or heat.size == 0:
         raise WhylightError(f"heat must have the shape (height, width), each at least 1; given {heat.shape}")
-    if np.isnan(heat.min()):  # a minimum carries NaN on; drawn as any colour at all it would be a lie
-        raise WhylightError("heat holds values that are not numbers (NaN); the map it came from cannot be shown")
-    clipped = np.clip(heat.astype(np.float32, copy=False), 0.0, 1.0)
-    return np.asarray(cv2.convertScaleAbs(clipped, alpha=255.0), dtype=np.uint8)  # (H, W), rounded
+    steps = np.empty(heat.shape, dtype=np.uint8)
+    for rows in bands(heat.shape[1], heat.shape[0]):
+        band = heat[rows]
+        if np.isnan(band.min()):  # a minimum carries NaN on; drawn as any colour at all it would be a lie
+            raise WhylightError("heat holds values that are not numbers (NaN); the map it came from cannot be shown")
+        clipped = np.clip(band.astype(np.float32, copy=False), 0.0, 1.0)
+        steps[rows] = cv2.convertScaleAbs(clipped, alpha=255.0)  # rounded
+    return steps
 
 
 def apply(steps: NDArray[np.uint8], colours: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Look every step up in a table: (H, W) uint8, (256, 3) uint8 → (H, W, 3) uint8."""
-    return np.asarray(cv2.applyColorMap(steps, np.ascontiguousarray(colours)[:, None, :]), dtype=np.uint8)
+    table = np.ascontiguousarray(colours)[:, None, :]
+    height, width = steps.shape
+    found = np.empty((height, width, 3), dtype=np.uint8)
+    for rows in bands(width, height):
+        found[rows] = cv2.applyColorMap(steps[rows], table)
+    return found

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from whylight.render.bands import bands
 from whylight.render.page import INK, Box, Page, lines
 from whylight.render.panel import LOCK
 
@@ -28,11 +29,17 @@ _SIDE, _GAP, _MARGIN, _LEGEND, _LINE = 420, 14, 16, 300, 44
 
 def blend(picture: Image.Image, heats: NDArray[np.floating], alpha: float = 0.6) -> Image.Image:
     """Colour each pixel of a picture as the strongest of the maps (r, H, W) in [0, 1] there, the more the stronger."""
-    pixels = np.asarray(picture.convert("RGB"), dtype=np.float32)
-    winner = heats.argmax(0)  # (H, W)
-    strength = heats.max(0)[:, :, None] * alpha
-    colour = np.asarray([COLOURS[i % len(COLOURS)] for i in range(len(heats))], dtype=np.float32)[winner]
-    return Image.fromarray((pixels * (1 - strength) + colour * strength).round().astype(np.uint8))
+    colours = np.asarray([COLOURS[i % len(COLOURS)] for i in range(len(heats))], dtype=np.float32)
+    width, height = picture.size
+    whole = Image.new("RGB", picture.size, None)
+    for rows in bands(width, height):
+        part = picture.crop((0, rows.start, width, rows.stop))
+        pixels = np.asarray(part.convert("RGB"), dtype=np.float32)  # (h, W, 3)
+        strength = heats[:, rows].max(0)[:, :, None] * alpha
+        colour = colours[heats[:, rows].argmax(0)]
+        mixed = (pixels * (1 - strength) + colour * strength).round().astype(np.uint8)
+        whole.paste(Image.fromarray(mixed), (0, rows.start))
+    return whole
 
 
 def concept_panel(

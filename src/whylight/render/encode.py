@@ -1,17 +1,76 @@
-"""Pixels as the bytes of a file."""
+"""Pixels to the bytes of a file, at the speed of OpenCV, and an error that says what is wrong where it gives up."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from whylight.errors import WriteError
+from whylight.render.bands import bands
 
-def encode(pixels: NDArray[np.uint8], suffix: str) -> bytes:
-    """Stand-in until images lands."""
-    options = [cv2.IMWRITE_PNG_COMPRESSION, 1] if suffix == "png" else [cv2.IMWRITE_JPEG_QUALITY, 92]
-    data: Any
-    _, data = cv2.imencode(f".{suffix}", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), options)
-    return bytes(data)
+_LONGEST = {"JPEG": 65_500, "WEBP": 16_383}  # pixels a side that a format has room for
+
+# Level 1: a third of the time of PNG's default level for a tenth more bytes.
+_OPTIONS = {"PNG": [cv2.IMWRITE_PNG_COMPRESSION, 1], "JPEG": [cv2.IMWRITE_JPEG_QUALITY, 92]}
+_KINDS = {"png": "PNG", "jpg": "JPEG", "jpeg": "JPEG"}
+
+
+def encode(pixels: NDArray[np.uint8], suffix: str, *, spoil: bool = False) -> bytes:
+    """Encode RGB pixels as PNG or JPEG. Other threads go on meanwhile.
+
+    Args:
+        pixels: (H, W, 3) uint8.
+        suffix: `"png"` or `"jpg"`, with or without a dot.
+        spoil: use the memory of `pixels` for the work, which leaves red and blue exchanged in it: a large picture is then
+            held once and not twice.
+
+    Returns:
+        The bytes of the file.
+
+    Raises:
+        WriteError: the format has no room for such a picture, or there is not enough memory.
+
+    >>> encode(np.zeros((2, 3, 3), np.uint8), "png")[:4]
+    b'\\x89PNG'
+    """
+    kind = _KINDS.get(suffix.lstrip(".").lower())
+    if kind is None:
+        raise WriteError(f"a picture cannot be written as {suffix!r}; use png or jpg")
+    check_sides((pixels.shape[1], pixels.shape[0]), kind)
+    try:
+        if spoil and pixels.flags.writeable:
+            for rows in bands(pixels.shape[1], pixels.shape[0]):
+                pixels[rows] = cv2.cvtColor(pixels[rows], cv2.COLOR_RGB2BGR)
+        else:
+            pixels = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), dtype=np.uint8)
+        done, data = cv2.imencode("." + kind.lower(), pixels, _OPTIONS[kind])
+        if done:
+            return bytes(data.data)
+        reason = "the encoder gave up"
+    except MemoryError:
+        reason = "there is not enough memory"
+    except cv2.error as error:
+        reason = (
+            "there is not enough memory" if error.code == cv2.Error.StsNoMem else error.err or "the encoder gave up"
+        )
+    height, width = pixels.shape[:2]
+    raise WriteError(
+        f"a picture of {width} × {height} pixels cannot be written as {kind}: {reason}; make the picture smaller"
+    )
+
+
+def check_sides(size: tuple[int, int], kind: str) -> None:
+    """Refuse a (width, height) that a kind of file, as Pillow calls it, has no room for.
+
+    Raises:
+        WriteError: if there is none.
+
+    >>> check_sides((65_500, 1), "JPEG")
+    """
+    longest = _LONGEST.get(kind)
+    if longest is not None and max(size) > longest:
+        raise WriteError(
+            f"a picture of {size[0]} × {size[1]} pixels is too long for {kind}, which ends at {longest:,} a side; "
+            "write it as PNG"
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import lru_cache
 
 import cv2
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from whylight.errors import WhylightError
+from whylight.render.bands import bands
 from whylight.render.colormap import DEFAULT, apply, quantize, table
 
 # The rainbows' low end is a strong blue that people read as "cold", so they want the even blend that class activation
@@ -32,17 +34,52 @@ def overlay(
     >>> overlay(grey, np.zeros((2, 4))).tobytes() == grey.tobytes()
     True
     """
-    if not 0.0 <= alpha <= 1.0:
-        raise WhylightError(f"alpha is an opacity from 0 (picture only) to 1 (map only); given {alpha}")
-    pixels = np.asarray(picture if picture.mode == "RGB" else picture.convert("RGB"))  # (H, W, 3) uint8
-    height, width = pixels.shape[:2]
+    _check_alpha(alpha)
+    width, height = picture.size
     if heat.shape != (height, width):
         heat = np.asarray(cv2.resize(heat.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR))
-    steps = quantize(heat)
+    return overlay_steps(picture, quantize(heat), alpha=alpha, colormap=colormap)
+
+
+def overlay_steps(
+    picture: Image.Image, steps: NDArray[np.uint8], *, alpha: float = 0.5, colormap: str = DEFAULT
+) -> Image.Image:
+    """The same from a heat map of the picture's size that was rounded to the 256 steps of a colour table: (H, W) uint8."""
+    _check_alpha(alpha)
+    whole = Image.new("RGB", picture.size, None)
+    for rows, band in _bands(picture, steps, alpha, colormap):
+        whole.paste(Image.fromarray(band), (0, rows.start))
+    return whole
+
+
+def overlay_pixels(
+    picture: Image.Image, steps: NDArray[np.uint8], *, alpha: float = 0.5, colormap: str = DEFAULT
+) -> NDArray[np.uint8]:
+    """The same as `overlay_steps`, as an array of its own: (H, W, 3) uint8 RGB."""
+    _check_alpha(alpha)
+    whole = np.empty((*steps.shape, 3), dtype=np.uint8)
+    for rows, band in _bands(picture, steps, alpha, colormap):
+        whole[rows] = band
+    return whole
+
+
+def _check_alpha(alpha: float) -> None:
+    if not 0.0 <= alpha <= 1.0:
+        raise WhylightError(f"alpha is an opacity from 0 (picture only) to 1 (map only); given {alpha}")
+
+
+def _bands(
+    picture: Image.Image, steps: NDArray[np.uint8], alpha: float, colormap: str
+) -> Iterator[tuple[slice, NDArray[np.uint8]]]:
+    """The blend, a few rows at a time, with what rows they are."""
     colour, keep = _layers(colormap, float(alpha))
-    # out = picture·(1 − a) + colour·a, all in uint8: a 12-megapixel picture stays a matter of milliseconds
-    kept = cv2.multiply(pixels, apply(steps, keep), scale=1.0 / 255.0)
-    return Image.fromarray(np.asarray(cv2.add(kept, apply(steps, colour)), dtype=np.uint8))
+    width, height = picture.size
+    for rows in bands(width, height):
+        part = picture.crop((0, rows.start, width, rows.stop))
+        pixels = np.asarray(part if part.mode == "RGB" else part.convert("RGB"))  # (h, W, 3) uint8
+        # out = picture·(1 − a) + colour·a, all in uint8: a 12-megapixel picture stays a matter of milliseconds
+        kept = cv2.multiply(pixels, apply(steps[rows], keep), scale=1.0 / 255.0)
+        yield rows, np.asarray(cv2.add(kept, apply(steps[rows], colour)), dtype=np.uint8)
 
 
 @lru_cache(maxsize=64)

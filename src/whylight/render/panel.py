@@ -24,7 +24,7 @@ LOCK = threading.Lock()
 
 def panel(
     picture: Image.Image,
-    heat: NDArray[np.floating],
+    heat: NDArray[np.floating] | NDArray[np.uint8],
     overlay: Image.Image,
     *,
     title: str,
@@ -36,7 +36,8 @@ def panel(
 ) -> Image.Image:
     """Draw picture | map | overlay under a title and beside a colour bar, as an RGB picture about 1,400 pixels wide.
 
-    `heat` is (H, W) in [0, 1]; `limits` are the raw values that its 0 and 1 stand for, written at the bar's ticks
+    `heat` is (H, W) in [0, 1], or rounded to the 256 steps of a colour table already, uint8; `limits` are the raw values
+    that its 0 and 1 stand for, written at the bar's ticks
     (None: no bar) over `bar_label`, the units. Wide pictures are stacked instead of set side by side; tiny ones are
     enlarged, large ones reduced. `blank` says on the map that there is no positive evidence, so that an empty map is
     not taken for a failed one.
@@ -47,9 +48,8 @@ def panel(
     """
     size = width, height = _tile_size(picture.size)
     colours = table(colormap)
-    steps = cv2.resize(
-        quantize(heat), size, interpolation=cv2.INTER_AREA if width < heat.shape[1] else cv2.INTER_LINEAR
-    )
+    fine = np.asarray(heat) if heat.dtype == np.uint8 else quantize(np.asarray(heat))
+    steps = cv2.resize(fine, size, interpolation=cv2.INTER_AREA if width < fine.shape[1] else cv2.INTER_LINEAR)
     tiles = {
         "picture": np.asarray(_resize(picture, size)),
         "map": apply(np.asarray(steps, dtype=np.uint8), colours),
@@ -93,7 +93,7 @@ def _tile_size(size: tuple[int, int]) -> tuple[int, int]:
 
 
 def _resize(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
-    picture = picture.convert("RGB")
+    picture = picture if picture.mode == "RGB" else picture.convert("RGB")
     if max(picture.size) < 64:
         return picture.resize(size, Image.Resampling.NEAREST)  # show a tiny picture's pixels as what they are
     return picture.resize(size, Image.Resampling.LANCZOS, reducing_gap=2.0)

@@ -22,9 +22,6 @@ from whylight.work.results import WritesResults
 from whylight.work.wrapping import Wrapping
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from whylight.explanation import Explanation
     from whylight.front.verify import Networks
     from whylight.jobs.lines import Record
@@ -183,11 +180,11 @@ class Explain(WritesResults):
         """Draw, encode and write one explanation."""
         explanation, record = part
         with self._workers.at("draw"):
-            pixels = _drawn(explanation, self.look)
-        from whylight.render.encode import encode
+            pixels = drawn(explanation, self.look.style, alpha=self.look.alpha, colormap=self.look.colormap)
+        from whylight.render import encode
 
         with self._workers.at("encode"):
-            data = encode(pixels, self.look.format)
+            data = encode(pixels, self.look.format, spoil=True)  # nobody else holds them
         with self._workers.at("write"):
             put(self.out, record["file"], data)
             if record["map"]:
@@ -263,18 +260,6 @@ def target_of(text: str | None, model: Classifier) -> Any:
     from whylight.targets import parse
 
     return None if text is None else parse(text, model.classes)[0]
-
-
-def _drawn(explanation: Explanation, look: Settings) -> NDArray[np.uint8]:
-    """(H, W, 3) uint8 RGB."""
-    import numpy as np
-
-    from whylight import render
-
-    if look.style == "map":
-        return render.colorize(explanation.heatmap().numpy(), look.colormap)
-    draw = explanation.panel if look.style == "panel" else explanation.overlay
-    return np.asarray(draw(alpha=look.alpha, colormap=look.colormap))
 
 
 def _same_thing(owner: Record, record: Record) -> bool:
