@@ -13,9 +13,9 @@ from PIL import Image
 
 from whylight import render
 from whylight.atomic import named_errors, replacing
+from whylight.boxes.box import Box
 from whylight.errors import WhylightError
 from whylight.explanation import Explanation
-from whylight.localize import Box
 from whylight.localize.supervised import Regressed
 
 _KINDS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
