@@ -127,11 +127,9 @@ def test_whatever_happens_to_one_picture_is_its_own_line(
     stage: str, tmp_path: Path, photos: Path, tiny: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A fault that nobody foresaw, at each stage: the others are done, and the picture is named with it."""
-    from whylight import engine
-    from whylight.explanation import Explanation
+    from whylight import engine, explanation, render
     from whylight.pipeline import ahead
     from whylight.pipeline import explain as asking
-    from whylight.render import encode
     from whylight.work import explain as work
 
     (photos / "broken.png").unlink()
@@ -157,10 +155,10 @@ def test_whatever_happens_to_one_picture_is_its_own_line(
         monkeypatch.setattr(asking, "look", found)
     elif stage == "draw":
         monkeypatch.setattr(
-            Explanation, "overlay", faulty(Explanation.overlay, lambda ex, **_: ex.picture.width == odd)
+            explanation, "drawn", faulty(explanation.drawn, lambda ex, *_, **__: ex.picture.width == odd)
         )
     elif stage == "encode":
-        monkeypatch.setattr(encode, "encode", faulty(encode.encode, lambda drawn, suffix: drawn.shape[1] == odd))
+        monkeypatch.setattr(render, "encode", faulty(render.encode, lambda drawn, *_, **__: drawn.shape[1] == odd))
     else:
         monkeypatch.setattr(work, "put", faulty(work.put, lambda out, name, data: name.startswith("2.")))
     out = tmp_path / "out"

@@ -92,7 +92,7 @@ def suppress(boxes: Sequence[Box], iou: float, inside: float = INSIDE) -> list[B
         return ranked
     kept: list[Box] = []
     for box in ranked:
-        if all(overlap(box, other) <= iou and _share_within(box, other) < inside for other in kept):
+        if all(overlap(box, other) <= iou and share_within(box, other) < inside for other in kept):
             kept.append(box)
     return kept
 
@@ -104,14 +104,19 @@ def overlap(a: Sequence[float], b: Sequence[float]) -> float:
     0.3333333333333333
     """
     both = _both(a, b)
-    either = (a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - both
+    either = area(a) + area(b) - both
     return both / either if either > 0 else 0.0
 
 
-def _share_within(a: Sequence[float], b: Sequence[float]) -> float:
+def area(box: Sequence[float]) -> float:
+    """How many pixels a half-open box (x0, y0, x1, y1, …) has."""
+    return (box[2] - box[0]) * (box[3] - box[1])
+
+
+def share_within(a: Sequence[float], b: Sequence[float]) -> float:
     """How much of a box's area lies within another; 0 where it is empty."""
-    area = (a[2] - a[0]) * (a[3] - a[1])
-    return _both(a, b) / area if area > 0 else 0.0
+    own = area(a)
+    return _both(a, b) / own if own > 0 else 0.0
 
 
 def _both(a: Sequence[float], b: Sequence[float]) -> float:

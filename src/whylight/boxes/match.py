@@ -11,16 +11,19 @@ from numpy.typing import NDArray
 Floats = NDArray[np.floating[Any]]
 
 
-def overlaps(a: Floats, b: Floats) -> Floats:
+def overlaps(a: Floats, b: Floats, *, inclusive: bool = False) -> Floats:
     """Intersection over union of each box of `a` (n, 4) with each of `b` (m, 4): (n, m); boxes are x0, y0, x1, y1.
+
+    A box of NaN overlaps nothing. `inclusive`: x1 and y1 are the last pixels inside, rather than the first outside.
 
     >>> overlaps(np.array([[0.0, 0, 2, 2]]), np.array([[1.0, 0, 3, 2], [5, 5, 6, 6]])).round(3).tolist()
     [[0.333, 0.0]]
     """
+    more = 1.0 if inclusive else 0.0
     low = np.maximum(a[:, None, :2], b[None, :, :2])
     high = np.minimum(a[:, None, 2:], b[None, :, 2:])
-    both = (high - low).clip(min=0).prod(2)
-    areas = [(boxes[:, 2:] - boxes[:, :2]).prod(1) for boxes in (a, b)]
+    both = (high - low + more).clip(min=0).prod(2)
+    areas = [(boxes[:, 2:] - boxes[:, :2] + more).clip(min=0).prod(1) for boxes in (a, b)]
     either = areas[0][:, None] + areas[1][None] - both
     shares: Floats = np.divide(both, either, out=np.zeros_like(both), where=either > 0)
     return shares

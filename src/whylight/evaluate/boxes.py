@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from torch import from_numpy
 
-from whylight.boxes.box import CONNECTIVITY
-from whylight.localize import largest_boxes
+from whylight.boxes import match
+from whylight.boxes.box import CONNECTIVITY, largest_boxes
 
 THRESHOLDS: NDArray[np.float64] = np.arange(1, 101) / 100  # shares of the maximum
 IOUS = (0.3, 0.5, 0.7)
@@ -40,17 +40,8 @@ def iou(a: ArrayLike, b: ArrayLike, *, inclusive: bool = False) -> NDArray[np.fl
     >>> iou([[0, 0, 2, 2]], [[1, 0, 3, 2]]).round(3).tolist(), iou([[0, 0, 1, 1]], [[1, 0, 2, 1]], inclusive=True).round(3).tolist()
     ([[0.333]], [[0.333]])
     """
-    first = np.asarray(a, dtype=np.float64).reshape(-1, 1, 4)  # (M, 1, 4)
-    second = np.asarray(b, dtype=np.float64).reshape(1, -1, 4)  # (1, N, 4)
-    more = 1.0 if inclusive else 0.0
-    sides = (
-        np.minimum(first[..., 2:], second[..., 2:]) - np.maximum(first[..., :2], second[..., :2]) + more
-    )  # (M, N, 2)
-    both = sides.clip(0).prod(-1)
-    areas = [(box[..., 2:] - box[..., :2] + more).clip(0).prod(-1) for box in (first, second)]
-    union = areas[0] + areas[1] - both
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(union > 0, both / union, 0.0)  # a comparison with NaN is false
+    first, second = (np.asarray(boxes, dtype=np.float64).reshape(-1, 4) for boxes in (a, b))
+    return np.asarray(match.overlaps(first, second, inclusive=inclusive), np.float64)
 
 
 def parts(heat: NDArray[np.float32], threshold: float) -> NDArray[np.float64]:

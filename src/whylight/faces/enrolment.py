@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from PIL import Image
 
+from whylight.boxes.box import area
 from whylight.errors import FaceError, ImageError, WhylightError
 from whylight.faces.align import crop
 from whylight.faces.embed import Embedder
@@ -160,8 +161,7 @@ class _Seen:
         if len(faces) > 1:
             self._done.crowded.append(path)
         self._digests.add(digest)
-        box = faces[0].box
-        return _Crop(made.picture, float((box.x1 - box.x0) * (box.y1 - box.y0)), digest)
+        return _Crop(made.picture, float(area(faces[0].box)), digest)
 
 
 def digest_of(path: Path) -> str:

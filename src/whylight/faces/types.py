@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from whylight.localize import Box
+from whylight.boxes.box import Box, area
 
 
 class Point(NamedTuple):
@@ -46,6 +46,11 @@ class Face:
         return (
             (self.points["right_eye"], self.points["left_eye"]) if {"right_eye", "left_eye"} <= {*self.points} else None
         )
+
+
+def largest_first(faces: Iterable[Face]) -> list[Face]:
+    """Faces in the order in which detectors give them."""
+    return sorted(faces, key=lambda face: -area(face.box))
 
 
 @dataclass(frozen=True)

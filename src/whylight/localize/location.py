@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,11 +12,12 @@ from typing import Any
 from PIL import Image
 
 from whylight import render
+from whylight.boxes import Box
 from whylight.errors import WhylightError
 from whylight.explanation import Explanation
 from whylight.explanation.writing import write
-from whylight.localize import Box
 from whylight.localize.supervised import Regressed
+from whylight.render.boxes import size_in_strip
 from whylight.shown import shown
 
 _KINDS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
@@ -101,7 +102,7 @@ class Location:
 
     def strip(self) -> Image.Image:
         """A row of pictures, one for each look: the map over what was looked at, what was found, how sure the model was."""
-        return render.strip(self._frames(), [self._words(number) for number in range(len(self.steps))])
+        return render.strip(self._frames(_in_strip), [self._words(number) for number in range(len(self.steps))])
 
     def save(self, path: str | os.PathLike[str], view: str = "overlay") -> Path:
         """Write the picture with its boxes, or the strip of looks, whole or not at all; the suffix says the format.
@@ -122,7 +123,7 @@ class Location:
         if view not in ("overlay", "strip"):
             raise WhylightError(f"view: expected 'overlay' or 'strip', got {view!r}")
         if view == "strip" and kind == "WEBP":
-            first, *others = (_bounded(frame) for frame in self._frames())
+            first, *others = self._frames(_bounded)
             write(first, path, kind, save_all=True, append_images=others, duration=_FRAME_MS, loop=0, quality=80)
         else:
             write(self.overlay() if view == "overlay" else self.strip(), path, kind)
@@ -160,8 +161,8 @@ class Location:
     def __repr__(self) -> str:
         return f"Location({self.source}: {self.label}, {len(self.boxes)} boxes, {self.stopped})"
 
-    def _frames(self) -> Iterator[Image.Image]:
-        """What each look saw, one at a time: each is as large as the picture."""
+    def _frames(self, small: Callable[[Image.Image], Image.Image]) -> Iterator[Image.Image]:
+        """What each look saw, made small at once: each is as large as the picture before."""
         number = 0
         for step in self.steps:
             texts = [str(number + i) for i in range(1, len(step.boxes) + 1)] if len(self.steps) > 1 else []
@@ -169,7 +170,8 @@ class Location:
             number += len(step.boxes)
             seen = step.explanation
             ground = seen.picture if isinstance(seen, Regressed) else seen.overlay()
-            yield render.draw_boxes(ground, step.boxes, texts, colours=colours or ("",))
+            yield small(render.draw_boxes(ground, step.boxes, texts, colours=colours or ("",)))
+            del ground
 
     def _words(self, number: int) -> str:
         step = self.steps[number]
@@ -186,3 +188,7 @@ def _bounded(frame: Image.Image) -> Image.Image:
     scale = min(1.0, _ANIMATED / max(frame.size))
     size = max(1, round(frame.width * scale)), max(1, round(frame.height * scale))
     return frame if scale == 1 else frame.resize(size, Image.Resampling.LANCZOS)
+
+
+def _in_strip(frame: Image.Image) -> Image.Image:
+    return frame.resize(size_in_strip(frame.size), Image.Resampling.LANCZOS)

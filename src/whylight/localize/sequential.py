@@ -15,9 +15,9 @@ from PIL import Image
 from torch import Tensor
 
 from whylight import methods
+from whylight.boxes.box import Box, area, boxes_of, overlap
 from whylight.engine import Precision
 from whylight.explanation import Explanation
-from whylight.localize import Box, boxes_of, overlap
 from whylight.localize.erase import Eraser, erase
 from whylight.localize.location import Location, Look
 from whylight.localize.locator import Locator, Supported, default_locator
@@ -97,7 +97,7 @@ class Search:
         view = (0, 0, width, height)
         for _ in range(CLOSER):
             around = _around(box, picture.size)
-            if _area(around) > SMALLER**2 * _area(view):
+            if area(around) > SMALLER**2 * area(view):
                 break
             view = around
             # The top class and no other: a map of the target could be had from a view that does not show it.
@@ -163,10 +163,6 @@ def _around(box: Box, size: tuple[int, int]) -> tuple[int, int, int, int]:
         min(size[0], round(x + side / 2)),
         min(size[1], round(y + side / 2)),
     )
-
-
-def _area(box: Sequence[int]) -> int:
-    return (box[2] - box[0]) * (box[3] - box[1])
 
 
 def _moved(box: Box, across: int, down: int) -> Box:

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from whylight.boxes.box import Box
+from whylight.boxes.box import Box, area
 from whylight.errors import ModelError, TargetError, WhylightError
 from whylight.models.base import Classifier
 from whylight.models.boxhead import FoundBoxes, pick
@@ -85,7 +85,7 @@ class Regressed:
             if x0 < x1 and y0 < y1:
                 found.append(Box(x0, y0, x1, y1, score))
         if largest and found:
-            return [max(found, key=lambda box: (box.x1 - box.x0) * (box.y1 - box.y0))]
+            return [max(found, key=area)]
         return found
 
 

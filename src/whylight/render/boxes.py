@@ -80,8 +80,7 @@ def strip(frames: Iterable[Image.Image], texts: Sequence[str], *, height: int = 
     """
     frames = iter(frames)
     first = next(frames)
-    scale = height / first.height
-    width = max(1, round(first.width * scale))
+    width, height = size_in_strip(first.size, height)
     letters = _font(max(11, round(height / 20)))
     gap, under = 8, round(letters.size * 1.8)
     across = min(columns, len(texts))
@@ -93,6 +92,11 @@ def strip(frames: Iterable[Image.Image], texts: Sequence[str], *, height: int = 
         sheet.paste(frame.convert("RGB").resize((width, height), Image.Resampling.LANCZOS), (x, y))
         draw.text((x, y + height + 2), _short(_writable(text), letters, width), fill=_DARK, font=letters)
     return sheet
+
+
+def size_in_strip(size: tuple[int, int], height: int = 320) -> tuple[int, int]:
+    """The (width, height) to which a picture of a size is brought in a strip."""
+    return max(1, round(size[0] * (height / size[1]))), height
 
 
 def _writable(text: str) -> str:

@@ -37,14 +37,16 @@ def encode(pixels: NDArray[np.uint8], suffix: str, *, spoil: bool = False) -> by
     kind = _KINDS.get(suffix.lstrip(".").lower())
     if kind is None:
         raise WriteError(f"a picture cannot be written as {suffix!r}; use png or jpg")
-    check_sides((pixels.shape[1], pixels.shape[0]), kind)
+    height, width = pixels.shape[:2]
+    check_sides((width, height), kind)
     try:
         if spoil and pixels.flags.writeable:
-            for rows in bands(pixels.shape[1], pixels.shape[0]):
+            for rows in bands(width, height):
                 pixels[rows] = cv2.cvtColor(pixels[rows], cv2.COLOR_RGB2BGR)
         else:
             pixels = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), dtype=np.uint8)
         done, data = cv2.imencode("." + kind.lower(), pixels, _OPTIONS[kind])
+        del pixels  # where nobody else holds them, their memory is free for the copy
         if done:
             return bytes(data.data)
         reason = "the encoder gave up"
@@ -54,7 +56,6 @@ def encode(pixels: NDArray[np.uint8], suffix: str, *, spoil: bool = False) -> by
         reason = (
             "there is not enough memory" if error.code == cv2.Error.StsNoMem else error.err or "the encoder gave up"
         )
-    height, width = pixels.shape[:2]
     raise WriteError(
         f"a picture of {width} × {height} pixels cannot be written as {kind}: {reason}; make the picture smaller"
     )

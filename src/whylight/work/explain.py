@@ -178,11 +178,12 @@ class Explain(WritesResults):
 
     def write(self, part: tuple[Explanation, Record]) -> Record:
         """Draw, encode and write one explanation."""
+        from whylight.explanation import drawn
+        from whylight.render import encode
+
         explanation, record = part
         with self._workers.at("draw"):
             pixels = drawn(explanation, self.look.style, alpha=self.look.alpha, colormap=self.look.colormap)
-        from whylight.render import encode
-
         with self._workers.at("encode"):
             data = encode(pixels, self.look.format, spoil=True)  # nobody else holds them
         with self._workers.at("write"):

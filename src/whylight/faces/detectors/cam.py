@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from PIL import Image
 
+from whylight.boxes.box import Box, area, share_within
 from whylight.faces.types import Face, Look
 from whylight.front.locate import locate
-from whylight.localize import Box
 from whylight.models.model import Model
 from whylight.models.zoo.load import load
 
@@ -36,17 +36,9 @@ class CamDetector:
     def look(self, picture: Image.Image, *, largest: bool = False) -> Look:
         """All faces of a picture, the largest first; scores as those of `whylight.locate`. `largest` changes nothing."""
         found = locate(self._model, picture.convert("RGB"), "face", sequential=self._sequential)
-        boxes = sorted(found.boxes, key=lambda box: -_area(box))
+        boxes = sorted(found.boxes, key=lambda box: -area(box))
         kept: list[Box] = []
         for box in boxes:
-            if all(_shared(box, other) < WITHIN * _area(box) for other in kept):
+            if all(share_within(box, other) < WITHIN for other in kept):
                 kept.append(box)
         return Look([Face(box, self.name, self.name) for box in kept], {self.name: len(kept)})
-
-
-def _area(box: Box) -> int:
-    return (box.x1 - box.x0) * (box.y1 - box.y0)
-
-
-def _shared(a: Box, b: Box) -> int:
-    return max(0, min(a.x1, b.x1) - max(a.x0, b.x0)) * max(0, min(a.y1, b.y1) - max(a.y0, b.y0))

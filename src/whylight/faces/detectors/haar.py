@@ -15,12 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from whylight.boxes.box import Box, overlap
 from whylight.faces.detectors import cascades as files
 from whylight.faces.detectors import eyes
 from whylight.faces.detectors.rotated import turned, turned_back
 from whylight.faces.resize import resized
-from whylight.faces.types import Face, Look
-from whylight.localize import Box, overlap
+from whylight.faces.types import Face, Look, largest_first
 
 FRONTAL = ("frontalface_alt2", "frontalface_alt", "frontalface_default")
 PROFILE = "profileface"  # of faces that look to the left of the picture; the mirrored picture shows it the others
@@ -107,7 +107,7 @@ class HaarDetector:
     def _upright(self, grey: NDArray[np.uint8], longest: int, stop: bool, enlarged: float = 1.0) -> Look:
         small, scale = scaled(grey, longest, enlarged)
         finds, asked = self._agreed(small, ORDER, stop)
-        return Look(_sorted([self._face(grey, find, scale) for find in finds]), _seen_by(asked, finds))
+        return Look(largest_first([self._face(grey, find, scale) for find in finds]), _seen_by(asked, finds))
 
     def _turned(self, grey: NDArray[np.uint8], upright: Look) -> Look:
         """What is clearly a face in the picture turned to either side, each at the turn with most votes, and what was upright.
@@ -130,7 +130,7 @@ class HaarDetector:
                 faces.append(face)
         if not faces or abs(faces[0].angle) < 90:
             faces += [face for face in upright.faces if all(overlap(face.box, other.box) <= SAME for other in faces)]
-        return Look(_sorted(faces), tried)
+        return Look(largest_first(faces), tried)
 
     def _agreed(
         self, grey: NDArray[np.uint8], cascades: Sequence[str], stop: bool = False
@@ -199,8 +199,3 @@ def scaled(grey: NDArray[np.uint8], longest: int, most: float = 1.0) -> tuple[ND
     if scale == 1:
         return grey, 1.0
     return resized(grey, round(grey.shape[1] * scale), round(grey.shape[0] * scale)), scale
-
-
-def _sorted(faces: list[Face]) -> list[Face]:
-    """The largest first."""
-    return sorted(faces, key=lambda face: -(face.box.x1 - face.box.x0) * (face.box.y1 - face.box.y0))

@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from whylight.boxes.box import Box
 from whylight.faces.types import Face, Point
-from whylight.localize import Box
 
 
 def turned(pixels: NDArray[np.uint8], angle: float) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:

@@ -16,11 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from whylight.boxes.box import Box, suppress
 from whylight.errors import FaceError
 from whylight.faces.detectors.rotated import turned, turned_back
 from whylight.faces.resize import resized
-from whylight.faces.types import Face, Look, Point
-from whylight.localize import Box, suppress
+from whylight.faces.types import Face, Look, Point, largest_first
 
 SIDE = 320  # pixels of the network's input
 SURE = 0.7  # score of a face; chosen on faces_multi and on the pictures of coco128 without people
@@ -92,7 +92,7 @@ class YuNetDetector:
                         faces, best = found, _best(found)
         kept = {tuple(box): None for box in suppress([face.box for face in faces], SAME)}
         faces = [face for face in faces if tuple(face.box) in kept]
-        return Look(sorted(faces, key=lambda face: -_area(face)), tried)
+        return Look(largest_first(faces), tried)
 
     def _whole(self, pixels: NDArray[np.uint8]) -> list[Face]:
         scale = SIDE / max(pixels.shape[:2])
@@ -136,7 +136,3 @@ def _starts(length: int) -> list[int]:
     """Where tiles begin so that they cover a length evenly, each two sharing `OVERLAP` pixels or more."""
     count = 1 if length <= SIDE else 1 + -(-(length - SIDE) // (SIDE - OVERLAP))
     return [round(at * (length - SIDE) / (count - 1)) for at in range(count)] if count > 1 else [0]
-
-
-def _area(face: Face) -> int:
-    return (face.box.x1 - face.box.x0) * (face.box.y1 - face.box.y0)
