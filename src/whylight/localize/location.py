@@ -159,7 +159,7 @@ class Location:
         return file.getvalue()
 
     def __repr__(self) -> str:
-        return f"Location({self.source}: {self.label}, {len(self.boxes)} boxes, {self.stopped})"
+        return f"Location({shown(self.source)}: {shown(self.label)}, {len(self.boxes)} boxes, {self.stopped})"
 
     def _frames(self, small: Callable[[Image.Image], Image.Image]) -> Iterator[Image.Image]:
         """What each look saw, made small at once: each is as large as the picture before."""

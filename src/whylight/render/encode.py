@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from whylight.errors import WriteError
 from whylight.render.bands import bands
 
-_LONGEST = {"JPEG": 65_500, "WEBP": 16_383}  # pixels a side that a format has room for
+_LONGEST = {"JPEG": 65_500, "WEBP": 16_383, "PNG": 1_000_000}  # pixels a side that a format or its library has room for
 
 # Level 1: a third of the time of PNG's default level for a tenth more bytes.
 _OPTIONS = {"PNG": [cv2.IMWRITE_PNG_COMPRESSION, 1], "JPEG": [cv2.IMWRITE_JPEG_QUALITY, 92]}
@@ -37,6 +37,8 @@ def encode(pixels: NDArray[np.uint8], suffix: str, *, spoil: bool = False) -> by
     kind = _KINDS.get(suffix.lstrip(".").lower())
     if kind is None:
         raise WriteError(f"a picture cannot be written as {suffix!r}; use png or jpg")
+    if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.size == 0:
+        raise WriteError(f"a picture to be written has the shape (height, width, 3), not {pixels.shape}")
     height, width = pixels.shape[:2]
     check_sides((width, height), kind)
     try:
@@ -71,7 +73,7 @@ def check_sides(size: tuple[int, int], kind: str) -> None:
     """
     longest = _LONGEST.get(kind)
     if longest is not None and max(size) > longest:
+        way = "make the picture smaller" if kind == "PNG" else "write it as PNG"
         raise WriteError(
-            f"a picture of {size[0]} × {size[1]} pixels is too long for {kind}, which ends at {longest:,} a side; "
-            "write it as PNG"
+            f"a picture of {size[0]} × {size[1]} pixels is too long for {kind}, which ends at {longest:,} a side; {way}"
         )
