@@ -9,11 +9,12 @@ from collections.abc import Mapping
 from typing import Any
 
 _DEEPEST = 100  # brackets in brackets; far deeper ones would be too deep for whoever goes through the value
-_HALF = re.compile("[\ud800-\udfff]")  # how Python holds bytes of a file name that are not UTF-8; no UTF-8 text can
+# How Python holds bytes of a file name that are not UTF-8 (no UTF-8 text can); and what a terminal would obey, or nobody sees.
+_SPELLED = re.compile("[\ud800-\udfff\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 
 def dumps(value: Any, *, indent: int | None = None, compact: bool = False) -> str:
-    r"""A value as JSON text in UTF-8: half characters as escapes, NaN and infinity as null, arrays as lists.
+    r"""A value as JSON text in UTF-8: half characters and invisible ones as escapes, NaN and infinity as null, arrays as lists.
 
     >>> dumps({"file": "caf\udce9.jpg", "score": float("nan")})
     '{"file": "caf\\udce9.jpg", "score": null}'
@@ -22,7 +23,7 @@ def dumps(value: Any, *, indent: int | None = None, compact: bool = False) -> st
     """
     separators = (",", ":") if compact else None
     text = json.dumps(plain(value), ensure_ascii=False, allow_nan=False, indent=indent, separators=separators)
-    return _HALF.sub(lambda half: f"\\u{ord(half[0]):04x}", text)
+    return _SPELLED.sub(lambda one: f"\\u{ord(one[0]):04x}", text)
 
 
 def loads(text: str | bytes) -> Any:

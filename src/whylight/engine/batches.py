@@ -58,3 +58,4 @@ def in_batches(
             continue
         yield batch, result
         waiting = waiting[len(batch) :]
+        del batch, result  # they are large, and somebody may be waiting for their memory before there are more

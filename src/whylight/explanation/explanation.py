@@ -254,7 +254,8 @@ class Explanation:
     def __repr__(self) -> str:
         h, w = self.map.shape
         sure = f" {self.probability:.3f}" if self.probability is not None else ""
-        return f"Explanation({shown(self.source)}: {shown(self.label)}{sure} by {self.method}, {h}×{w}{', blank' if self.is_blank else ''})"
+        blank = ", blank" if self.is_blank else ""
+        return f"Explanation({shown(self.source)}: {shown(self.label)}{sure} by {self.method}, {h}×{w}{blank})"
 
     @property
     def _evidence(self) -> Tensor:

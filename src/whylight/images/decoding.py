@@ -154,7 +154,7 @@ def name_of(source: Picture) -> str:
 
 def _from_stream(stream: IO[bytes], max_pixels: int) -> Image.Image:
     with opened(stream) as picture:
-        return _upright(picture, max_pixels)
+        return _upright(picture, max_pixels, ours=True)
 
 
 def _size_in(stream: IO[bytes], max_pixels: int) -> tuple[int, int]:
@@ -189,7 +189,7 @@ def _from_pil(picture: Image.Image, max_pixels: int) -> Image.Image:
     return _upright(picture, max_pixels)
 
 
-def _upright(picture: ImageFile.ImageFile, max_pixels: int) -> Image.Image:
+def _upright(picture: ImageFile.ImageFile, max_pixels: int, *, ours: bool = False) -> Image.Image:
     check_size(picture.size, max_pixels)
     if isinstance(picture, TiffImagePlugin.TiffImageFile) and picture.tile:
         tiff.prepare(picture)
@@ -197,6 +197,8 @@ def _upright(picture: ImageFile.ImageFile, max_pixels: int) -> Image.Image:
     turn = _turn(picture)
     if isinstance(picture, TiffImagePlugin.TiffImageFile):
         tiff.forget(picture)
+    if ours and turn is None and picture.mode == "RGB" and "transparency" not in picture.info:
+        return _plain(picture._new(picture.im))  # nobody else holds the pixels: a copy would take as much again
     return _plain(to_rgb(picture, turn))
 
 

@@ -28,13 +28,13 @@ class Answer(Generic[Item]):
 
     Attributes:
         item: the picture.
-        parts: what `Work.write` and `Work.note` get, one after another.
+        parts: what `Work.write` and `Work.note` get, one after another; each is let go when it is written.
         pixels: how many are held while the parts are written.
         last: whether no more of this picture comes.
     """
 
     item: Item
-    parts: Sequence[Any]
+    parts: list[Any]
     pixels: int = 0
     last: bool = True
 
@@ -99,6 +99,7 @@ def carry_out(work: Work[Item], items: Sequence[Item], watch: Watch, workers: in
                 with closing(work.ask(some, questions, threads)) as answers:
                     for answer in answers:
                         behind.add(answer)
+                        del answer  # nothing of it is held while the next is made
                         if work.patient:
                             behind.drain()
             behind.drain()
@@ -142,10 +143,14 @@ class _Behind(Generic[Item]):
                 self._next(quiet=True)
 
     def _write(self, answer: Answer[Item]) -> list[Any]:
+        done = []
         try:
-            return [self._work.write(part) for part in answer.parts]
+            while answer.parts:  # each is let go when it is written: the next picture waits for its memory
+                done.append(self._work.write(answer.parts.pop(0)))
         finally:
+            answer.parts.clear()
             self._workers.give(answer.pixels)
+        return done
 
     def _next(self, quiet: bool = False) -> None:
         answer, future = self._waiting.popleft()

@@ -66,4 +66,7 @@ def ask_each(
                     raise answer
                 else:
                     on_error(one.source, answer)
-                threads.give(one.pixels)
+                pixels = one.pixels
+                del one, answer  # whoever has taken the answer may be done with it
+                threads.give(pixels)
+            del batch, answers

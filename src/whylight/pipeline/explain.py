@@ -177,6 +177,7 @@ def _stream(
         for opened, explanations in answers:
             bar.picture()
             yield opened.place, explanations
+            del opened, explanations  # see `ask_each`
 
 
 class _Hosted(NamedTuple):

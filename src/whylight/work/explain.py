@@ -171,10 +171,11 @@ class Explain(WritesResults):
             with self.watch.guarding(item.path):
                 self._check_size(item, size)
                 # The engine answers every method for every target; some may be done already.
-                open_ones = [(q, ex) for q, ex in zip(asked, explanations, strict=True) if q in questions]
+                open_ones = (pair for pair in zip(asked, explanations, strict=True) if pair[0] in questions)
                 parts = [(ex, self._record(item, ex, *question)) for question, ex in open_ones]
             if parts:
                 yield Answer(item, parts, size[0] * size[1])
+            del explanations, parts  # nothing of them is held while the next is made
 
     def write(self, part: tuple[Explanation, Record]) -> Record:
         """Draw, encode and write one explanation."""

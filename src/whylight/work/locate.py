@@ -163,6 +163,7 @@ class Locate(WritesResults):
             item = items_of[location.source]
             part = location, self._record(location, item)
             yield Answer(item, [part], location.picture.width * location.picture.height)
+            del location, part  # nothing of them is held while the next is made
 
     def write(self, part: tuple[Location, Record]) -> Record:
         """Draw and write the picture with its boxes, and the strips."""
