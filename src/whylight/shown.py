@@ -37,6 +37,15 @@ def markdown(text: object) -> str:
     return "".join("\\" + one if one in _MARKDOWN else one for one in shown(text))
 
 
+def code(text: object) -> str:
+    """The same as a code span of Markdown.
+
+    >>> code("boxes`.csv")
+    "`boxes'.csv`"
+    """
+    return f"`{shown(text).replace('`', chr(39))}`"
+
+
 def html(text: object) -> str:
     """The same, meaning nothing but itself in HTML, in an attribute too.
 

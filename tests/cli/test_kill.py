@@ -92,17 +92,14 @@ VERBS: dict[str, tuple[str, ...]] = {
     "faithfulness": ("evaluate", "faithfulness", "--data", "../photos", "--steps", "4", "--out", "out"),
     "sanity": ("evaluate", "sanity", "--data", "../photos", "--stages", "2", "--out", "out"),
     "calibrate": (
-        *("calibrate", "--data", "../photos", "--boxes", "../boxes.csv", "--method", "gradcam"),
+        *("calibrate", "--data", "../photos", "--boxes", "../boxes.csv", "--method", "gradcam", "--iou", "0.05"),
         *("--save-as", "new.safetensors", "--out", "out"),
     ),
 }
-TIMES = ("seconds", "date", "mtime_ns")
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_ten_kills_lose_nothing_and_do_nothing_twice(
-    verb: str, forking: Forking, folder: Path, model: str, record_property: Any
-) -> None:
+def test_ten_kills_lose_nothing_and_do_nothing_twice(verb: str, forking: Forking, folder: Path, model: str) -> None:
     arguments = [*VERBS[verb], *(() if verb == "face" else ("--model", model))]
     whole, killed = folder / f"{verb}-whole", folder / f"{verb}-killed"
     whole.mkdir()
@@ -111,20 +108,24 @@ def test_ten_kills_lose_nothing_and_do_nothing_twice(
     code = forking.run(whole, *arguments)
     lasts = time.monotonic() - start
     assert code == 0, (whole / "said.txt").read_text()
-    chance = random.Random(verb)
-    moments = [chance.uniform(0.02, 1.0) * lasts for _ in range(KILLS)]
-    ends = []
-    for moment in moments:
+    chance, kills = random.Random(verb), 0
+    for _ in range(10 * KILLS):
         noted = lines(killed)
-        ends.append(forking.run(killed, *arguments, kill_after=moment))
-        assert ends[-1] in (-signal.SIGKILL, 0)
+        if forking.run(killed, *arguments, kill_after=chance.uniform(0.02, 0.9) * lasts) == 0:
+            lasts *= 0.8  # it was done before the moment came: begin again, and come sooner
+            shutil.rmtree(killed)
+            killed.mkdir()
+            continue
+        kills += 1
         assert [line for line in noted if line not in lines(killed)] == []  # what was noted down stays
         for record in records(killed):
             for name in (record.get("file"), record.get("map")):
                 assert name is None or (killed / "out" / name).is_file()  # and what it names is there
         if verb == "calibrate":
-            (killed / "new.safetensors").unlink(missing_ok=True)  # one that ended may not be made again
-    assert ends.count(-signal.SIGKILL) >= KILLS // 3
+            (killed / "new.safetensors").unlink(missing_ok=True)  # which is not written over
+        if kills == KILLS:
+            break
+    assert kills == KILLS
     assert forking.run(killed, *arguments) == 0, (killed / "said.txt").read_text()
     assert sorted(lines(killed)) == sorted(lines(whole))
     assert files(killed) == files(whole)

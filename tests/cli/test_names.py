@@ -94,6 +94,8 @@ COMMANDS: dict[str, tuple[tuple[str, ...], tuple[int, ...]]] = {
             "boxes.csv",
             "--method",
             "gradcam",
+            "--iou",
+            "0.05",
             "--save-as",
             "c.safetensors",
         ),

@@ -103,11 +103,11 @@ def read_rows(file: Path, *, labelled: bool, problems: list[str]) -> Iterator[Ro
     """
     name = shown(file)
     try:
-        text = file.read_text(encoding="utf-8-sig")
+        text = file.read_bytes().decode("utf-8-sig", errors="surrogateescape")  # as the names of files come, too
     except OSError as error:
         raise DataError(f"{name}: this file of boxes cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise DataError(f"{name}: not a text file in UTF-8; save it as CSV") from error
+    if "\0" in text:
+        raise DataError(f"{name}: not a text file; save it as CSV")
     if not text.strip():
         raise DataError(f"{name}: the file is empty; it needs a header, {','.join(COLUMNS)}, and a line for each box")
     table = csv.DictReader(text.splitlines(), skipinitialspace=True)

@@ -182,10 +182,12 @@ def _from_pil(picture: Image.Image, max_pixels: int) -> Image.Image:
         # Not read yet: our own readers begin again, with all that they check.
         here = picture.fp.tell()
         try:
-            if opener_for(picture.fp) is not None:
-                return _from_stream(picture.fp, max_pixels)
+            found = _from_stream(picture.fp, max_pixels) if opener_for(picture.fp) is not None else None
         finally:
             picture.fp.seek(here)
+        if found is not None:
+            picture.load()  # as Pillow would have done it: it lets go of its file with that
+            return found
     return _upright(picture, max_pixels)
 
 

@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator
 
 from whylight.errors import TrainError
 from whylight.models.zoo.files import ModelSpec
-from whylight.shown import markdown
+from whylight.shown import code, markdown
 from whylight.train.checkpoint import write
 from whylight.train.config import TrainConfig
 from whylight.train.data.folders import Data
@@ -137,7 +137,7 @@ def _specials(config: TrainConfig, data: Data) -> list[str]:
         words = {"weight": "the loss weighed", "drop": "the excess dropped", "oversample": "the rare ones repeated"}
         told.append(f"- Classes of uneven size: {words[config.balance]}.")
     if config.teacher is not None:
-        told.append(f"- Imitates {markdown(Path(config.teacher).name)} ({config.teacher_weight:g} of the loss).")
+        told.append(f"- Imitates {code(Path(config.teacher).name)} ({config.teacher_weight:g} of the loss).")
     if config.ema is not None:
         told.append(f"- The weights are a moving average (decay {config.ema:g}).")
     return told
@@ -155,7 +155,7 @@ def _about_boxes(config: TrainConfig, scores: dict[str, Scores]) -> list[str]:
     threshold = next(s.boxes.threshold for s in scores.values() if s.boxes is not None)
     return [
         "",
-        f"A box head was trained beside the classifier ({markdown(Path(str(config.boxes)).name)}, {config.box_loss}). At IoU 0.5;",
+        f"A box head was trained beside the classifier ({code(Path(str(config.boxes)).name)}, {config.box_loss}). At IoU 0.5;",
         f"found and right count boxes with a score from {threshold:.3f} on, which was chosen on the validation pictures:",
         "",
         "| set | boxes drawn | average precision | found | right |",

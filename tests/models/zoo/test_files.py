@@ -18,9 +18,9 @@ from whylight.models.surgery import fold_batch_norm
 from whylight.models.zoo.architectures import build, load_foreign
 from whylight.models.zoo.files import KEY, ModelSpec, load_weights, read_spec, save_weights
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 BUNDLED = {
-    name: ROOT / "src" / "whylight" / "models" / "bundled" / f"{name}.safetensors" for name in ("face", "person")
+    name: ROOT / "src" / "whylight" / "models" / "zoo" / "bundled" / f"{name}.safetensors" for name in ("face", "person")
 }
 INITIAL = Path(__file__).with_name("face_initial.json")
 

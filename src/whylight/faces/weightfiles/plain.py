@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,6 @@ from torch import Tensor
 from whylight.errors import ModelError
 from whylight.faces.weightfiles.oxford import Channels, oxford
 from whylight.faces.weightfiles.pth import layers_of
-from whylight.jsontext import loads
 
 KEY = "whylight-vggface"  # our entry in the file's metadata: its first layer takes blue, green, red
 
@@ -25,7 +25,7 @@ def read(path: Path, channels: Channels | None = None) -> dict[str, Tensor]:
     """
     try:
         state = safetensors.torch.load_file(path)
-    except (OSError, safetensors.SafetensorError, ValueError) as error:
+    except (OSError, safetensors.SafetensorError, ValueError, RecursionError) as error:
         raise ModelError(f"{path}: not a safetensors file that can be read: {error}") from error
     return oxford(path, layers_of(path, state), channels or "bgr")
 
@@ -39,8 +39,8 @@ def read_facts(path: Path) -> dict[str, Any] | None:
     try:
         with safetensors.safe_open(path, framework="pt") as file:
             text = (file.metadata() or {}).get(KEY)
-        facts = None if text is None else loads(text)
-    except (OSError, safetensors.SafetensorError, ValueError) as error:
+        facts = None if text is None else json.loads(text)
+    except (OSError, safetensors.SafetensorError, ValueError, RecursionError) as error:
         raise ModelError(f"{path}: not a safetensors file that can be read: {error}") from error
     if facts is not None and not isinstance(facts, dict):
         raise ModelError(f"{path}: its metadata are damaged")
