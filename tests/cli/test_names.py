@@ -48,7 +48,9 @@ def odd(tmp_path_factory: pytest.TempPathFactory, photo: Path) -> Path:
             folder = Path(os.fsdecode(os.fsencode(root / "data") + b"/" + os.fsencode(part)))
             folder.mkdir(parents=True)
             for number, name in enumerate(NAMES):
-                picture.resize((32 + number, 32)).save(os.fsdecode(os.fsencode(folder) + b"/" + name), "PNG")
+                picture.rotate(90 * (part == CLASS)).resize((32 + number, 32)).save(
+                    os.fsdecode(os.fsencode(folder) + b"/" + name), "PNG"
+                )
     (root / "photos" / "broken\x1b[31m\nwhylight: fine.jpg").write_bytes(b"\xff\xd8\xff")
     rows = [f"{name.decode(errors='surrogateescape')}" for name in NAMES if b"\n" not in name and b"\r" not in name]
     quoted = "".join('"{}",face,10,10,60,60\n'.format(name.replace('"', '""')) for name in rows)

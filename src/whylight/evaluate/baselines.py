@@ -30,7 +30,7 @@ def random_map(picture: str, seed: int = 0, cells: int = CELLS) -> Tensor:
         seed: decides the maps of all pictures together.
         cells: along each side.
     """
-    number = int.from_bytes(hashlib.sha256(f"{seed}/{picture}".encode()).digest()[:7])
+    number = int.from_bytes(hashlib.sha256(f"{seed}/{picture}".encode(errors="surrogateescape")).digest()[:7])
     return torch.rand((cells, cells), generator=torch.Generator().manual_seed(number))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from whylight.errors import DataError
 from whylight.evaluate.bootstrap import Interval
 from whylight.evaluate.figures import Cell, Curve, Figures
 from whylight.evaluate.reports.page import page
-from whylight.jsontext import plain
+from whylight.jsontext import dumps, plain
 
 __all__ = ["Cell", "Curve", "Result"]
 JSON, HTML = "results.json", "report.html"
@@ -61,7 +60,7 @@ class Result(Figures):
         folder = Path(folder)
         with named_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
-        text = json.dumps(self.to_dict(), ensure_ascii=False, indent=1, allow_nan=False)
+        text = dumps(self.to_dict(), indent=1)
         for name, content in ((JSON, text), (HTML, page(self))):
             with named_errors(folder / name), replacing(folder / name) as file:
                 file.write(content.encode())

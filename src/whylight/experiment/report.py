@@ -51,7 +51,7 @@ def write(recipe: Recipe, planned: Sequence[Planned], out: Path, failed: Sequenc
     page = _Page(recipe, arms, figures, planned, failed, out)
     _save(out / HTML, "\n".join(page.lines()).encode())
     _save(out / JSON, (json.dumps(_json(recipe, arms, figures, failed), indent=2) + "\n").encode())
-    _save(out / CSV, _csv(recipe, arms, figures).encode())
+    _save(out / CSV, _csv(recipe, arms, figures).encode(errors="surrogateescape"))
     return out / HTML
 
 

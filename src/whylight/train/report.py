@@ -29,7 +29,7 @@ def write_metrics(path: Path, rows: list[Row]) -> None:
     table = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
     table.writeheader()
     table.writerows({key: f"{value:.6g}" for key, value in row.items()} for row in rows)
-    write(path, text.getvalue().encode())
+    write(path, text.getvalue().encode(errors="surrogateescape"))
 
 
 def write_curves(path: Path, rows: list[Row], *, local: bool = False) -> None:

@@ -20,7 +20,8 @@ from whylight.models.zoo.files import KEY, ModelSpec, load_weights, read_spec, s
 
 ROOT = Path(__file__).resolve().parents[3]
 BUNDLED = {
-    name: ROOT / "src" / "whylight" / "models" / "zoo" / "bundled" / f"{name}.safetensors" for name in ("face", "person")
+    name: ROOT / "src" / "whylight" / "models" / "zoo" / "bundled" / f"{name}.safetensors"
+    for name in ("face", "person")
 }
 INITIAL = Path(__file__).with_name("face_initial.json")
 

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-import json
 import os
 import warnings
 from pathlib import Path
 
 from whylight.atomic import replacing
 from whylight.errors import ModelError, WhylightWarning
-from whylight.jsontext import loads
+from whylight.jsontext import dumps, loads
 
 
 def pins_file() -> Path:
@@ -90,7 +89,7 @@ def _write(pins: dict[str, dict[str, str]]) -> None:
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         with replacing(file) as new:
-            new.write(json.dumps(pins, indent=1, ensure_ascii=False).encode())
+            new.write(dumps(pins, indent=1).encode())
     except OSError as error:  # a home that cannot be written is no reason not to work
         warnings.warn(
             f"{file}: cannot be written ({error.strerror or error}), so a change of the weights will not be noticed",

@@ -58,7 +58,7 @@ class Data:
             for s, items in self.splits.items()
             for i in items
         ]
-        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+        return hashlib.sha256("\n".join(lines).encode(errors="surrogateescape")).hexdigest()
 
 
 def find(root: str | os.PathLike[str]) -> Data:
@@ -123,7 +123,8 @@ def split(data: Data, groups: dict[Path, str], val_share: float, test_share: flo
     for label in range(len(data.classes)):
         items = [item for item in data.splits["train"] if item.label == label]
         marks = sorted(
-            {groups[item.path] for item in items}, key=lambda m: hashlib.sha256(f"{seed}/{m}".encode()).digest()
+            {groups[item.path] for item in items},
+            key=lambda m: hashlib.sha256(f"{seed}/{m}".encode(errors="surrogateescape")).digest(),
         )
         if len(marks) < 2 + bool(test_share):
             raise DataError(f"{data.root}/{data.classes[label]}: {len(marks)} different pictures are too few to split")

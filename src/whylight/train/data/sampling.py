@@ -58,7 +58,7 @@ def flips_csv(flips: tuple[Flip, ...], classes: tuple[str, ...]) -> bytes:
     table = csv.writer(text, lineterminator="\n")
     table.writerow(["file", "label", "flipped_to"])
     table.writerows((flip.name, classes[flip.was], classes[flip.now]) for flip in flips)
-    return text.getvalue().encode()
+    return text.getvalue().encode(errors="surrogateescape")
 
 
 def repeated(items: list[Item], repeat: tuple[tuple[str, int], ...]) -> list[Item]:
@@ -94,4 +94,4 @@ def balanced(items: list[Item], how: Balance | None, seed: int) -> list[Item]:
 
 
 def _digest(seed: int, *parts: str) -> bytes:
-    return hashlib.sha256("/".join([str(seed), *parts]).encode()).digest()
+    return hashlib.sha256("/".join([str(seed), *parts]).encode(errors="surrogateescape")).digest()
