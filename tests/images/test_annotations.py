@@ -104,7 +104,7 @@ def test_files_that_cannot_be_read(folder: Path) -> None:
     with pytest.raises(DataError, match=r"none\.csv: this file of boxes cannot be read: No such file"):
         read_boxes(folder / "none.csv", folder)
     (folder / "boxes.csv").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(DataError, match="not a text file"):
+    with pytest.raises(DataError, match="not a text file in UTF-8"):
         read_boxes(folder / "boxes.csv", folder)
     file = write(folder / "boxes.csv", ["images/a.png,cat,1,2,3,4"])
     (folder / "other").mkdir()

@@ -106,8 +106,8 @@ def read_rows(file: Path, *, labelled: bool, problems: list[str]) -> Iterator[Ro
         text = file.read_bytes().decode("utf-8-sig", errors="surrogateescape")  # as the names of files come, too
     except OSError as error:
         raise DataError(f"{name}: this file of boxes cannot be read: {error.strerror}") from error
-    if "\0" in text:
-        raise DataError(f"{name}: not a text file; save it as CSV")
+    if "\0" in text or not text.partition("\n")[0].replace("\t", " ").strip().isprintable():
+        raise DataError(f"{name}: not a text file in UTF-8; save it as CSV")
     if not text.strip():
         raise DataError(f"{name}: the file is empty; it needs a header, {','.join(COLUMNS)}, and a line for each box")
     table = csv.DictReader(text.splitlines(), skipinitialspace=True)
