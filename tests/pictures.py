@@ -153,7 +153,7 @@ def tiff(
 
     begin = 16 if big else 8
     body = b"".join(pieces)
-    body += b"\0" * (len(body) % 2)
+    body += b"\0" * (0 if first else len(body) % 2)
     at = begin if first else begin + len(body)
     told = directory(at, begin + (len(directory(at, 0)) if first else 0))
     magic = b"II" if order == "<" else b"MM"

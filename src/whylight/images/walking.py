@@ -96,10 +96,10 @@ class _Search:
             elif _is_picture(path) and not pattern.endswith(os.sep):
                 yield Path(path)
 
-    def _matches(self, folder: str, parts: list[str]) -> Iterator[str]:
+    def _matches(self, folder: str, parts: list[str], *, is_deep: bool = False) -> Iterator[str]:
         part, rest = parts[0], parts[1:]
         if part == "**":
-            yield from self._matches(folder, rest or ["*"])
+            yield from self._matches(folder, rest or ["*"], is_deep=True)
             for path, kind in self._listed(folder, is_sought=False):
                 if kind == _FOLDER and not _is_hidden(path):
                     yield from self._matches(path, parts)
@@ -110,9 +110,13 @@ class _Search:
                 yield from self._matches(path, rest) if rest else [path]
             return
         fits = re.compile(fnmatch.translate(os.path.normcase(part))).match
-        for path, _ in self._listed(folder, is_sought=False):
+        for path, kind in self._listed(folder, is_sought=False):
             name = os.path.basename(path)
-            if fits(os.path.normcase(name)) and (part.startswith(".") or not _is_hidden(name)):
+            if (
+                (kind != _LINK or not is_deep)
+                and fits(os.path.normcase(name))
+                and (part.startswith(".") or not _is_hidden(name))
+            ):
                 if not rest:
                     yield path
                 elif os.path.isdir(path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 from collections.abc import Callable
 from typing import IO, cast
@@ -27,6 +28,8 @@ from whylight.images.walking import FORMATS
 Opener = Callable[[IO[bytes]], ImageFile.ImageFile]
 
 # Pillow's doubts about tags and chunks nobody asked it for. The pixels are good or they are not: then it raises an error.
+# Neither it nor its log may go to the terminal by themselves.
+logging.getLogger("PIL").addHandler(logging.NullHandler())
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.(TiffImagePlugin|PngImagePlugin)")
 
 
