@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import io
+import math
 import os
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
@@ -21,12 +21,14 @@ from whylight.boxes import Box, boxes_of
 from whylight.errors import WhylightError
 from whylight.explanation.receipt import Receipt
 from whylight.explanation.writing import write
-from whylight.images.preprocess import Region, place, seen
+from whylight.images.preprocess import Placed, Region, seen
+from whylight.render.bands import Band, bands
 from whylight.render.colormap import quantize
 from whylight.render.overlay import overlay_steps
 from whylight.shown import shown
 
 Scale = Literal["max", "minmax", "robust"] | float
+_PANEL = 2**23  # pixels from which on a panel, four hundred pixels a tile, is drawn from a reduced picture
 _ROBUST = 0.99  # of the positive values, the share that `"robust"` does not cut off
 View = Literal["overlay", "panel", "map"]
 _SUFFIXES = {
@@ -104,31 +106,14 @@ class Explanation:
         Raises:
             WhylightError: if the size or scale cannot be used.
         """
-        scale = self.scale if scale is None else scale
-        if isinstance(scale, str) and scale not in ("max", "minmax", "robust"):
-            raise WhylightError(f"scale: expected 'max', 'robust', 'minmax' or a number, got {scale!r}")
-        if not isinstance(scale, str) and not scale > self.level:
-            raise WhylightError(f"scale: a number must be above {self.level:g}, got {scale}")
-        # A blank map stays blank: dividing nothing by almost nothing would make it look hot.
-        # In place from here on: at the size of a large picture each step would take hundreds of megabytes.
-        if isinstance(scale, str) and self.is_blank:
-            return torch.zeros(self._size(size))
-        if scale == "minmax":
-            low, high = float(self.map.min()), float(self.map.max())
-            if not high > low:
-                return torch.zeros(self._size(size))
-            heat = self._placed(size).sub_(low).div_(high - low).clamp_(0, 1)
-            rows, columns = seen(self.region, self.picture.size, self._size(size))
-            heat[~rows] = 0
-            heat[:, ~columns] = 0
-            return heat
-        evidence = self._placed(size, self._evidence).clamp_(min=0)
-        top = self._top(scale, float(evidence.max())) - self.level
-        return evidence.div_(top).clamp_(max=1) if top > 0 else evidence.zero_()
+        heat = torch.empty(self._size(size))
+        for rows, band in self._bands(size, scale):
+            heat[rows] = band
+        return heat
 
-    def steps(self, scale: Scale | None = None) -> NDArray[np.uint8]:
-        """The heat map over the picture, rounded to the 256 steps of a colour table: (H, W), a quarter of `heatmap`'s memory."""
-        return quantize(self.heatmap(scale=scale).numpy())
+    def steps(self, scale: Scale | None = None) -> Iterator[Band]:
+        """The heat map over the picture, rounded to the 256 steps of a colour table: a few rows at a time, (h, W) uint8."""
+        return ((rows, quantize(band.numpy())) for rows, band in self._bands(None, scale))
 
     def overlay(self, alpha: float = 0.5, colormap: str = render.DEFAULT, scale: Scale | None = None) -> Image.Image:
         """Blend the heat map over the picture.
@@ -142,18 +127,22 @@ class Explanation:
 
     def panel(self, alpha: float = 0.5, colormap: str = render.DEFAULT, scale: Scale | None = None) -> Image.Image:
         """Draw picture, map and overlay side by side, with class, probability and a colour bar in the map's own units."""
-        limits = self._limits(scale)  # before the pictures, as it takes their size too
-        steps = self.steps(scale)
+        times = math.isqrt(self.picture.width * self.picture.height // _PANEL)
+        if times > 1:  # its pictures are small
+            region = Region(*(side / times for side in self.region))
+            smaller = replace(self, picture=self.picture.reduce(times), region=region)
+            return smaller.panel(alpha, colormap, scale)
+        steps = np.concatenate([band for _, band in self.steps(scale)])
         sure = f"{self.probability:.1%}" if self.probability is not None else f"score {self.score:.4g}"
         return render.panel(
             self.picture,
             steps,
-            overlay_steps(self.picture, steps, alpha=alpha, colormap=colormap),
+            overlay_steps(self.picture, self.steps(scale), alpha=alpha, colormap=colormap),
             title=f"{self.label}, {sure}",
             subtitle=f"{self.method} · {shown(self.source)}",
             colormap=colormap,
             bar_label=self.units,
-            limits=limits,
+            limits=self._limits(scale),
             blank=self.is_blank,
         )
 
@@ -266,14 +255,42 @@ class Explanation:
             raise WhylightError(f"size: expected (height, width), both at least 1, got {size}")
         return size or (self.picture.height, self.picture.width)
 
-    def _placed(self, size: tuple[int, int] | None, raw: Tensor | None = None) -> Tensor:
-        size = self._size(size)
-        return place(self.map if raw is None else raw, self.region, self.picture.size, size)
+    def _bands(self, size: tuple[int, int] | None, scale: Scale | None) -> Iterator[tuple[slice, Tensor]]:
+        """The heat map, a few rows at a time: that of a large picture takes hundreds of megabytes."""
+        scale = self.scale if scale is None else scale
+        if isinstance(scale, str) and scale not in ("max", "minmax", "robust"):
+            raise WhylightError(f"scale: expected 'max', 'robust', 'minmax' or a number, got {scale!r}")
+        if not isinstance(scale, str) and not scale > self.level:
+            raise WhylightError(f"scale: a number must be above {self.level:g}, got {scale}")
+        height, width = self._size(size)
+        all_rows = bands(width, height)
+        if isinstance(scale, str) and self.is_blank:
+            # It stays blank: dividing nothing by almost nothing would make it look hot.
+            yield from ((rows, torch.zeros(rows.stop - rows.start, width)) for rows in all_rows)
+        elif scale == "minmax":
+            low, high = float(self.map.min()), float(self.map.max())
+            placed = self._placed(size, self.map)
+            down, across = seen(self.region, self.picture.size, (height, width))
+            for rows in all_rows:
+                band = placed.rows(rows).sub_(low).div_(high - low or 1).clamp_(0, 1)
+                band[~down[rows]] = 0
+                band[:, ~across] = 0
+                yield rows, band
+        else:
+            placed = self._placed(size, self._evidence)
+            top = self._top(scale, placed) - self.level
+            for rows in all_rows:
+                band = placed.rows(rows).clamp_(min=0)
+                yield rows, band.div_(top).clamp_(max=1) if top > 0 else band.zero_()
 
-    def _top(self, scale: Scale, highest: float) -> float:
-        """The raw value that is shown as 1; `highest`: the highest evidence above the level, as it is placed."""
+    def _placed(self, size: tuple[int, int] | None, raw: Tensor) -> Placed:
+        return Placed(raw, self.region, self.picture.size, self._size(size))
+
+    def _top(self, scale: Scale, placed: Placed) -> float:
+        """The raw value that is shown as 1; `placed`: the evidence above the level."""
         if scale == "max":
-            return self.level + highest
+            height, width = placed.shape
+            return self.level + max(0.0, *(float(placed.rows(rows).max()) for rows in bands(width, height)))
         if scale == "robust":
             return float(self.map[self.map > self.level].quantile(_ROBUST))
         return float(scale)
@@ -284,8 +301,7 @@ class Explanation:
             return None
         if scale == "minmax":
             return float(self.map.min()), float(self.map.max())
-        highest = self._placed(None, self._evidence).max()
-        return self.level, self._top(scale, float(highest))
+        return self.level, self._top(scale, self._placed(None, self._evidence))
 
     def _view(self, view: View, options: dict[str, Any]) -> Image.Image:
         if view == "overlay":

@@ -150,10 +150,30 @@ def place(raw: Tensor, region: Region, picture_size: tuple[int, int], size: tupl
     Returns:
         (H, W) float32, in the units of `raw`.
     """
-    rows, columns = size or (picture_size[1], picture_size[0])
-    down = _interpolation(raw.shape[0], rows, region.y0 / picture_size[1], region.y1 / picture_size[1])  # (H, h)
-    across = _interpolation(raw.shape[1], columns, region.x0 / picture_size[0], region.x1 / picture_size[0])  # (W, w)
-    return down @ raw.float().cpu() @ across.T  # (H, W)
+    placed = Placed(raw, region, picture_size, size)
+    return placed.rows(slice(None))
+
+
+class Placed:
+    """A map on the picture it explains, as `place` puts it there, of which some rows are made at a time.
+
+    Bilinear interpolation is separable, so they are two products of matrices: exact, and fast at any picture size.
+
+    Attributes:
+        shape: (height, width) of the whole.
+    """
+
+    def __init__(
+        self, raw: Tensor, region: Region, picture_size: tuple[int, int], size: tuple[int, int] | None = None
+    ) -> None:
+        self.shape = rows, columns = size or (picture_size[1], picture_size[0])
+        down = _interpolation(raw.shape[0], rows, region.y0 / picture_size[1], region.y1 / picture_size[1])  # (H, h)
+        across = _interpolation(raw.shape[1], columns, region.x0 / picture_size[0], region.x1 / picture_size[0])
+        self._down, self._across = down @ raw.float().cpu(), across.T  # (H, w), (w, W)
+
+    def rows(self, rows: slice) -> Tensor:
+        """Some rows: (rows, W) float32, in the units of the map."""
+        return self._down[rows] @ self._across
 
 
 def seen(region: Region, picture_size: tuple[int, int], size: tuple[int, int]) -> tuple[Tensor, Tensor]:
@@ -164,10 +184,7 @@ def seen(region: Region, picture_size: tuple[int, int], size: tuple[int, int]) -
 
 
 def _interpolation(cells: int, pixels: int, start: float, stop: float) -> Tensor:
-    """The (pixels, cells) matrix of linear interpolation from cells spread over [start, stop] of a side to its pixels.
-
-    Bilinear interpolation is separable, so a placed map is two matrix products: exact, and fast at any picture size.
-    """
+    """The (pixels, cells) matrix of linear interpolation from cells spread over [start, stop] of a side to its pixels."""
     centres = (torch.arange(pixels, dtype=torch.float64) + 0.5) / pixels
     along = (centres - start) / (stop - start)  # 0 … 1 across what the network saw
     position = (along * cells - 0.5).clamp(0, cells - 1)

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
+from numpy.typing import NDArray
+
+Band = tuple[slice, NDArray[np.uint8]]  # some whole rows of a picture or map, and which they are
 _PIXELS = 2**20
 
 

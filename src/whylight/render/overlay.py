@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
 import cv2
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from whylight.errors import WhylightError
-from whylight.render.bands import bands
+from whylight.render.bands import Band, bands
 from whylight.render.colormap import DEFAULT, apply, quantize, table
 
 # The rainbows' low end is a strong blue that people read as "cold", so they want the even blend that class activation
@@ -38,48 +38,39 @@ def overlay(
     width, height = picture.size
     if heat.shape != (height, width):
         heat = np.asarray(cv2.resize(heat.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR))
-    return overlay_steps(picture, quantize(heat), alpha=alpha, colormap=colormap)
+    steps = quantize(heat)
+    some = ((rows, steps[rows]) for rows in bands(width, height))
+    return overlay_steps(picture, some, alpha=alpha, colormap=colormap)
 
 
 def overlay_steps(
-    picture: Image.Image, steps: NDArray[np.uint8], *, alpha: float = 0.5, colormap: str = DEFAULT
+    picture: Image.Image, steps: Iterable[Band], *, alpha: float = 0.5, colormap: str = DEFAULT
 ) -> Image.Image:
-    """The same from a heat map of the picture's size that was rounded to the 256 steps of a colour table: (H, W) uint8."""
-    _check_alpha(alpha)
+    """The same from a heat map of the picture's size that was rounded to the 256 steps of a colour table.
+
+    `steps` are some whole rows of it at a time, (h, W) uint8, each with which rows they are.
+    """
     whole = Image.new("RGB", picture.size, None)
-    for rows, band in _bands(picture, steps, alpha, colormap):
+    for rows, band in blended(picture, steps, alpha, colormap):
         whole.paste(Image.fromarray(band), (0, rows.start))
     return whole
 
 
-def overlay_pixels(
-    picture: Image.Image, steps: NDArray[np.uint8], *, alpha: float = 0.5, colormap: str = DEFAULT
-) -> NDArray[np.uint8]:
-    """The same as `overlay_steps`, as an array of its own: (H, W, 3) uint8 RGB."""
+def blended(picture: Image.Image, steps: Iterable[Band], alpha: float, colormap: str) -> Iterator[Band]:
+    """The rows of `overlay_steps`, (h, W, 3) uint8, as they are made."""
     _check_alpha(alpha)
-    whole = np.empty((*steps.shape, 3), dtype=np.uint8)
-    for rows, band in _bands(picture, steps, alpha, colormap):
-        whole[rows] = band
-    return whole
+    colour, keep = _layers(colormap, float(alpha))
+    for rows, heat in steps:
+        part = picture.crop((0, rows.start, picture.width, rows.stop))
+        pixels = np.asarray(part if part.mode == "RGB" else part.convert("RGB"))  # (h, W, 3) uint8
+        # out = picture·(1 − a) + colour·a, all in uint8: a 12-megapixel picture stays a matter of milliseconds
+        kept = cv2.multiply(pixels, apply(heat, keep), scale=1.0 / 255.0)
+        yield rows, np.asarray(cv2.add(kept, apply(heat, colour)), dtype=np.uint8)
 
 
 def _check_alpha(alpha: float) -> None:
     if not 0.0 <= alpha <= 1.0:
         raise WhylightError(f"alpha is an opacity from 0 (picture only) to 1 (map only); given {alpha}")
-
-
-def _bands(
-    picture: Image.Image, steps: NDArray[np.uint8], alpha: float, colormap: str
-) -> Iterator[tuple[slice, NDArray[np.uint8]]]:
-    """The blend, a few rows at a time, with what rows they are."""
-    colour, keep = _layers(colormap, float(alpha))
-    width, height = picture.size
-    for rows in bands(width, height):
-        part = picture.crop((0, rows.start, width, rows.stop))
-        pixels = np.asarray(part if part.mode == "RGB" else part.convert("RGB"))  # (h, W, 3) uint8
-        # out = picture·(1 − a) + colour·a, all in uint8: a 12-megapixel picture stays a matter of milliseconds
-        kept = cv2.multiply(pixels, apply(steps[rows], keep), scale=1.0 / 255.0)
-        yield rows, np.asarray(cv2.add(kept, apply(steps[rows], colour)), dtype=np.uint8)
 
 
 @lru_cache(maxsize=64)

@@ -185,12 +185,14 @@ class Explain(WritesResults):
         explanation, record = part
         with self._workers.at("draw"):
             pixels = drawn(explanation, self.look.style, alpha=self.look.alpha, colormap=self.look.colormap)
+        if record["map"]:
+            with self._workers.at("write"):
+                explanation.to_npz(place_in(self.out, record["map"]))
+        del part, explanation  # a large picture is not held beside its bytes
         with self._workers.at("encode"):
             data = encode(pixels, self.look.format, spoil=True)  # nobody else holds them
         with self._workers.at("write"):
             put(self.out, record["file"], data)
-            if record["map"]:
-                explanation.to_npz(place_in(self.out, record["map"]))
         return record
 
     def _check_size(self, item: Picture, size: tuple[int, int]) -> None:
