@@ -72,8 +72,9 @@ def boxes_of(
     boxes = []
     for part in parts:
         x, y, width, height, _ = (int(value) for value in stats[part])
-        inside = pixels[y : y + height, x : x + width][labels[y : y + height, x : x + width] == part]
-        boxes.append(Box(x, y, x + width, y + height, float(inside.max()) / top))
+        here = slice(y, y + height), slice(x, x + width)
+        hottest = float(pixels[here].max(initial=0, where=labels[here] == part))
+        boxes.append(Box(x, y, x + width, y + height, hottest / top))
     return suppress(sorted(boxes, key=lambda box: -box.score), iou)
 
 

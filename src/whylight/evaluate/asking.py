@@ -97,7 +97,9 @@ class Asking:
             on_step=self.watch.step,
             workers=workers,
         )
-        return ((items[place], explanations) for place, explanations in placed)
+        return map(
+            lambda found: (items[found[0]], found[1]), placed
+        )  # a generator would hold each until the next is made
 
     def classes(self, items: Sequence[Labelled]) -> list[int]:
         """The classes that their labels name."""

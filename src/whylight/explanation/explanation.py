@@ -19,17 +19,16 @@ from whylight import render
 from whylight.atomic import named_errors, replacing
 from whylight.boxes import Box, boxes_of
 from whylight.errors import WhylightError
+from whylight.explanation.heat import Heat, Scale
 from whylight.explanation.receipt import Receipt
 from whylight.explanation.writing import write
-from whylight.images.preprocess import Placed, Region, seen
-from whylight.render.bands import Band, bands
+from whylight.images.preprocess import Region
+from whylight.render.bands import Band
 from whylight.render.colormap import quantize
 from whylight.render.overlay import overlay_steps
 from whylight.shown import shown
 
-Scale = Literal["max", "minmax", "robust"] | float
-_PANEL = 2**23  # pixels from which on a panel, four hundred pixels a tile, is drawn from a reduced picture
-_ROBUST = 0.99  # of the positive values, the share that `"robust"` does not cut off
+REDUCED = 2**23  # pixels that a large picture is brought to where a pixel more or less is no matter
 View = Literal["overlay", "panel", "map"]
 _SUFFIXES = {
     ".png": "PNG",
@@ -106,14 +105,15 @@ class Explanation:
         Raises:
             WhylightError: if the size or scale cannot be used.
         """
-        heat = torch.empty(self._size(size))
-        for rows, band in self._bands(size, scale):
+        shown = self._heat(scale, size)
+        heat = torch.empty(shown.size)
+        for rows, band in shown.bands():
             heat[rows] = band
         return heat
 
     def steps(self, scale: Scale | None = None) -> Iterator[Band]:
         """The heat map over the picture, rounded to the 256 steps of a colour table: a few rows at a time, (h, W) uint8."""
-        return ((rows, quantize(band.numpy())) for rows, band in self._bands(None, scale))
+        return ((rows, quantize(band.numpy())) for rows, band in self._heat(scale).bands())
 
     def overlay(self, alpha: float = 0.5, colormap: str = render.DEFAULT, scale: Scale | None = None) -> Image.Image:
         """Blend the heat map over the picture.
@@ -127,10 +127,8 @@ class Explanation:
 
     def panel(self, alpha: float = 0.5, colormap: str = render.DEFAULT, scale: Scale | None = None) -> Image.Image:
         """Draw picture, map and overlay side by side, with class, probability and a colour bar in the map's own units."""
-        times = math.isqrt(self.picture.width * self.picture.height // _PANEL)
-        if times > 1:  # its pictures are small
-            region = Region(*(side / times for side in self.region))
-            smaller = replace(self, picture=self.picture.reduce(times), region=region)
+        smaller, times = self.reduced()
+        if times > 1:  # the panel's pictures are small
             return smaller.panel(alpha, colormap, scale)
         steps = np.concatenate([band for _, band in self.steps(scale)])
         sure = f"{self.probability:.1%}" if self.probability is not None else f"score {self.score:.4g}"
@@ -142,9 +140,17 @@ class Explanation:
             subtitle=f"{self.method} · {shown(self.source)}",
             colormap=colormap,
             bar_label=self.units,
-            limits=self._limits(scale),
+            limits=self._heat(scale).limits,
             blank=self.is_blank,
         )
+
+    def reduced(self, pixels: int = REDUCED) -> tuple[Explanation, int]:
+        """The same about a smaller picture where it has four times as many pixels or more; how many times smaller its sides are."""
+        times = max(1, math.isqrt(self.picture.width * self.picture.height // pixels))
+        if times == 1:
+            return self, 1
+        region = Region(*(side / times for side in self.region))
+        return replace(self, picture=self.picture.reduce(times), region=region), times
 
     def boxes(self, threshold: float = 0.2, largest: bool = False, iou: float = 0.5) -> list[Box]:
         """Draw boxes around the connected parts of the heat map that reach `threshold` of its maximum.
@@ -246,62 +252,12 @@ class Explanation:
         blank = ", blank" if self.is_blank else ""
         return f"Explanation({shown(self.source)}: {shown(self.label)}{sure} by {self.method}, {h}×{w}{blank})"
 
-    @property
-    def _evidence(self) -> Tensor:
-        return (self.map - self.level).clamp(min=0) if self.level else self.map
-
-    def _size(self, size: tuple[int, int] | None) -> tuple[int, int]:
+    def _heat(self, scale: Scale | None, size: tuple[int, int] | None = None) -> Heat:
         if size is not None and (len(size) != 2 or min(size) < 1):
             raise WhylightError(f"size: expected (height, width), both at least 1, got {size}")
-        return size or (self.picture.height, self.picture.width)
-
-    def _bands(self, size: tuple[int, int] | None, scale: Scale | None) -> Iterator[tuple[slice, Tensor]]:
-        """The heat map, a few rows at a time: that of a large picture takes hundreds of megabytes."""
+        size = size or (self.picture.height, self.picture.width)
         scale = self.scale if scale is None else scale
-        if isinstance(scale, str) and scale not in ("max", "minmax", "robust"):
-            raise WhylightError(f"scale: expected 'max', 'robust', 'minmax' or a number, got {scale!r}")
-        if not isinstance(scale, str) and not scale > self.level:
-            raise WhylightError(f"scale: a number must be above {self.level:g}, got {scale}")
-        height, width = self._size(size)
-        all_rows = bands(width, height)
-        if isinstance(scale, str) and self.is_blank:
-            # It stays blank: dividing nothing by almost nothing would make it look hot.
-            yield from ((rows, torch.zeros(rows.stop - rows.start, width)) for rows in all_rows)
-        elif scale == "minmax":
-            low, high = float(self.map.min()), float(self.map.max())
-            placed = self._placed(size, self.map)
-            down, across = seen(self.region, self.picture.size, (height, width))
-            for rows in all_rows:
-                band = placed.rows(rows).sub_(low).div_(high - low or 1).clamp_(0, 1)
-                band[~down[rows]] = 0
-                band[:, ~across] = 0
-                yield rows, band
-        else:
-            placed = self._placed(size, self._evidence)
-            top = self._top(scale, placed) - self.level
-            for rows in all_rows:
-                band = placed.rows(rows).clamp_(min=0)
-                yield rows, band.div_(top).clamp_(max=1) if top > 0 else band.zero_()
-
-    def _placed(self, size: tuple[int, int] | None, raw: Tensor) -> Placed:
-        return Placed(raw, self.region, self.picture.size, self._size(size))
-
-    def _top(self, scale: Scale, placed: Placed) -> float:
-        """The raw value that is shown as 1; `placed`: the evidence above the level."""
-        if scale == "max":
-            height, width = placed.shape
-            return self.level + max(0.0, *(float(placed.rows(rows).max()) for rows in bands(width, height)))
-        if scale == "robust":
-            return float(self.map[self.map > self.level].quantile(_ROBUST))
-        return float(scale)
-
-    def _limits(self, scale: Scale | None) -> tuple[float, float] | None:
-        scale = self.scale if scale is None else scale
-        if self.is_blank:
-            return None
-        if scale == "minmax":
-            return float(self.map.min()), float(self.map.max())
-        return self.level, self._top(scale, self._placed(None, self._evidence))
+        return Heat(self.map, self.level, self.region, self.picture.size, size, scale)
 
     def _view(self, view: View, options: dict[str, Any]) -> Image.Image:
         if view == "overlay":

@@ -8,12 +8,12 @@ from typing import Any, cast, get_args
 
 from whylight.engine import Precision, Tick
 from whylight.errors import WhylightError, is_of_question, of_picture
-from whylight.explanation import Explanation
+from whylight.explanation import REDUCED, Explanation
 from whylight.front.verify import verify
 from whylight.localize.erase import DEFAULT, Eraser
 from whylight.localize.location import NOTHING, Location, Look, is_background, opposite
 from whylight.localize.locator import Locator, default_locator
-from whylight.localize.sequential import Search, one_by_one, spot_locator
+from whylight.localize.sequential import SEARCHED, Search, one_by_one, spot_locator
 from whylight.localize.supervised import METHOD as BOX_HEAD
 from whylight.localize.supervised import Regressed, regress
 from whylight.methods import Method
@@ -156,6 +156,25 @@ def locate_each(
     else:
         locator = spot_locator(model) if sequential else default_locator(model, fast=fast)
     share = locator.threshold_for(model) if threshold is None else threshold
+
+    def find(seen: Explanation) -> Location:
+        ex, times = seen.reduced(SEARCHED if sequential else REDUCED)
+        if target is None and is_background(ex.label, model.classes):
+            found = _nothing(ex, share, model.classes)
+        elif sequential:
+            if ex.target is None:
+                raise WhylightError(
+                    "sequential: needs a class as target, which the model can stop saying; not a function"
+                )
+            search = Search(model, locator.method, ex.target, share, precision, verify)
+            found = one_by_one(search, ex, max_objects, eraser)
+        else:
+            boxes = ex.boxes(share, largest, iou)[:max_objects]
+            stopped = "one look" if boxes else "no positive evidence"
+            look = Look(ex, boxes, ex.probability)
+            found = Location(boxes, [look], ex.label, ex.target, ex.picture, ex.source, share, stopped)
+        return found if times == 1 else found.enlarged(times, seen.picture)
+
     for (ex,) in explain_each(
         model,
         pictures,
@@ -171,20 +190,7 @@ def locate_each(
         workers=workers,
     ):
         try:
-            if target is None and is_background(ex.label, model.classes):
-                found = _nothing(ex, share, model.classes)
-            elif sequential:
-                if ex.target is None:
-                    raise WhylightError(
-                        "sequential: needs a class as target, which the model can stop saying; not a function"
-                    )
-                search = Search(model, locator.method, ex.target, share, precision, verify)
-                found = one_by_one(search, ex, max_objects, eraser)
-            else:
-                boxes = ex.boxes(share, largest, iou)[:max_objects]
-                stopped = "one look" if boxes else "no positive evidence"
-                look = Look(ex, boxes, ex.probability)
-                found = Location(boxes, [look], ex.label, ex.target, ex.picture, ex.source, share, stopped)
+            found = find(ex)
         except (
             Exception
         ) as error:  # whatever comes of looking at parts of this picture, it is named, and the rest goes on
@@ -193,6 +199,8 @@ def locate_each(
             on_error(ex.source, of_picture(shown(ex.source), error))
         else:
             yield found
+            del found
+        del ex  # nothing of one picture is held while the next is made
 
 
 def _nothing(ex: Explanation, share: float, classes: Sequence[str]) -> Location:

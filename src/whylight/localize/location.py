@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -58,12 +58,14 @@ class Look:
         boxes: what was found in it, in pixels of the picture.
         before: the class's probability in this look; None where the target is a function.
         after: the same once the boxes were erased; None where nothing was erased.
+        times: how many times smaller the sides of the explanation's picture are, where a large one was looked at reduced.
     """
 
     explanation: Explanation | Regressed
     boxes: list[Box]
     before: float | None
     after: float | None = None
+    times: int = 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,13 +94,26 @@ class Location:
     threshold: float
     stopped: str
 
-    def overlay(self) -> Image.Image:
-        """The picture with its boxes, each with its number or score."""
+    def enlarged(self, times: int, picture: Image.Image) -> Location:
+        """The same in a picture of which this one's is a reduced copy."""
+        width, height = picture.size
+
+        def grown(boxes: Sequence[Box]) -> list[Box]:
+            return [
+                Box(b.x0 * times, b.y0 * times, min(b.x1 * times, width), min(b.y1 * times, height), b.score)
+                for b in boxes
+            ]
+
+        steps = [replace(step, boxes=grown(step.boxes), times=times) for step in self.steps]
+        return replace(self, boxes=grown(self.boxes), steps=steps, picture=picture)
+
+    def overlay(self, *, spoil: bool = False) -> Image.Image:
+        """The picture with its boxes, each with its number or score; `spoil`: drawn on `picture` itself, not on a copy."""
         if len(self.steps) > 1:
             texts = [str(number) for number in range(1, len(self.boxes) + 1)]
         else:
             texts = [f"{shown(self.label)} {box.score:.2f}" for box in self.boxes]
-        return render.draw_boxes(self.picture, self.boxes, texts)
+        return render.draw_boxes(self.picture, self.boxes, texts, spoil=spoil)
 
     def strip(self) -> Image.Image:
         """A row of pictures, one for each look: the map over what was looked at, what was found, how sure the model was."""
@@ -170,7 +185,8 @@ class Location:
             number += len(step.boxes)
             seen = step.explanation
             ground = seen.picture if isinstance(seen, Regressed) else seen.overlay()
-            yield small(render.draw_boxes(ground, step.boxes, texts, colours=colours or ("",)))
+            boxes = [[side / step.times for side in box[:4]] for box in step.boxes]
+            yield small(render.draw_boxes(ground, boxes, texts, colours=colours or ("",)))
             del ground
 
     def _words(self, number: int) -> str:

@@ -34,6 +34,7 @@ CLOSER = 3  # closer views of one spot, each cut out around the box that was fou
 SMALLER = 0.75  # a view is closer if its sides are at most so much of those of the last one
 LEAST = 24  # pixels of a view's sides: less shows nothing
 TRIES = 10  # spots of one map that are looked at before there is nothing new
+SEARCHED = 2**21  # pixels; pictures of four times as many are searched reduced: each look holds a picture of its own
 SEEN_BEFORE = 0.3  # overlap with an earlier box from which on a box is not new
 
 

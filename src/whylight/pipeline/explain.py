@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -78,7 +79,7 @@ def explain_each(
         verifier=verifier,
         workers=workers,
     )
-    return (explanations for _, explanations in placed)
+    return map(itemgetter(1), placed)  # a generator would hold each until the next is made
 
 
 def explain_placed(

@@ -11,11 +11,13 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import ParamSpec, Self, TypeVar
 
+from whylight.allocator import give_back
 from whylight.errors import WhylightError
 
 MOST_PIXELS = (
     64_000_000  # decoded and not yet written, of all pictures together: 4 bytes each, and as much again while drawn
 )
+_LARGE = 2**24  # pixels, of which the memory takes longer to fill than to give back and fetch again
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -81,7 +83,9 @@ class Workers:
             self._held += pixels
 
     def give(self, pixels: int) -> None:
-        """Count them as gone."""
+        """Count them as gone; what a large picture took goes back to the system, or each thread would keep as much."""
+        if pixels > _LARGE:
+            give_back()
         with self._freed:
             self._held -= pixels
             self._freed.notify_all()

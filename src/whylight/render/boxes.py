@@ -20,6 +20,7 @@ def draw_boxes(
     texts: Sequence[str] = (),
     *,
     colours: Sequence[str] = COLOURS,
+    spoil: bool = False,
 ) -> Image.Image:
     """Draw boxes, each with a short text, on a copy of a picture.
 
@@ -28,11 +29,12 @@ def draw_boxes(
         boxes: x0, y0, x1, y1, … in its pixels, half-open.
         texts: one for each box; none: no texts.
         colours: one for each box, taken in turn.
+        spoil: draw on the picture itself, and not on a copy: a large one is then held once and not twice.
 
     Returns:
         An RGB picture of the same size. Lines and letters grow with it, so that they can be read when it is shown small.
     """
-    canvas = picture.convert("RGB")  # which is a copy in any case
+    canvas = picture if spoil and picture.mode == "RGB" else picture.convert("RGB")  # which is a copy in any case
     draw = ImageDraw.Draw(canvas)
     side = min(canvas.size)
     line = max(2, round(side / 150))

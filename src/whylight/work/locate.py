@@ -167,14 +167,16 @@ class Locate(WritesResults):
 
     def write(self, part: tuple[Location, Record]) -> Record:
         """Draw and write the picture with its boxes, and the strips."""
+        from whylight.explanation.writing import write
+
         location, record = part
         with self._workers.at("draw"):
             file = place_in(self.out, record["file"])
             file.parent.mkdir(parents=True, exist_ok=True)
-            location.save(file)
             if self.how.strips:
                 location.save(file.with_suffix("").with_suffix(".looks.png"), view="strip")
                 location.save(file.with_suffix("").with_suffix(".looks.webp"), view="strip")
+            write(location.overlay(spoil=True), file, "PNG")  # nobody else holds the picture
         return record
 
     def finish(self) -> list[str]:
