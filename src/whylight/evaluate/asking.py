@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, TypedDict
+from typing import Any, ClassVar, NamedTuple, TypedDict
+
+from torch import Tensor
 
 from whylight.engine import Precision
 from whylight.evaluate.data import Labelled
@@ -24,6 +26,15 @@ from whylight.targets import Target
 Made = tuple[Key, Callable[[], Mapping[str, Any]]]  # a record's key, and what makes it, in a thread
 
 
+class Seen(NamedTuple):
+    """What measures need of a picture that was explained; the picture itself may be large."""
+
+    item: Labelled
+    inputs: tuple[Tensor, ...]  # (3, H, W) each, as the network takes it, and others that were asked for
+    target: int
+    maps: dict[str, Tensor]  # evidence by method, (h, w)
+
+
 class How(TypedDict, total=False):
     """How a model is asked, and who is told."""
 
@@ -32,6 +43,11 @@ class How(TypedDict, total=False):
     on_error: OnError | None
     watch: Watch | None
     workers: int | None
+
+
+def evidence(ex: Explanation) -> Tensor:
+    """An explanation's map less the value that means no evidence, (h, w)."""
+    return ex.map - ex.level
 
 
 class Asking:
@@ -86,7 +102,7 @@ class Asking:
         self, items: Sequence[Labelled], methods: Sequence[Method], targets: Sequence[Target], workers: Workers
     ) -> Iterator[tuple[Labelled, list[Explanation]]]:
         """Explain pictures; those that fail are told and left out."""
-        placed = explain_placed(
+        for place, explanations in explain_placed(
             self.model,
             [item.path for item in items],
             methods=methods,
@@ -96,10 +112,31 @@ class Asking:
             on_error=self.watch.failed,
             on_step=self.watch.step,
             workers=workers,
-        )
-        return map(
-            lambda found: (items[found[0]], found[1]), placed
-        )  # a generator would hold each until the next is made
+        ):
+            yield items[place], explanations
+            del explanations  # nothing of one picture is held while the next is made
+
+    def seen(
+        self,
+        items: Sequence[Labelled],
+        methods: Mapping[str, Method],
+        asked: str,
+        workers: Workers,
+        *others: Classifier,
+    ) -> Iterator[Seen]:
+        """Explain pictures, for their label's class where `true` is asked for, else for their top class.
+
+        The inputs come for the network that is explained, and for others.
+        """
+        target = self.classes(items) if asked == "true" else None
+        for item, explained in self.explained(items, list(methods.values()), [target], workers):
+            first = explained[0]
+            assert first.target is not None  # a label or the top class: each is a class
+            made = tuple(one.preprocess(first.picture).to(one.device) for one in (self.model, *others))
+            maps = {name: evidence(ex) for name, ex in zip(methods, explained, strict=True)}
+            found = Seen(item, made, first.target, maps)
+            del first, explained
+            yield found
 
     def classes(self, items: Sequence[Labelled]) -> list[int]:
         """The classes that their labels name."""

@@ -14,7 +14,7 @@ from typing_extensions import TypedDict, Unpack
 
 from whylight.engine import Precision, look
 from whylight.errors import DataError, is_of_question
-from whylight.evaluate.asking import Asking, How, Made
+from whylight.evaluate.asking import Asking, How, Made, Seen
 from whylight.evaluate.baselines import BASELINES, baseline
 from whylight.evaluate.data import Labelled
 from whylight.evaluate.findings.faithfulness import Setup, result
@@ -23,7 +23,6 @@ from whylight.evaluate.measures.ranking import enlarge, is_flat
 from whylight.evaluate.measures.scoring import Scorer
 from whylight.evaluate.measures.table import Batch, measure
 from whylight.evaluate.results import Result
-from whylight.explanation import Explanation
 from whylight.jobs.lines import Key
 from whylight.jobs.runner import Answer, Question
 from whylight.jobs.store import Store, stamp
@@ -117,16 +116,6 @@ def maps_for(
     return torch.cat(parts)
 
 
-def evidence(ex: Explanation) -> Tensor:
-    """An explanation's map less the value that means no evidence, (h, w)."""
-    return ex.map - ex.level
-
-
-def inputs(model: Classifier, explanations: Sequence[Explanation]) -> Tensor:
-    """The inputs that pictures became, (N, 3, H, W) float32 on the model's device."""
-    return torch.stack([model.preprocess(ex.picture) for ex in explanations]).to(model.device)
-
-
 class _Measuring(Asking):
     """Questions are a method or a baseline, and a measure."""
 
@@ -147,14 +136,12 @@ class _Measuring(Asking):
         rows = {row for row, _ in questions}
         # Where only a baseline is missing, a method is run for the sake of the picture it comes with.
         names = [name for name in self._setup.methods if name in rows] or list(self._setup.methods)[:1]
-        target = self.classes(items) if self._setup.asked == "true" else None
-        explained = self.explained(items, [self._setup.methods[name] for name in names], [target], workers)
-        for group in iter(lambda: list(islice(explained, _TOGETHER)), []):
-            yield from self._answers([(item, dict(zip(names, exs, strict=True))) for item, exs in group], questions)
+        methods = {name: self._setup.methods[name] for name in names}
+        seen = self.seen(items, methods, self._setup.asked, workers)
+        for group in iter(lambda: list(islice(seen, _TOGETHER)), []):
+            yield from self._answers(group, questions)
 
-    def _answers(
-        self, group: Sequence[tuple[Labelled, dict[str, Explanation]]], questions: Sequence[Question]
-    ) -> Iterator[Answer[Labelled]]:
+    def _answers(self, group: Sequence[Seen], questions: Sequence[Question]) -> Iterator[Answer[Labelled]]:
         """Measure a few pictures together; where that fails, one by one, so that one does not fail the others."""
         try:
             records = self._measured(group, questions)
@@ -162,40 +149,34 @@ class _Measuring(Asking):
             if is_of_question(error):
                 raise
             if len(group) == 1:
-                self.watch.failed(group[0][0].path, error)
+                self.watch.failed(group[0].item.path, error)
                 return
             for one in group:
                 yield from self._answers([one], questions)
             return
-        for (item, _), parts in zip(group, records, strict=True):
-            yield Answer(item, parts)
+        for one, parts in zip(group, records, strict=True):
+            yield Answer(one.item, parts)
 
-    def _measured(
-        self, group: Sequence[tuple[Labelled, dict[str, Explanation]]], questions: Sequence[Question]
-    ) -> list[list[Made]]:
+    def _measured(self, group: Sequence[Seen], questions: Sequence[Question]) -> list[list[Made]]:
         """What the maps of a few pictures tell, method by method within a picture."""
         setup, model = self._setup, self.model
-        pictures = [item for item, _ in group]
-        explained = {name: [exs[name] for _, exs in group] for name in group[0][1]}
-        first = next(iter(explained.values()))
-        x = inputs(model, first)
+        pictures, indices = [one.item for one in group], [one.target for one in group]
+        x = torch.stack([one.inputs[0] for one in group])
         size = (x.shape[2], x.shape[3])
         rows = [str(row) for row in dict.fromkeys(row for row, _ in questions)]
         names = [str(name) for name in dict.fromkeys(name for _, name in questions)]
         maps = [
-            baseline(row, one.name, size, setup.seed) if row in BASELINES else evidence(explained[row][i])
-            for i, one in enumerate(pictures)
+            baseline(row, one.item.name, size, setup.seed) if row in BASELINES else one.maps[row]
+            for one in group
             for row in rows
         ]
         heat = enlarge(maps, size)
-        indices = [ex.target for ex in first if ex.target is not None]
-        assert len(indices) == len(pictures)  # a label or the top class: each is a class
 
         def sensitivities() -> list[float | None]:
             found: dict[str, list[float]] = {row: [0.0] * len(pictures) for row in rows}
             for row in rows:
-                if row in explained:
-                    method, still = setup.methods[row], torch.stack([evidence(ex) for ex in explained[row]])
+                if row not in BASELINES:
+                    method, still = setup.methods[row], torch.stack([one.maps[row] for one in group])
                     again = partial(_again, model, method, indices, self.precision)
                     found[row] = sensitivity.sensitivity(again, x, still).tolist()
             figures = [found[row][i] for i in range(len(pictures)) for row in rows]

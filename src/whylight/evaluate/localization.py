@@ -168,7 +168,9 @@ class _Localizing(Asking):
         for item, found in self.explained(items, [methods[name] for name in names], targets, workers):
             size = found[0].picture.size
             parts = self._parts(item, questions, dict(zip(asked, found, strict=True)), size)
+            del found  # nothing of one picture is held while the next is made
             yield Answer(item, parts, size[0] * size[1])
+            del parts
 
     def _parts(
         self, item: Labelled, questions: Sequence[Question], found: dict[Question, Explanation], size: tuple[int, int]

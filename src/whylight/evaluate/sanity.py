@@ -6,7 +6,7 @@ Source: Adebayo, Gilmer, Muelly, Goodfellow, Hardt and Kim, Sanity Checks for Sa
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -16,9 +16,9 @@ from typing_extensions import TypedDict, Unpack
 
 from whylight.engine import Precision
 from whylight.errors import DataError, MethodError, ModelError
-from whylight.evaluate.asking import Asking, How, Made
+from whylight.evaluate.asking import Asking, How, Made, Seen
 from whylight.evaluate.data import Labelled
-from whylight.evaluate.faithfulness import evidence, inputs, key_of, maps_of
+from whylight.evaluate.faithfulness import key_of, maps_of
 from whylight.evaluate.findings.sanity import COPIES, NETWORKS, NOISE, Setup, result
 from whylight.evaluate.measures.ranking import is_flat
 from whylight.evaluate.measures.similarity import spearman, ssim
@@ -102,16 +102,6 @@ def sanity(
     return result(store, keys, setup, shares, checks, [_named(step) for step in steps], model_name, data_name, facts)
 
 
-class _Seen(NamedTuple):
-    """What comparisons need of a picture that was explained."""
-
-    item: Labelled
-    x: Tensor  # (3, H, W), as the model takes it
-    other: Tensor | None  # as the other network does
-    target: int
-    maps: dict[str, Tensor]  # evidence by method, (h, w)
-
-
 class _Comparing(Asking):
     """Questions are a method and a check."""
 
@@ -138,9 +128,11 @@ class _Comparing(Asking):
     ) -> Generator[Answer[Labelled]]:
         """Explain some pictures, and compare their maps check by check: a network with random weights serves them all."""
         names = [str(name) for name in dict.fromkeys(name for name, _ in questions)]
+        methods = {name: self._setup.methods[name] for name in names}
         checks = [str(check) for check in dict.fromkeys(check for _, check in questions)]
         for first in range(0, len(items), _TOGETHER):
-            seen = list(self._seen(items[first : first + _TOGETHER], names, workers))
+            some, others = items[first : first + _TOGETHER], () if self._other is None else (self._other,)
+            seen = list(self.seen(some, methods, self._setup.asked, workers, *others))
             for number, check in enumerate(checks if seen else ()):
                 asked = [name for name in names if (name, check) in questions]
                 # What comes of one check is written down before the next: a kill loses no more.
@@ -149,18 +141,14 @@ class _Comparing(Asking):
             for one in seen:
                 yield Answer(one.item, [])
 
-    def _seen(self, items: Sequence[Labelled], names: Sequence[str], workers: Workers) -> Iterator[_Seen]:
-        target = self.classes(items) if self._setup.asked == "true" else None
-        for item, found in self.explained(items, [self._setup.methods[name] for name in names], [target], workers):
-            assert found[0].target is not None  # a label or the top class: each is a class
-            other = None if self._other is None else inputs(self._other, found[:1])[0]
-            maps = {name: evidence(ex) for name, ex in zip(names, found, strict=True)}
-            yield _Seen(item, inputs(self._network, found[:1])[0], other, found[0].target, maps)
-
-    def _compared(self, seen: Sequence[_Seen], names: Sequence[str], check: str) -> list[Made]:
+    def _compared(self, seen: Sequence[Seen], names: Sequence[str], check: str) -> list[Made]:
         """Explain pictures by another network, or with noise on them: how alike the maps are, method by method."""
         model, setup = self._network, self._setup
-        x, of, asked = torch.stack([one.x for one in seen]), list(range(len(seen))), [one.target for one in seen]
+        x, of, asked = (
+            torch.stack([one.inputs[0] for one in seen]),
+            list(range(len(seen))),
+            [one.target for one in seen],
+        )
         askers: Iterable[Model]
         if check == NOISY:
             askers, x = [model], _noisy(x, model, setup.seed)
@@ -169,7 +157,7 @@ class _Comparing(Asking):
             assert self._other is not None
             askers = [self._other]
             asked = [self._other.classes.index(model.classes[index]) for index in asked]
-            x = torch.stack([one.other for one in seen if one.other is not None])
+            x = torch.stack([one.inputs[1] for one in seen])
         else:
             fast = not all(method.is_slow for method in setup.methods.values())
             count = NETWORKS if fast and _place(check) in (0, len(self._steps) - 1) else 1

@@ -43,6 +43,7 @@ PORTRAIT = Template((224, 224), right_eye=Point(0.39, 0.46), left_eye=Point(0.61
 # Medians over 120 pictures of celeba with the eyes that YuNet finds.
 EYES_IN_BOX = {"haar": (0.31, 0.69, 0.375), "yunet": (0.27, 0.73, 0.385), "cam": (0.31, 0.69, 0.375)}
 ENOUGH = 0.75  # a crop at less than this scale skips pixels of the picture, so that it is shrunk by area first
+_LARGE = 2**25  # pixels from which on only a part of a picture is copied
 NEAREST = 1e-3  # pixels between the eyes: less is one place, which tells neither size nor direction
 
 
@@ -82,8 +83,9 @@ def crop(picture: Image.Image, face: Face, template: Template, *, margin: float 
     here, aligned = _places(face, wanted)
     matrix = similarity([here[name] for name in here], [wanted[name] for name in here])
     eyes = to_crop(matrix, [here["right_eye"], here["left_eye"]])
+    part, onto = _part(picture, matrix, (height, width))
     return FaceCrop(
-        Image.fromarray(_warp(np.asarray(picture.convert("RGB")), matrix, (height, width))),
+        Image.fromarray(_warp(np.asarray(part.convert("RGB")), onto, (height, width))),
         matrix,
         face,
         (Point(*map(float, eyes[0])), Point(*map(float, eyes[1]))),
@@ -157,11 +159,7 @@ def _warp(pixels: NDArray[np.uint8], matrix: NDArray[np.float64], size: tuple[in
     height, width = size
     scale = math.hypot(matrix[0, 0], matrix[1, 0])
     if scale < ENOUGH:
-        corners = to_picture(matrix, [(0, 0), (width, 0), (0, height), (width, height)])
-        pad = 2 / scale  # so that averaging at the cut sees what it would see in the whole picture
-        x0, y0 = (max(0, math.floor(value - pad)) for value in corners.min(0))
-        x1 = min(pixels.shape[1], math.ceil(corners[:, 0].max() + pad))
-        y1 = min(pixels.shape[0], math.ceil(corners[:, 1].max() + pad))
+        x0, y0, x1, y1 = _around(matrix, size, (pixels.shape[1], pixels.shape[0]))
         if x0 < x1 and y0 < y1:
             w, h = max(1, round(scale * (x1 - x0))), max(1, round(scale * (y1 - y0)))
             pixels = resized(pixels[y0:y1, x0:x1], w, h)
@@ -175,6 +173,29 @@ def _warp(pixels: NDArray[np.uint8], matrix: NDArray[np.float64], size: tuple[in
         borderMode=cv2.BORDER_REPLICATE,
     )
     return np.asarray(warped, np.uint8)
+
+
+def _part(
+    picture: Image.Image, matrix: NDArray[np.float64], size: tuple[int, int]
+) -> tuple[Image.Image, NDArray[np.float64]]:
+    """Of a large picture only what a crop is made of, and the matrix from there; a copy of all of it may not fit."""
+    x0, y0, x1, y1 = _around(matrix, size, picture.size)
+    if picture.width * picture.height < _LARGE or x0 >= x1 or y0 >= y1:
+        return picture, matrix
+    return picture.crop((x0, y0, x1, y1)), matrix @ np.array([[1, 0, x0], [0, 1, y0], [0, 0, 1]])
+
+
+def _around(
+    matrix: NDArray[np.float64], size: tuple[int, int], picture_size: tuple[int, int]
+) -> tuple[int, int, int, int]:
+    """The part of a picture of (width, height) that a crop of (height, width) shows, and a rim."""
+    height, width = size
+    corners = to_picture(matrix, [(0, 0), (width, 0), (0, height), (width, height)])
+    pad = 2 / min(1.0, math.hypot(matrix[0, 0], matrix[1, 0]))  # averaging at the cut sees what it would in the whole
+    x0, y0 = (max(0, math.floor(value - pad)) for value in corners.min(0))
+    x1 = min(picture_size[0], math.ceil(corners[:, 0].max() + pad))
+    y1 = min(picture_size[1], math.ceil(corners[:, 1].max() + pad))
+    return x0, y0, x1, y1
 
 
 def _complex(points: Points) -> NDArray[np.complex128]:

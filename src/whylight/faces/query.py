@@ -14,6 +14,7 @@ from whylight.engine import Tick
 from whylight.errors import FaceError, ImageError, WhylightError
 from whylight.faces.align import crop as lay
 from whylight.faces.detect import detector as detector_of
+from whylight.faces.detectors.large import look_at
 from whylight.faces.embed import Embedder
 from whylight.faces.facemesh import FaceMesh
 from whylight.faces.features.partcascades import PartCascades
@@ -107,7 +108,7 @@ class FaceQuery:
         """
         found = FaceResult(name, picture=picture)
         try:
-            look = self.detector.look(picture, largest=self.largest)
+            look = look_at(self.detector, picture, largest=self.largest)
             found = replace(found, count=len(look.faces), tried=look.tried)
             check_found(look, self.detector, name)
         except FaceError as error:
@@ -224,7 +225,7 @@ def check_found(look: Look, detector: Detector, source: str) -> None:
 
 def _largest(picture: Picture, detector: Detector, template: Template) -> Image.Image:
     whole = opened(picture)
-    look = detector.look(whole, largest=True)
+    look = look_at(detector, whole, largest=True)
     check_found(look, detector, name_of(picture))
     return lay(whole, look.faces[0], template).picture
 

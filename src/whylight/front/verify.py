@@ -9,8 +9,9 @@ from torch import Tensor
 
 from whylight.engine import Precision
 from whylight.errors import MethodError, ModelError, TargetError
+from whylight.evaluate.asking import evidence
 from whylight.evaluate.baselines import blob
-from whylight.evaluate.faithfulness import evidence, maps_for
+from whylight.evaluate.faithfulness import maps_for
 from whylight.evaluate.measures.ranking import enlarge, is_flat, ranks
 from whylight.evaluate.measures.scoring import Scorer
 from whylight.evaluate.measures.similarity import spearman, ssim

@@ -7,7 +7,6 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
-from operator import itemgetter
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -79,7 +78,13 @@ def explain_each(
         verifier=verifier,
         workers=workers,
     )
-    return map(itemgetter(1), placed)  # a generator would hold each until the next is made
+    return _explanations_of(placed)
+
+
+def _explanations_of(placed: Iterator[tuple[int, list[Explanation]]]) -> Iterator[list[Explanation]]:
+    for _, explanations in placed:
+        yield explanations
+        del explanations  # nothing of one picture is held while the next is made
 
 
 def explain_placed(

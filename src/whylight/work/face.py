@@ -231,13 +231,16 @@ class Face(WritesResults):
                 continue
             place, picture, pixels = opened
             item, results = items[place], list[FaceResult]()
+            del opened
             with self.watch.guarding(item.path), workers.at("model"):
                 if isinstance(picture, FaceError):
                     results = [FaceResult(str(item.path), picture.code, str(picture))]
                 else:
                     results = self._query.about(picture, str(item.path), self.watch.step)
+            del picture
             if results:
                 yield Answer(item, [(item, results)], pixels)
+            del results  # nothing of one picture is held while the next is made
             workers.give(pixels)
 
     def write(self, part: tuple[Picture, list[FaceResult]]) -> Record:
