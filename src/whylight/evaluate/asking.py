@@ -132,7 +132,7 @@ class Asking:
         for item, explained in self.explained(items, list(methods.values()), [target], workers):
             first = explained[0]
             assert first.target is not None  # a label or the top class: each is a class
-            made = tuple(one.preprocess(first.picture).to(one.device) for one in (self.model, *others))
+            made = tuple(one.preprocessing(first.picture).to(one.device) for one in (self.model, *others))
             maps = {name: evidence(ex) for name, ex in zip(methods, explained, strict=True)}
             found = Seen(item, made, first.target, maps)
             del first, explained
