@@ -17,9 +17,10 @@ from whylight.errors import FaceError, WhylightError
 from whylight.faces.align import PORTRAIT, crop, to_crop
 from whylight.faces.detect import detector
 from whylight.faces.detectors.haar import CLEAR, FRONTAL, ORDER, Find, HaarDetector, merged
+from whylight.faces.detectors.large import look_at
 from whylight.faces.detectors.yunet import YuNetDetector
 from whylight.faces.types import Detector, Face, Point
-from whylight.localize import overlap
+from whylight.localize import Box, overlap
 
 HEAD = (130, 20, 330, 220)  # the astronaut's
 FACE = (175, 65, 275, 170)
@@ -266,3 +267,24 @@ def test_a_group_photograph(data_dir: Path, name: str) -> None:
     found = [face for face in known if max(overlap(find.box, face["box"]) for find in finds) >= 0.4]
     assert len(known) == 7
     assert len(found) >= 6
+
+
+def test_a_large_picture_is_looked_at_reduced(haar: HaarDetector, astronaut: Image.Image) -> None:
+    """Its face is where it is in the small one, and its crop shows the same."""
+    large = astronaut.resize((6144, 6144), Image.Resampling.BICUBIC)
+    (small_face, *_), (face, *_) = haar.look(astronaut).faces, look_at(haar, large).faces
+    assert overlap([12 * side for side in small_face.box[:4]], face.box) > 0.8
+    assert eyes_are_found(face, *(Point(12 * x, 12 * y) for x, y in EYES.values()))
+    assert look_at(haar, astronaut) == haar.look(astronaut)
+
+    made = crop(large, face, PORTRAIT)
+    x0, y0, x1, y1 = (round(side) for side in face.box[:4])
+    around = large.crop((x0 - 2000, y0 - 2000, x1 + 2000, y1 + 2000))  # small enough to be copied whole
+    moved = Face(
+        Box(2000, 2000, x1 - x0 + 2000, y1 - y0 + 2000, 1.0),
+        "haar",
+        "",
+        {name: Point(x - x0 + 2000, y - y0 + 2000) for name, (x, y) in face.points.items()},
+    )
+    same = np.asarray(crop(around, moved, PORTRAIT).picture, np.int16)
+    assert np.abs(np.asarray(made.picture, np.int16) - same).mean() < 0.5

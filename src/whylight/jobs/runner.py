@@ -8,6 +8,7 @@ from collections.abc import Generator, Sequence
 from concurrent.futures import Future
 from contextlib import closing, suppress
 from dataclasses import dataclass
+from traceback import clear_frames
 from typing import Any, Generic, Protocol, TypeVar
 
 from whylight.errors import WhylightError, WriteError
@@ -147,6 +148,13 @@ class _Behind(Generic[Item]):
         try:
             while answer.parts:  # each is let go when it is written: the next picture waits for its memory
                 done.append(self._work.write(answer.parts.pop(0)))
+        except Exception as error:
+            # What is told of it is its words; what its frames hold, such as the picture, must not wait for that.
+            each: BaseException | None = error
+            while each is not None:
+                clear_frames(each.__traceback__)
+                each = each.__cause__ or each.__context__
+            raise
         finally:
             answer.parts.clear()
             self._workers.give(answer.pixels)

@@ -187,7 +187,9 @@ class Explain(WritesResults):
             pixels = drawn(explanation, self.look.style, alpha=self.look.alpha, colormap=self.look.colormap)
         if record["map"]:
             with self._workers.at("write"):
-                explanation.to_npz(place_in(self.out, record["map"]))
+                path = place_in(self.out, record["map"])
+                path.parent.mkdir(parents=True, exist_ok=True)
+                explanation.to_npz(path)
         del part, explanation  # a large picture is not held beside its bytes
         with self._workers.at("encode"):
             data = encode(pixels, self.look.format, spoil=True)  # nobody else holds them

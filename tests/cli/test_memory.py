@@ -1,0 +1,54 @@
+"""Memory counts pixels: the largest pictures that are read, one after another, stay within a stated amount."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="resident memory in kilobytes, as Linux counts it")
+
+MOST = 1_500_000_000  # bytes, of which PyTorch's libraries are 700 MB
+SIDE = 10_000  # pixels
+MEASURED = """
+import resource, subprocess, sys
+code = subprocess.run([sys.executable, "-m", "whylight", *sys.argv[1:]]).returncode
+print(1024 * resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+sys.exit(code)
+"""
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory, photo: Path) -> Path:
+    """Three pictures of 100 megapixels in files of a few hundred kilobytes, with a face of a large part of them."""
+    folder = tmp_path_factory.mktemp("large") / "photos"
+    (folder / "face").mkdir(parents=True)
+    whole = Image.new("RGB", (SIDE, SIDE), (90, 110, 130))
+    with Image.open(photo) as picture:
+        whole.paste(picture.convert("RGB").resize((5000, 5000), Image.Resampling.NEAREST), (2500, 2500))
+    for name in "abc":
+        whole.save(folder / "face" / f"{name}.png", compress_level=1)
+    return folder
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "explain PHOTOS --model face --save-map --out out",
+        "explain PHOTOS --model face --style panel --out out",
+        "locate PHOTOS --model face --target face --fast --out out",
+        "locate PHOTOS --model face --target face --sequential --out out",
+        "face PHOTOS --out out",
+        "evaluate faithfulness --data PHOTOS --model face --methods gradcam --measures deletion --out out",
+        "evaluate sanity --data PHOTOS --model face --methods gradcam --out out",
+    ],
+)
+def test_large_pictures_stay_within(words: str, large: Path, tmp_path: Path) -> None:
+    given = [word.replace("PHOTOS", str(large)) for word in words.split()]
+    # In between stands a small process: a child of this one would begin with this one's memory as its peak.
+    ran = subprocess.run([sys.executable, "-c", MEASURED, *given], cwd=tmp_path, capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
+    assert int(ran.stdout.split()[-1]) <= MOST
