@@ -24,6 +24,7 @@ class Classifier(ABC):
         classes: one name for each logit.
         preprocessing: how a picture becomes its input.
         multilabel: whether classes are judged one by one (a sigmoid each) rather than against each other (a softmax).
+        ending: what the network does to its logits, which are explained as they were before; "" where it does nothing.
         box_head: the head that finds boxes, where the model was trained with boxes; None elsewhere.
         localization: the threshold that `whylight calibrate` stored with it, and the method it is for; None where none was, or
             where the model is looked at after another layer.
@@ -32,6 +33,7 @@ class Classifier(ABC):
     classes: tuple[str, ...]
     preprocessing: Preprocess
     multilabel: bool = False
+    ending: str = ""
     box_head: BoxHead | None = None
     localization: Mapping[str, Any] | None = None
 

@@ -14,9 +14,11 @@ from torch.utils.weak import WeakTensorKeyDictionary
 from whylight.errors import ModelError
 from whylight.images.preprocess import Preprocess
 from whylight.models import backprop, boxhead
+from whylight.models.adapters.logits import EndsIn, Logits, Pick, name_of, read_logits
 from whylight.models.attention import AttentionMaps, find_attention
 from whylight.models.base import Classifier
 from whylight.models.boxhead import BoxHead, FoundBoxes
+from whylight.models.checks import check_numbers, fastest_order
 from whylight.models.device import resolve_device
 from whylight.models.eval_mode import borrowed
 from whylight.models.fast.copy import Fast
@@ -37,6 +39,10 @@ class Model(Classifier):
         preprocessing: how a picture becomes its input.
         layer: a submodule or its dotted name at which to look; None = the last spatial one.
         multilabel: the classes do not exclude each other: probabilities are sigmoids of the logits, one by one.
+        output: which part of what the network returns has the logits: a key, an attribute's name, a place in a tuple, or a
+            function of it; None = found out where it is clear.
+        ends_in: what the network does to its logits at the end: "softmax", "log_softmax", "sigmoid", nothing ("logits"), or
+            "auto" to find out by running. What went into it is explained; probabilities are the network's own.
         box_head: a head that finds boxes; it reads the last spatial layer, whatever `layer` is.
 
     Raises:
@@ -52,6 +58,8 @@ class Model(Classifier):
         layer: str | nn.Module | None = None,
         multilabel: bool = False,
         box_head: BoxHead | None = None,
+        output: Pick = None,
+        ends_in: EndsIn = "auto",
     ) -> None:
         self.module = module
         self.box_head = box_head
@@ -62,17 +70,20 @@ class Model(Classifier):
         self._fast: dict[str, Fast] = {}
         self._at: dict[str, Model] = {}
         with borrowed(module):
-            self._order = _fastest_order(module, self._probe())
+            self._order = fastest_order(module, self._probe())
             probe = self._probe()
             try:
                 with torch.no_grad():
-                    logits = logits_of(module(probe))
+                    given = module(probe)
             except (RuntimeError, ValueError, TypeError, AssertionError, NotImplementedError) as error:
                 raise ModelError(
-                    f"{type(module).__name__} does not run on an input of shape {tuple(probe.shape)}: {error}. "
+                    f"{name_of(module)} does not run on an input of shape {tuple(probe.shape)}: {error}. "
                     "Give the size it takes: size=224, or size=(height, width)"
                 ) from error
-            _check_numbers(module, logits)
+            self.module = module = read_logits(module, probe, given, output=output, ends_in=ends_in, classes=classes)
+            with torch.no_grad():
+                logits = logits_of(module(probe)) if isinstance(module, Logits) else logits_of(given)
+            check_numbers(module, logits)
             found = find_split(module, probe, layer)
             self.split, self.layout = found.split, found.layout
             _, self.channels, *grid = found.grid.shape
@@ -83,11 +94,14 @@ class Model(Classifier):
                     module, lambda grid: self.decode(grid, *repeat(raw, context, len(grid))), found.grid
                 )
         count = logits.shape[1]
+        if isinstance(module, Logits):
+            self.multilabel = multilabel or module.is_single or module.ends_in == "sigmoid"
+            self.ending = module.ending
+            if module.is_single and classes is not None and len(classes) == 1:
+                classes = (f"not {classes[0]}", classes[0])
         self.classes: tuple[str, ...] = tuple(classes) if classes is not None else tuple(str(i) for i in range(count))
         if len(self.classes) != count:
-            raise ModelError(
-                f"classes: {len(self.classes)} names were given, but {type(module).__name__} has {count} logits"
-            )
+            raise ModelError(f"classes: {len(self.classes)} names were given, but {name_of(module)} has {count} logits")
         self._remembered = WeakTensorKeyDictionary()
 
     @property
@@ -192,7 +206,7 @@ class Model(Classifier):
         """
         if self.box_head is None:
             raise ModelError(
-                f"{type(self.module).__name__} was not trained with boxes: whylight train --boxes FILE makes a model that was"
+                f"{name_of(self.module)} was not trained with boxes: whylight train --boxes FILE makes a model that was"
             )
         home = self._home
         with torch.no_grad():
@@ -255,7 +269,7 @@ class Model(Classifier):
 
     def lacks(self, need: str) -> str | None:
         """Why a kind of evidence cannot be had from this network, in words; None where it can."""
-        network = type(self.module).__name__
+        network = name_of(self.module)
         if need == "class_weights" and self.linear is None:
             head = "a head of global average pooling and one linear layer"
             return f"needs {head}, which {network} does not have after {self.layer!r}"
@@ -272,27 +286,5 @@ class Model(Classifier):
     def __repr__(self) -> str:
         h, w = self.grid
         names = ", ".join(self.classes[:4]) + (", …" if len(self.classes) > 4 else "")
-        return f"Model({type(self.module).__name__}, {self.layer!r} {self.channels}×{h}×{w}, {len(self.classes)} classes: {names})"
-
-
-def _fastest_order(module: nn.Module, probe: Tensor) -> torch.memory_format:
-    """Channels-last, unless the network cannot take it: code that flattens a grid by `.view` wants the default order."""
-    try:
-        with torch.no_grad():
-            module(probe.to(memory_format=torch.channels_last))
-    except RuntimeError:
-        return torch.contiguous_format
-    return torch.channels_last
-
-
-def _check_numbers(module: nn.Module, logits: Tensor) -> None:
-    """Complain about weights that can explain nothing."""
-    if not logits.isfinite().all():
-        bad = [name for name, value in module.state_dict().items() if not value.isfinite().all()]
-        where = f"{bad[0]} holds NaN or infinity" if bad else "its weights overflow: try float32"
-        raise ModelError(f"{type(module).__name__} gives logits that are not finite: {where}")
-    if any(parameter.is_inference() for parameter in module.parameters()):
-        raise ModelError(
-            f"{type(module).__name__} was made under torch.inference_mode, so nothing can be differentiated in it: "
-            "make it outside, or under torch.no_grad; explaining it under inference_mode is fine"
-        )
+        what = f"{name_of(self.module)}, {self.layer!r} {self.channels}×{h}×{w}, {len(self.classes)} classes: {names}"
+        return f"Model({what}{f'; {self.ending}' if self.ending else ''})"

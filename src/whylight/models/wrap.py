@@ -8,6 +8,7 @@ from torch import nn
 
 from whylight.errors import ModelError
 from whylight.images.preprocess import IMAGENET_MEAN, IMAGENET_STD, Preprocess
+from whylight.models.adapters.logits import EndsIn, Pick
 from whylight.models.model import Model
 
 
@@ -21,11 +22,13 @@ def wrap(
     *,
     preprocessing: Preprocess | None = None,
     multilabel: bool = False,
+    output: Pick = None,
+    ends_in: EndsIn = "auto",
 ) -> Model:
     """Make any image classifier explainable.
 
     Args:
-        module: a network (N, 3, H, W) → logits (N, C).
+        module: a network (N, 3, H, W) → logits (N, C), or probabilities, or a mapping, tuple or object that has them.
         layer: the layer to look at: a submodule, its dotted name, or None for the last spatial one.
         classes: one name for each logit.
         size: side, or (height, width), of the input in pixels; the picture is stretched to it.
@@ -33,6 +36,13 @@ def wrap(
         std: standard deviation that is divided by; default ImageNet's.
         preprocessing: all of size, mean and std, and cropping too, in one object; overrides the three.
         multilabel: the classes do not exclude each other: probabilities are sigmoids of the logits, one by one.
+        output: which part of what the network returns has the logits: a key, an attribute's name, a place in a tuple, or a
+            function of it; None = found out where it is clear.
+        ends_in: what the network does to its logits at the end: "softmax", "log_softmax", "sigmoid", nothing ("logits"), or
+            "auto" to find out by running. What went into it is explained; probabilities are the network's own.
+
+    A network of one logit z has two classes, no (score −z) and yes (score z), whose probabilities are their sigmoids; `classes`
+    names both, in this order, or the second alone.
 
     Raises:
         ModelError: if the network does not run on that size, or cannot be split.
@@ -52,7 +62,15 @@ def wrap(
     module = getattr(module, "module", module) if isinstance(module, nn.DataParallel) else module
     if layer is None:  # an adapter knows which layer of the network inside it is meant
         layer = getattr(module, "default_layer", None)
-    return Model(module, classes=classes, preprocessing=preprocessing, layer=layer, multilabel=multilabel)
+    return Model(
+        module,
+        classes=classes,
+        preprocessing=preprocessing,
+        layer=layer,
+        multilabel=multilabel,
+        output=output,
+        ends_in=ends_in,
+    )
 
 
 def _three(values: Sequence[float], name: str) -> tuple[float, float, float]:

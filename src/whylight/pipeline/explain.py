@@ -233,7 +233,7 @@ def _explanation(ask: _Ask, opened: Opened, hosted: _Hosted, i: int) -> Explanat
         picture=opened.picture,
         region=opened.region,
         source=opened.name,
-        details=hosted.seen.details[i],
+        details={**hosted.seen.details[i], **({"ending": model.ending} if model.ending else {})},
         level=hosted.levels[i],
         scale=hosted.seen.method.scale,
         verifier=_bound(ask, opened, hosted.seen, target),

@@ -41,8 +41,9 @@ def test_scores_that_are_no_probabilities_are_logits() -> None:
 def test_what_the_scores_are_can_be_insisted_on() -> None:
     model = wrap_callable(shares, size=16, outputs="logits")
     torch.testing.assert_close(model.predict(X), shares(X).softmax(1))
-    one_class = wrap_callable(lambda x: x.mean((1, 2, 3))[:, None], size=16, outputs="probabilities")
-    torch.testing.assert_close(one_class.logits(X), X.mean((1, 2, 3))[:, None].log())
+    one = wrap_callable(lambda x: x.mean((1, 2, 3))[:, None], size=16, outputs="probabilities")
+    yes = X.mean((1, 2, 3)).logit()
+    torch.testing.assert_close(one.logits(X), torch.stack([-yes, yes], 1))  # a single probability has two answers
 
     def logits_of(x: Tensor) -> Tensor:
         return x.mean((2, 3)) - 3

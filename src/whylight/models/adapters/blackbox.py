@@ -12,13 +12,13 @@ from torch import Tensor
 
 from whylight.errors import ModelError
 from whylight.images.preprocess import Preprocess
+from whylight.models.adapters.logits import turned_back
 from whylight.models.base import Classifier
 from whylight.models.device import is_out_of_memory, resolve_device
 
 Outputs = Literal["auto", "logits", "probabilities"]
 
 _OFFERED = ("inputs", "scores", "logits", "indices", "probe")
-_LEAST = 1e-12  # a probability below it counts as this much: the logarithm of 0 is no score
 
 # What a function that is asked wrongly may raise. Others, KeyboardInterrupt above all, pass as they are.
 _FAILURES = (
@@ -61,7 +61,6 @@ class BlackBox(Classifier):
         self._function = function
         self._name = name or getattr(function, "__name__", type(function).__name__).strip("<>")
         self.preprocessing = preprocessing or Preprocess(mean=(0, 0, 0), std=(1, 1, 1))
-        self.multilabel = multilabel
         self._classes: int | None = None
         # Two pictures of noise, of the range that pictures have: one alone would not show a function that ignores the batch.
         probe = torch.rand((2, 3, *self.preprocessing.size), generator=torch.Generator().manual_seed(0))
@@ -70,9 +69,13 @@ class BlackBox(Classifier):
         )
         scores = self._scores((probe - mean) / std)
         self._classes = scores.shape[1]
+        single = self._classes == 1
+        self.multilabel = multilabel or single
         self.gives_probabilities = self._decide(scores, outputs)
-        self.classes = tuple(classes) if classes is not None else tuple(map(str, range(self._classes)))
-        if len(self.classes) != self._classes:
+        if single and classes is not None and len(classes) == 1:
+            classes = (f"not {classes[0]}", classes[0])
+        self.classes = tuple(classes) if classes is not None else tuple(map(str, range(self._classes + single)))
+        if len(self.classes) != self._classes + single:
             raise ModelError(
                 f"classes: {len(self.classes)} names were given, but {self._name} returns {self._classes} scores"
             )
@@ -108,10 +111,9 @@ class BlackBox(Classifier):
     def logits(self, x: Tensor) -> Tensor:
         """Ask it: (N, 3, H, W) → logits (N, C) float32; of probabilities their logarithms, or log-odds where `multilabel`."""
         scores = self._scores(self.prepare(x))
-        if not self.gives_probabilities:
-            return scores
-        logits = scores.clamp(min=_LEAST).log()
-        return logits - (1 - scores).clamp(min=_LEAST).log() if self.multilabel else logits
+        if self.gives_probabilities:
+            scores = turned_back(scores, "sigmoid" if self.multilabel else "softmax")
+        return torch.cat([-scores, scores], dim=1) if self._classes == 1 else scores
 
     def fast(self, precision: Literal["auto", "fp32", "bf16"] = "auto") -> Callable[[Tensor], Tensor]:
         """The way to the logits of many inputs, which is `logits`: how precisely the function computes is its own business.

@@ -97,6 +97,8 @@ def _name_of(module: nn.Module, layer: str | nn.Module) -> str:
         raise ModelError(
             f"layer: this {type(layer).__name__} is not a part of the {type(module).__name__} that is wrapped"
         )
+    if layer not in names and f"network.{layer}" in names:  # within an adapter, where its owner does not see it
+        return f"network.{layer}"
     if layer not in names:
         near = difflib.get_close_matches(layer, names, n=3) or list(names)[-3:]
         raise ModelError(f"layer {layer!r} does not exist in {type(module).__name__}. Near it: {', '.join(near)}")
