@@ -150,7 +150,7 @@ class Model(Classifier):
             raw, context = self.split.encode(x)
             grid = self.layout.to_grid(raw, (x.shape[2], x.shape[3]))
         # The set-aside tokens are remembered beside the grid. Never the grid itself: an entry that held its own key would stay.
-        self._remembered[grid] = (raw[:, : self.layout.prefix].clone() if self.layout.prefix else None, context)
+        self._remembered[grid] = self.layout.aside(raw), context
         return grid
 
     def head(self, a: Tensor, like: Tensor | None = None) -> Tensor:
@@ -162,7 +162,7 @@ class Model(Classifier):
                 also needs its class token, and a network split by hooks its input.
         """
         remembered = self._remembered.get(a if like is None else like)
-        if remembered is None and (self.layout.prefix or self.split.kind.startswith("hooks")):
+        if remembered is None and (self.layout.prefix or self.layout.suffix or self.split.kind.startswith("hooks")):
             raise ModelError(
                 "head: this network's second half needs more than the grid (a class token, or the input). "
                 "Pass what features() returned, or model.head(changed, like=original)"

@@ -17,7 +17,8 @@ from whylight.errors import ModelError, WhylightWarning
 from whylight.models.split.cut import UNTRACEABLE, Context, MethodSplit, Split, logits_of, repeat
 from whylight.models.split.graph import GraphSplit
 from whylight.models.split.hooks import HookSplit
-from whylight.models.split.layout import Layout, Size, layout_of
+from whylight.models.split.layout import Layout, Size, layout_of, layouts_of
+from whylight.models.split.proof import proved
 
 _NOT_PLACES = (
     nn.AvgPool2d,
@@ -72,14 +73,14 @@ def _at(module: nn.Module, x: Tensor, name: str) -> Found:
     split = HookSplit(module, name, _runs_of(module, name, x))
     with torch.no_grad():
         raw, context = split.encode(x)
-    layout = layout_in(raw, module, _size(x))
+        layout = _read(split, module, x, raw)
     if layout is None:
         raise ModelError(
             f"layer {name!r} gives shape {tuple(raw.shape)}, which is no grid of places for a {x.shape[2]}×{x.shape[3]} input: "
-            "name a convolution, block or norm before the pooling"
+            "no cell of it changes most where the picture is changed. Name a convolution, block or norm before the pooling"
         )
     found = Found(split, layout, layout.to_grid(raw, _size(x)))
-    if not _depends(split, layout, raw, context, x):
+    if not _depends_on_places(split, layout, raw, context, x):
         warnings.warn(
             f"the logits do not depend on the places of layer {name!r}: gradient maps there are empty. Name an earlier layer",
             WhylightWarning,
@@ -125,7 +126,7 @@ def _candidates(module: nn.Module, x: Tensor) -> list[str]:
         name
         for name, output in reversed(finished.values())
         if runs[name] == 1
-        and layout_of(output.shape, _size(x)) is not None
+        and (output.ndim == 3 or layout_of(output.shape, _size(x)) is not None)
         and (output.ndim == 4 or is_stream(module.get_submodule(name)))
     ]
 
@@ -138,21 +139,43 @@ def is_stream(part: nn.Module) -> bool:
 def _accept(split: Split, module: nn.Module, x: Tensor) -> Found | None:
     with torch.no_grad():
         raw, context = split.encode(x)
-    layout = layout_in(raw, module, _size(x))
-    if layout is None or not _depends(split, layout, raw, context, x):
+        layout = _read(split, module, x, raw, context)
+    return None if layout is None else Found(split, layout, layout.to_grid(raw, _size(x)))
+
+
+def _read(split: Split, module: nn.Module, x: Tensor, raw: Tensor, context: Context | None = None) -> Layout | None:
+    """How a layer's output is read as places; with a context, only where the logits depend on them.
+
+    Channels first is what convolutions give. Whatever else it may be has to be proved.
+    """
+    likely = layouts_in(raw, module, _size(x))
+    if not likely and raw.ndim != 3:
         return None
-    return Found(split, layout, layout.to_grid(raw, _size(x)))
+    if likely == [Layout("nchw")] and min(raw.shape[2:]) > 1:
+        works = context is None or _depends_on_places(split, likely[0], raw, context, x)
+        return likely[0] if works else None
+    if likely and context is not None and not _depends_on_places(split, likely[0], raw, context, x):
+        return None  # a class token alone is read from here on: that is soon seen
+    layout = proved(lambda some: split.encode(some)[0], x, raw, likely)
+    if layout is not None and context is not None and not _depends_on_places(split, layout, raw, context, x):
+        return None
+    return layout
 
 
 def layout_in(raw: Tensor, module: nn.Module, size: Size) -> Layout | None:
-    """Recognise the layout of what `module`, or a part of it, gives; `size` is the input's (height, width)."""
+    """The likeliest of `layouts_in`."""
+    return next(iter(layouts_in(raw, module, size)), None)
+
+
+def layouts_in(raw: Tensor, module: nn.Module, size: Size) -> list[Layout]:
+    """The layouts that the shape of what `module`, or a part of it, gives suggests; `size` is the input's (height, width)."""
     prefix, channels = getattr(module, "num_prefix_tokens", None), getattr(module, "num_features", None)
     channels = channels if isinstance(channels, int) and channels in raw.shape[1:] else None
-    layout = layout_of(raw.shape, size, prefix=prefix if isinstance(prefix, int) else None, channels=channels)
-    return layout or layout_of(raw.shape, size, channels=channels)
+    stated = layouts_of(raw.shape, size, prefix=prefix if isinstance(prefix, int) else None, channels=channels)
+    return list(dict.fromkeys([*stated, *layouts_of(raw.shape, size, channels=channels)]))
 
 
-def _depends(split: Split, layout: Layout, raw: Tensor, context: Context, x: Tensor) -> bool:
+def _depends_on_places(split: Split, layout: Layout, raw: Tensor, context: Context, x: Tensor) -> bool:
     """Whether the logits depend on a place in the middle of the grid.
 
     A network that reads its class token alone ignores all other tokens after its last block. A NaN put at one place tells:

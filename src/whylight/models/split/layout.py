@@ -18,36 +18,66 @@ class Layout:
     """How to read a layer's raw output as a grid (N, K, h, w), and how to write a grid back.
 
     Args:
-        kind: `"nchw"`, `"nhwc"`, or `"tokens"` (N, T, K), row by row after `prefix` class and register tokens.
+        kind: `"nchw"`, `"nhwc"`, or `"tokens"` (N, T, K), after `prefix` class and register tokens.
         prefix: how many tokens before the grid belong to no place; they are set aside.
+        suffix: how many behind it.
+        turned: the grid runs column by column.
+        grid: its (h, w), where the shape of the input does not tell it.
     """
 
     kind: Literal["nchw", "nhwc", "tokens"]
     prefix: int = 0
+    suffix: int = 0
+    turned: bool = False
+    grid: Size | None = None
 
     def to_grid(self, raw: Tensor, size: Size) -> Tensor:
         """Read raw activations (or their gradients) as (N, K, h, w); `size` is the input's (height, width)."""
         if self.kind == "nchw":
-            return raw
-        if self.kind == "nhwc":
-            return raw.permute(0, 3, 1, 2)
-        h, w = _grid_of(raw.shape[1] - self.prefix, size)
-        return raw[:, self.prefix :].reshape(len(raw), h, w, -1).permute(0, 3, 1, 2)
+            grid = raw
+        elif self.kind == "nhwc":
+            grid = raw.permute(0, 3, 1, 2)
+        else:
+            places = raw.shape[1] - self.prefix - self.suffix
+            known = self.grid is not None and self.grid[0] * self.grid[1] == places
+            h, w = self.grid if known and self.grid is not None else _grid_of(places, size)
+            if self.turned:
+                h, w = w, h
+            tokens = raw[:, self.prefix : self.prefix + places]
+            grid = tokens.reshape(len(raw), h, w, -1).permute(0, 3, 1, 2)
+        return grid.transpose(2, 3) if self.turned else grid
 
     def from_grid(self, grid: Tensor, raw: Tensor) -> Tensor:
         """Write (M, K, h, w) back into the raw layout; the set-aside tokens are taken from `raw` (M, T, K)."""
+        if self.turned:
+            grid = grid.transpose(2, 3)
         if self.kind == "nchw":
             return grid
         if self.kind == "nhwc":
             return grid.permute(0, 2, 3, 1)
         tokens = grid.flatten(2).transpose(1, 2)
-        return torch.cat([raw[:, : self.prefix], tokens], dim=1) if self.prefix else tokens
+        if not self.prefix and not self.suffix:
+            return tokens
+        return torch.cat([raw[:, : self.prefix], tokens, raw[:, raw.shape[1] - self.suffix :]], dim=1)
+
+    def aside(self, raw: Tensor) -> Tensor | None:
+        """The tokens of raw activations that belong to no place; None where there are none."""
+        if not self.prefix and not self.suffix:
+            return None
+        return torch.cat([raw[:, : self.prefix], raw[:, raw.shape[1] - self.suffix :]], dim=1)
 
 
 def layout_of(
     shape: torch.Size, size: Size, *, prefix: int | None = None, channels: int | None = None
 ) -> Layout | None:
-    """Recognise the layout of a layer's output, or return None where it has no grid of more than one place.
+    """The likeliest of `layouts_of`, or None where there is none."""
+    return next(iter(layouts_of(shape, size, prefix=prefix, channels=channels)), None)
+
+
+def layouts_of(
+    shape: torch.Size, size: Size, *, prefix: int | None = None, channels: int | None = None
+) -> list[Layout]:
+    """The layouts that the shape of a layer's output suggests, the likeliest first; none where it has no grid of places.
 
     Args:
         shape: shape of the output.
@@ -58,17 +88,18 @@ def layout_of(
     if len(shape) == 4:
         _, a, b, c = shape
         readings: list[tuple[Literal["nchw", "nhwc"], int, Size]] = [("nchw", a, (b, c)), ("nhwc", c, (a, b))]
-        # Where the model says how many channels there are, that reading comes first.
-        for kind, _, (h, w) in sorted(readings, key=lambda reading: reading[1] != channels):
-            # A layer of attention heads is four-dimensional too: only what has the input's shape is a grid of places.
-            if h * w > 1 and h <= size[0] and w <= size[1] and abs(h * size[1] - w * size[0]) <= max(size):
-                return Layout(kind)
+        # A layer of attention heads is four-dimensional too: only what has the input's shape is a grid of places. Where the model
+        # says how many channels there are, that reading comes first.
+        return [
+            Layout(kind)
+            for kind, _, (h, w) in sorted(readings, key=lambda reading: reading[1] != channels)
+            if h * w > 1 and h <= size[0] and w <= size[1] and abs(h * size[1] - w * size[0]) <= max(size)
+        ]
     if len(shape) == 3 and shape[1] > 4:
         # Zero to eight extra tokens cover class, distillation and register tokens; the fewest that leave a grid win.
-        for extra in [prefix] if prefix is not None else range(9):
-            if _fits(shape[1] - extra, size):
-                return Layout("tokens", extra)
-    return None
+        extras = [prefix] if prefix is not None else range(9)
+        return [Layout("tokens", extra) for extra in extras if _fits(shape[1] - extra, size)]
+    return []
 
 
 def _shape_of(places: int, size: Size) -> Size:
