@@ -17,15 +17,16 @@ def replacing(path: str | os.PathLike[str], *, durable: bool = False) -> Iterato
     """Open a file to write; its bytes take their name in one step at the end, or not at all after an error or a kill.
 
     Args:
-        path: the file; what was there stays until the new one is whole. Its folder must exist.
+        path: the file; what was there stays until the new one is whole. Its folder must exist. A link is replaced, not followed:
+            who can put one into a folder of results must not be able to write elsewhere.
         durable: wait until the bytes are on the disk, so that a power cut cannot leave an empty file either.
 
     Raises:
         OSError: if it cannot be written.
     """
-    path = Path(os.path.realpath(path))  # a link stays a link, and what it points to is replaced
+    path = Path(path)
     if path.exists() and not path.is_file():  # a pipe or a device has no whole to appear; a folder is refused
-        with path.open("wb") as file:
+        with open(path, "wb", opener=_without_waiting) as file:
             yield file
         return
     new = path.with_name(f".{secrets.token_hex(8)}.part")  # short, so that it fits where the name itself does
@@ -39,6 +40,11 @@ def replacing(path: str | os.PathLike[str], *, durable: bool = False) -> Iterato
     except BaseException:
         new.unlink(missing_ok=True)
         raise
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    """Open a pipe that somebody reads; one that nobody reads would be waited for without end."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 @contextmanager

@@ -52,7 +52,9 @@ def test_figures_report_and_a_broken_picture(run: Run, model: str, boxes: Path) 
         "random 7 × 7 map",
     ):
         assert words in out
-    assert out.endswith("3 pictures; 1 failed, see out/errors.jsonl → out/report.html\n")
+    last = out.splitlines()[-1]
+    assert last.startswith("3 pictures; 1 failed, see out/errors.jsonl, limited by ")
+    assert last.endswith(" → out/report.html")
     found = json.loads(Path("out/results.json").read_text(encoding="utf-8"))
     assert found["pictures"] == 3
     assert {cell["method"] for cell in found["cells"]} == {"gradcam", "layercam", "centred blob", "random 7 × 7 map"}

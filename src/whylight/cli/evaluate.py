@@ -176,7 +176,9 @@ def carry_out(job: Job, run: opt.RunOptions, json_to: str | None) -> None:
         screen.put(result.to_dict())
         screen.say(*words(result))
         failed = f"; {len(outcome.failed)} failed, see {outcome.errors_file}" if outcome.failed else ""
-        screen.say("", f"{plural(result.pictures, 'picture')}{failed} → {job.out}/report.html")
+        screen.say(
+            "", f"{plural(result.pictures, 'picture')}{failed}{on.limited_by(outcome.progress)} → {job.out}/report.html"
+        )
     on.leave(outcome)
 
 

@@ -34,7 +34,7 @@ def experiment(
         int | None, typer.Option("--seeds", min=1, help="How many seeds, instead of the recipe's.")
     ] = None,
     jobs: Annotated[int, typer.Option("--jobs", min=1, help="Runs at a time, sharing the processor.")] = 1,
-    device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda, mps.")] = "auto",
+    device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
     report_only: Annotated[
         bool, typer.Option("--report-only", help="Write the report of what is done, and stop.")
     ] = False,

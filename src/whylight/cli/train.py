@@ -164,7 +164,7 @@ def train(
     test_share: Annotated[float, _option("--test-share", panel=Run, about="Share cut off for testing.")] = 0.0,
     seed: Annotated[int, _option("--seed", panel=Run, about="Decides everything random.")] = 0,
     workers: Annotated[int, _option("--workers", panel=Run, about="Processes that read pictures.")] = 1,
-    device: Annotated[str, _option("--device", panel=Run, about="auto, cpu, cuda, mps.")] = "auto",
+    device: Annotated[str, _option("--device", panel=Run, about="auto, cpu, cuda, cuda:1, mps.")] = "auto",
     precision: Annotated[
         Literal["auto", "fp32", "bf16"], _option("--precision", panel=Run, about="auto: bf16 where a GPU has it.")
     ] = "auto",

@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from types import NoneType
 from typing import Any, ClassVar, Self
 
 from whylight.errors import WhylightError
@@ -47,6 +48,23 @@ class Job:
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        wanted: dict[str, Any] = {
+            "kind": str,
+            "inputs": Sequence,
+            "out": (str, os.PathLike, NoneType),
+            "model": (ModelChoice, str),
+            "questions": Mapping,
+            "settings": Mapping,
+        }
+        for name, types in wanted.items():
+            if not isinstance(getattr(self, name), types):
+                raise WhylightError(f"job: {name}: cannot be {shown(repr(getattr(self, name)))}")
+        if self.out is not None and "\0" in os.fspath(self.out):
+            raise WhylightError(f"job: out: no folder can be called {shown(repr(self.out))}")
+        try:
+            dumps([plain(self.questions), plain(self.settings)])
+        except TypeError as error:
+            raise WhylightError(f"job: questions and settings hold plain values alone: {error}") from None
         if isinstance(self.inputs, str) or not all(isinstance(one, str | os.PathLike) for one in self.inputs):
             raise WhylightError(f"job: inputs: expected a list of paths, got {shown(repr(self.inputs))}")
         if not self.inputs:

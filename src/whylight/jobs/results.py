@@ -98,7 +98,7 @@ class Results(Lines):
         record = self.get(key) if key is not None else None
         if record is None or record["stamp"] != dict(now):
             return None
-        return record if all((self.folder / name).is_file() for name in self.files(record)) else None
+        return record if all(os.path.isfile(self.folder / name) for name in self.files(record)) else None
 
     def files(self, record: Record) -> list[str]:
         """All files of a record, relative to the folder."""

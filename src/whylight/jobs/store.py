@@ -87,6 +87,12 @@ class Store(Lines):
         for name in (*ours, *theirs):
             if ours.get(name) != theirs.get(name):
                 raise WhylightError(
-                    f"{folder}: holds results with another setting, {shown(name)}: {dumps(theirs.get(name))} there, "
-                    f"{dumps(ours.get(name))} now. Choose another --out, or --overwrite to measure anew"
+                    f"{folder}: holds results with another setting, {shown(name)}: {_short(theirs.get(name))} there, "
+                    f"{_short(ours.get(name))} now. Choose another --out, or --overwrite to measure anew"
                 )
+
+
+def _short(value: Any) -> str:
+    """A setting as it is told."""
+    text = dumps(value)
+    return text if len(text) <= 200 else text[:200] + "…"

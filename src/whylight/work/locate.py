@@ -155,7 +155,8 @@ class Locate(WritesResults):
             iou=how.iou,
             eraser=how.eraser,
             precision=self.choice.precision,
-            batch_size=self._session.batch_size,
+            # One by one on a processor, where more at once is no faster: each picture's boxes are there, and a stop heeded, sooner.
+            batch_size=self._session.batch_size or (1 if self.model.device.type == "cpu" else None),
             on_error=self.watch.failed,
             on_step=self.watch.step,
             workers=workers,

@@ -25,6 +25,7 @@ from whylight.models.surgery import classifier_of, fold_batch_norm, set_output_s
 from whylight.models.zoo.mobilenet import FoldedMobileNetV2
 
 TORCHVISION = "torchvision/"
+REMOTE = ("hf-hub:", "hf_hub:", "hf:", "local-dir:", "http:", "https:")  # timm would look elsewhere for these
 
 # What the readers raise on bytes that are no weights: the restricted unpickler trips over them in many ways.
 _DAMAGED = (

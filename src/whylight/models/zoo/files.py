@@ -19,7 +19,7 @@ from whylight.errors import ModelError
 from whylight.images.preprocess import Preprocess
 from whylight.jsontext import loads
 from whylight.models.boxhead import PREFIX, BoxHead, BoxSpec
-from whylight.models.zoo.architectures import build
+from whylight.models.zoo.architectures import REMOTE, build
 
 KEY = "whylight"  # our entry in the file's metadata
 FILE = "model.safetensors"  # its name in a run folder
@@ -138,6 +138,13 @@ def read_spec(path: str | os.PathLike[str]) -> ModelSpec:
         if wrong:  # they would reach the network's constructor
             raise ModelError(
                 f"{path}: asks for {', '.join(wrong)}, which this whylight does not take (it takes {', '.join(OPTIONS)})"
+            )
+        if not isinstance(fields["arch"], str):
+            raise TypeError(f"arch: {fields['arch']!r} is no name")
+        if fields["arch"].startswith(REMOTE):
+            raise ModelError(
+                f"{path}: its network {fields['arch']!r} lies on a hub, and a file does not make whylight ask the network: say so "
+                f"yourself, whylight.load({fields['arch']!r}, weights={os.fspath(path)!r}), or --model and --weights"
             )
         return ModelSpec(
             arch=fields["arch"],
