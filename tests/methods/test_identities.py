@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
 from torch import Tensor
@@ -55,7 +57,7 @@ def test_ablation_weight_times_score_is_weight_times_mean(model: Model, x: Tenso
     assert model.linear is not None
     a = model.features(x)
     s = model.logits(x)[:, TARGET]
-    weights = model.linear.weight[TARGET] * a.mean((2, 3)) / s.unsqueeze(1)
+    weights = model.linear.weight[TARGET] * a.mean((2, 3)) / s.abs().unsqueeze(1)
     close(run(model, x, "ablationcam"), torch.einsum("nk,nkhw->nhw", weights, a).relu())
 
 
@@ -92,6 +94,17 @@ def test_gradients_are_those_of_the_whole_network(x: Tensor) -> None:
     close(run(model, x, "gradcam"), F.relu((g.mean((2, 3), keepdim=True) * a).sum(1)).detach())
 
 
+@pytest.mark.parametrize("shift", [-50.0, 50.0])
+def test_ablation_keeps_its_sign(model: Model, x: Tensor, shift: float) -> None:
+    """With a linear head its weights are HiRes-CAM's but for a factor, whatever the sign of the score."""
+    other = copy.deepcopy(model.module)
+    with torch.no_grad():
+        next(part for part in reversed(list(other.modules())) if isinstance(part, torch.nn.Linear)).bias += shift
+    moved = whylight.wrap(other, preprocessing=model.preprocessing)
+    found, hires = (run(moved, x, name).flatten() for name in ("ablationcam", "hirescam"))
+    assert torch.corrcoef(torch.stack([found, hires]))[0, 1] > 0.7
+
+
 def test_ablation_runs_the_head_and_not_the_batch(x: Tensor) -> None:
     """Weights by hand, one channel at a time; and a picture's map does not depend on its neighbours in the batch."""
     network = deep_head_net().eval()
@@ -104,7 +117,7 @@ def test_ablation_runs_the_head_and_not_the_batch(x: Tensor) -> None:
         for k in range(a.shape[1]):
             without = a.clone()
             without[:, k] = 0
-            weights.append((s - network[2:](without)[0, TARGET]) / s)
+            weights.append((s - network[2:](without)[0, TARGET]) / s.abs())
         close(maps[n], torch.einsum("k,khw->hw", torch.stack(weights), a[0]).relu().detach())
         close(run(model, x[n : n + 1], "ablationcam")[0], maps[n])
 

@@ -124,7 +124,7 @@ def test_ablationcam(a: Tensor) -> None:
     without = torch.randn((N, K), generator=torch.Generator().manual_seed(6))
 
     def pixel(n: int, i: int, j: int) -> float:
-        weights = [(float(s[n]) - float(without[n, k])) / float(s[n]) for k in CHANNELS]
+        weights = [(float(s[n]) - float(without[n, k])) / abs(float(s[n])) for k in CHANNELS]
         return relu(sum(weights[k] * float(a[n, k, i, j]) for k in CHANNELS))
 
     torch.testing.assert_close(methods.ablationcam(a, s, without), oracle(pixel), rtol=1e-4, atol=1e-5)

@@ -11,7 +11,10 @@ from whylight.methods.registry import register
 
 @register("ablationcam", units="activation")
 def ablationcam(activations: Tensor, scores: Tensor, ablated_scores: Tensor) -> Tensor:
-    """relu(Σ_k w_k A_k) with w_k = (s − s without A_k) / s, 0 where s is 0.
+    """relu(Σ_k w_k A_k) with w_k = (s − s without A_k) / |s|, 0 where s is 0.
+
+    The paper divides by s, which turns the map around where the score is negative: what the score loses without a channel then counts
+    against it. By the size of s the weight keeps the sign of the loss, and is the paper's for every positive score.
 
     Args:
         activations: A, (N, K, h, w).
@@ -24,4 +27,4 @@ def ablationcam(activations: Tensor, scores: Tensor, ablated_scores: Tensor) -> 
     Source: Desai and Ramaswamy, Ablation-CAM, WACV 2020.
     """
     score = scores.unsqueeze(1)  # (N, 1)
-    return cam(activations, torch.where(score == 0, 0, (score - ablated_scores) / score)).relu()
+    return cam(activations, torch.where(score == 0, 0, (score - ablated_scores) / score.abs())).relu()

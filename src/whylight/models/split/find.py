@@ -159,17 +159,19 @@ def _read(split: Split, module: nn.Module, x: Tensor, raw: Tensor, context: Cont
     if likely and isinstance(split, MethodSplit) and _is_stated(module, raw, _size(x)):
         return likely[0]
     layout = proved(lambda some: split.encode(some)[0], x, raw, likely)
+    if layout is None and Layout("nchw") in likely and min(raw.shape[2:]) > 1:
+        layout = Layout("nchw")  # on a grid of four cells a proof is hard, and this is what convolutions give
     if layout is not None and context is not None and not _depends_on_places(split, layout, raw, context, x):
         return None
     return layout
 
 
 def _is_stated(module: nn.Module, raw: Tensor, size: Size) -> bool:
-    """Whether the network says itself that what its features are is a grid: timm's do, by how much each stage reduces the picture."""
+    """Whether the network says itself that its features are a grid: timm's do, by how much each stage reduces the picture."""
     info = getattr(module, "feature_info", None)
     last = info[-1] if isinstance(info, list) and info and isinstance(info[-1], dict) else {}
     reduction, channels = last.get("reduction"), last.get("num_chs")
-    if not isinstance(reduction, int) or channels not in raw.shape[1:]:
+    if not isinstance(reduction, int) or not isinstance(channels, int) or channels not in raw.shape[1:]:
         return False
     places = -(-size[0] // reduction) * -(-size[1] // reduction)
     prefix = getattr(module, "num_prefix_tokens", 0) if raw.ndim == 3 else 0
