@@ -1,6 +1,6 @@
 # Python 3.11 or newer and make are all this needs. The environment lives in .venv and is refreshed when its inputs change.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-processors bench docs picture gallery clean
+.PHONY: help demo test test-processors test-lowest bench docs picture gallery clean
 
 VENV ?= .venv
 export VENV PYTHON
@@ -17,6 +17,9 @@ test: $(VENV)/.ready-dev ## lint, types, layers and the whole test suite
 
 test-processors: $(VENV)/.ready-dev ## the numeric tests as other processors and numbers of cores would run them; takes its time
 	@scripts/test_processors
+
+test-lowest: ## the tests with the lowest versions that pyproject.toml allows, in an environment of their own; needs uv
+	@scripts/test_lowest
 
 bench: $(VENV)/.ready-bench ## the benchmarks against the peers, into benchmarks/results.md
 	@$(VENV)/bin/python -m benchmarks.run

@@ -92,11 +92,13 @@ def test_the_colour_bar_says_what_the_colours_stand_for(monkeypatch: pytest.Monk
 
 
 def test_heat_only_where_the_network_looked() -> None:
-    ex = make(torch.ones(4, 4), region=Region(20, 0, 60, 60))
+    almost = torch.ones(4, 4)
+    almost[0, 0] = 1.001  # the same everywhere would be no evidence
+    ex = make(almost, region=Region(20, 0, 60, 60))
     for scale in ("max", 0.5):
         heat = ex.heatmap(scale=scale)  # type: ignore[arg-type]
         assert float(heat[:, :20].max()) == float(heat[:, 60:].max()) == 0
-        assert float(heat[:, 20:60].min()) == 1
+        assert float(heat[:, 20:60].min()) > 0.99
     low = torch.ones(4, 4)
     low[0, 0] = -1
     heat = make(low, region=Region(20, 0, 60, 60)).heatmap(scale="minmax")
@@ -219,3 +221,17 @@ def test_evidence_begins_at_the_level() -> None:
     assert flat.is_blank
     assert not flat.heatmap().any()
     assert flat.boxes() == []
+
+
+@pytest.mark.parametrize("value", [2.0, 1e-3, 2.0 * (1 + 1e-8)])
+def test_a_map_that_is_the_same_everywhere_says_nothing_about_places(value: float) -> None:
+    """As a constant picture gives: hot everywhere would read as evidence everywhere, with a peak in the first cell."""
+    ex = make(torch.full((3, 4), value))
+    assert (ex.flat, ex.is_blank, ex.peak, ex.boxes()) == ("constant", True, None, [])
+    assert not ex.heatmap().any()
+    assert not ex.heatmap(scale="minmax").any()
+    assert ex.overlay().tobytes() == ex.picture.tobytes()
+    assert ex.to_dict()["flat"] == "constant"
+    assert "blank" in repr(ex)
+    assert make(torch.zeros(3, 4)).flat == "blank"
+    assert make(torch.tensor([[1.0, 2.0]])).flat == ""

@@ -88,6 +88,7 @@ def test_it_stops_where_nothing_new_is_found() -> None:
         conv.bias.copy_(torch.tensor([9.0, 0.0]))
     model = whylight.wrap(network, layer="0", classes=["thing", "none"], size=64, mean=(0, 0, 0), std=(1, 1, 1))
     pixels = np.full((64, 64, 3), 255, np.uint8)
+    pixels[:] = np.linspace(200, 255, 64).astype(np.uint8)[:, None, None]  # the same everywhere would be no evidence
     found = whylight.locate(model, pixels, "thing", method="cam", threshold=0.1, sequential=True)
     assert len(found.boxes) == 1
     assert found.steps[-1].boxes == []

@@ -43,8 +43,10 @@ def test_wide_pictures_are_stacked_and_others_are_not() -> None:
 
 
 def test_a_blank_map_says_so() -> None:
-    assert area(make((300, 300), blank=True), (255, 255, 255)) != area(make((300, 300)), (255, 255, 255))
-    bare, said = (np.asarray(make((300, 300), blank=blank)).astype(int) for blank in (False, True))
+    assert area(make((300, 300), blank="the same everywhere"), (255, 255, 255)) != area(
+        make((300, 300)), (255, 255, 255)
+    )
+    bare, said = (np.asarray(make((300, 300), blank=blank)).astype(int) for blank in ("", "the same everywhere"))
     changed = np.argwhere(np.abs(bare - said).max(2) > 0)
     assert len(changed) > 500  # words, in the middle of the second tile only
     assert bare.shape[1] * 0.3 < changed[:, 1].min() < changed[:, 1].max() < bare.shape[1] * 0.7

@@ -125,7 +125,8 @@ def sentence(record: on.Record, folder: Path) -> str:
     sure = record["probability"]
     certainty = f"{on.percent(sure)}" if sure is not None else f"score {record['score']:.4g}"
     if record["blank"]:
-        where = "no positive evidence for it anywhere"
+        same = record.get("flat") == "constant"
+        where = "a map that is the same everywhere" if same else "no positive evidence for it anywhere"
     else:
         x, y = record["peak_x"], record["peak_y"]
         part = on.place(x / record["width"], y / record["height"])

@@ -19,7 +19,7 @@ from whylight import render
 from whylight.atomic import named_errors, replacing
 from whylight.boxes import Box, boxes_of
 from whylight.errors import WhylightError
-from whylight.explanation.heat import Heat, Scale
+from whylight.explanation.heat import ROUNDING, Heat, Scale
 from whylight.explanation.receipt import Receipt
 from whylight.explanation.writing import write
 from whylight.images.preprocess import Region
@@ -30,6 +30,7 @@ from whylight.shown import shown
 
 REDUCED = 2**23  # pixels that a large picture is brought to where a pixel more or less is no matter
 View = Literal["overlay", "panel", "map"]
+NOTHING = {"": "", "blank": "no positive evidence", "constant": "the same everywhere"}
 _SUFFIXES = {
     ".png": "PNG",
     ".jpg": "JPEG",
@@ -78,9 +79,17 @@ class Explanation:
     verifier: Callable[..., Receipt] | None = field(default=None, repr=False)
 
     @property
+    def flat(self) -> Literal["", "blank", "constant"]:
+        """What is wrong with a map that says nothing about places: no positive evidence anywhere, or the same everywhere."""
+        low, high = (float(value) for value in self.map.aminmax())
+        if not high > self.level:
+            return "blank"
+        return "constant" if high - low <= ROUNDING * max(abs(high), abs(low)) else ""
+
+    @property
     def is_blank(self) -> bool:
-        """Whether there is no positive evidence anywhere: such a map is shown as empty."""
-        return not bool((self.map > self.level).any())
+        """Whether the map says nothing about places (`flat`): such a map is shown as empty, and has no peak and no boxes."""
+        return self.flat != ""
 
     @property
     def peak(self) -> tuple[float, float] | None:
@@ -141,7 +150,7 @@ class Explanation:
             colormap=colormap,
             bar_label=self.units,
             limits=self._heat(scale).limits,
-            blank=self.is_blank,
+            blank=NOTHING[self.flat],
         )
 
     def reduced(self, pixels: int = REDUCED) -> tuple[Explanation, int]:
@@ -159,10 +168,9 @@ class Explanation:
             threshold, largest, iou: as for `whylight.localize.boxes_of`.
 
         Returns:
-            Boxes in pixels of the picture, half-open, hottest first; none if the map is blank, or the same everywhere.
+            Boxes in pixels of the picture, half-open, hottest first; none if the map says nothing about places.
         """
-        found = boxes_of(self.heatmap(), threshold, largest, iou)
-        return [] if bool((self.map == self.map.flatten()[0]).all()) else found
+        return boxes_of(self.heatmap(), threshold, largest, iou)
 
     def verify(self, **options: Any) -> Receipt:
         """Check this explanation: does the score fall when its hottest pixels go, and is the map the model's own?
@@ -219,6 +227,7 @@ class Explanation:
             "probability": self.probability,
             "units": self.units,
             "blank": self.is_blank,
+            "flat": self.flat,
             "peak": list(self.peak) if self.peak is not None else None,
             "region": list(self.region),
             "picture_size": list(self.picture.size),

@@ -13,6 +13,7 @@ from whylight.images.preprocess import Placed, Region, seen
 from whylight.render.bands import bands
 
 Scale = Literal["max", "minmax", "robust"] | float
+ROUNDING = 1e-6  # of a map's values, up to which they are the same
 _ROBUST = 0.99  # of the positive values, the share that `"robust"` does not cut off
 
 
@@ -53,8 +54,10 @@ class Heat:
         self._seen = seen(region, picture_size, size) if signed else None
         shown = raw if signed or not level else (raw - level).clamp(min=0)
         self._placed, self._zero = Placed(shown, region, picture_size, size), float(raw.min()) if signed else 0.0
-        # A blank map stays blank: dividing nothing by almost nothing would make it look hot.
-        if not bool((raw > level).any()):
+        # A blank map stays blank: dividing nothing by almost nothing would make it look hot; and one that is the same everywhere
+        # would be hot everywhere, which says nothing about places.
+        least, most = (float(value) for value in raw.aminmax())
+        if not most > level or most - least <= ROUNDING * max(abs(least), abs(most)):
             return
         if signed:
             low, high = self._zero, float(raw.max())

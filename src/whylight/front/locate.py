@@ -8,6 +8,7 @@ from typing import Any, cast, get_args
 
 from whylight.engine import Precision, Tick
 from whylight.errors import WhylightError, is_of_question, of_picture
+from whylight.explanation import NOTHING as SHOWS_NOTHING
 from whylight.explanation import REDUCED, Explanation
 from whylight.front.verify import verify
 from whylight.localize.erase import DEFAULT, Eraser
@@ -170,7 +171,7 @@ def locate_each(
             found = one_by_one(search, ex, max_objects, eraser)
         else:
             boxes = ex.boxes(share, largest, iou)[:max_objects]
-            stopped = "one look" if boxes else "no positive evidence"
+            stopped = "one look" if boxes else SHOWS_NOTHING[ex.flat] or "no box"
             look = Look(ex, boxes, ex.probability)
             found = Location(boxes, [look], ex.label, ex.target, ex.picture, ex.source, share, stopped)
         return found if times == 1 else found.enlarged(times, seen.picture)

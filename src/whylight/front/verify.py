@@ -90,7 +90,7 @@ def verify(
     facts: dict[str, Any] = {
         "label": ex.label,
         "method": ex.method,
-        "blank": ex.is_blank,
+        "blank": ex.flat == "blank",
         "share": share,
         "is_probability": goal.function is None,
     }

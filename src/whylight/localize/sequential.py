@@ -17,7 +17,7 @@ from torch import Tensor
 from whylight import methods
 from whylight.boxes.box import Box, area, boxes_of, overlap
 from whylight.engine import Precision
-from whylight.explanation import Explanation
+from whylight.explanation import NOTHING, Explanation
 from whylight.localize.erase import Eraser, erase
 from whylight.localize.location import Location, Look
 from whylight.localize.locator import Locator, Supported, default_locator
@@ -125,7 +125,7 @@ def one_by_one(search: Search, first: Explanation, most: int, eraser: Eraser) ->
         box = search.next(ex, boxes)
         if box is None:
             steps.append(Look(ex, [], sure))
-            stopped = "no positive evidence" if ex.is_blank else "nothing new was found"
+            stopped = NOTHING[ex.flat] or "nothing new was found"
             break
         boxes.append(box._replace(score=sure))
         picture, before = erase(ex.picture, [box], eraser), sure

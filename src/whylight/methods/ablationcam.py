@@ -13,8 +13,8 @@ from whylight.methods.registry import register
 def ablationcam(activations: Tensor, scores: Tensor, ablated_scores: Tensor) -> Tensor:
     """relu(Σ_k w_k A_k) with w_k = (s − s without A_k) / |s|, 0 where s is 0.
 
-    The paper divides by s, which turns the map around where the score is negative: what the score loses without a channel then counts
-    against it. By the size of s the weight keeps the sign of the loss, and is the paper's for every positive score.
+    The paper divides by s, which turns the map around where the score is negative: what the score loses without a channel then
+    counts against it. By the size of s the weight keeps the sign of the loss, and is the paper's for every positive score.
 
     Args:
         activations: A, (N, K, h, w).

@@ -32,18 +32,18 @@ def panel(
     colormap: str = DEFAULT,
     bar_label: str = "",
     limits: tuple[float, float] | None = (0.0, 1.0),
-    blank: bool = False,
+    blank: str = "",
 ) -> Image.Image:
     """Draw picture | map | overlay under a title and beside a colour bar, as an RGB picture about 1,400 pixels wide.
 
     `heat` is (H, W) in [0, 1], or rounded to the 256 steps of a colour table already, uint8; `limits` are the raw values
     that its 0 and 1 stand for, written at the bar's ticks
     (None: no bar) over `bar_label`, the units. Wide pictures are stacked instead of set side by side; tiny ones are
-    enlarged, large ones reduced. `blank` says on the map that there is no positive evidence, so that an empty map is
+    enlarged, large ones reduced. `blank` is written on an empty map, such as "no positive evidence", so that it is
     not taken for a failed one.
 
     >>> grey = Image.new("RGB", (64, 48), "grey")
-    >>> panel(grey, np.zeros((48, 64)), grey, title="cat", blank=True).mode
+    >>> panel(grey, np.zeros((48, 64)), grey, title="cat", blank="no positive evidence").mode
     'RGB'
     """
     size = width, height = _tile_size(picture.size)
@@ -77,7 +77,7 @@ def panel(
             page.write(left + cell[0] / 2, upper + cell[1] + 11, caption, centre=True)
             if blank and caption == "map":
                 middle = left + cell[0] / 2, upper + cell[1] / 2
-                page.write(*middle, "no positive evidence", 9.0, colour="white", centre=True, back="#000000b0")
+                page.write(*middle, blank, 9.0, colour="white", centre=True, back="#000000b0")
         if bar:
             page.colour_bar(Box(_MARGIN + body + _GAP, top, _BAR, tall - _CAPTION), colours, bar, bar_label)
         return page.picture()

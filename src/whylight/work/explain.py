@@ -214,6 +214,7 @@ class Explain(WritesResults):
             "score": explanation.score,
             "probability": explanation.probability,
             "blank": explanation.is_blank,
+            "flat": explanation.flat,
             "peak_x": round(peak[0], 2) if peak else None,
             "peak_y": round(peak[1], 2) if peak else None,
             "width": explanation.picture.width,
