@@ -178,7 +178,7 @@ def embedder_of(
     module = _without_classifier(model.module) if output == "features" else model.module
     # The crop is all that the network shall see: a centre crop would cut it once more.
     preprocessing = replace(model.preprocessing, size=template.size, mode="squash", crop_pct=1.0)
-    embedding = Model(module, preprocessing=preprocessing)
+    embedding = Model(module, preprocessing=preprocessing, ends_in="logits")
     return Embedder(name, embedding, template, fingerprint or fingerprint_of(embedding, template), is_identity)
 
 

@@ -18,7 +18,7 @@ from whylight.localize.sequential import SEARCHED, Search, one_by_one, spot_loca
 from whylight.localize.supervised import METHOD as BOX_HEAD
 from whylight.localize.supervised import Regressed, regress
 from whylight.methods import Method
-from whylight.models.base import Classifier
+from whylight.models.base import Classifier, checked
 from whylight.pipeline.ahead import OnError, Source
 from whylight.pipeline.explain import explain_each, is_one
 from whylight.pipeline.workers import Workers
@@ -133,6 +133,7 @@ def locate_each(
 
     The other arguments are those of `locate`. Yields one `Location` for each picture, in order.
     """
+    checked(model)
     if max_objects < 1:
         raise WhylightError(f"max_objects: expected at least 1, got {max_objects}")
     if eraser not in get_args(Eraser):

@@ -18,7 +18,7 @@ from whylight.evaluate.measures.similarity import spearman, ssim
 from whylight.explanation import Explanation
 from whylight.explanation.receipt import Receipt
 from whylight.methods import Method, get
-from whylight.models.base import Classifier
+from whylight.models.base import Classifier, checked
 from whylight.models.model import Model
 from whylight.models.randomise import randomised
 from whylight.targets import Resolved
@@ -81,6 +81,7 @@ def verify(
         MethodError: if the method's name is no method's, or an argument cannot be used.
         TargetError: if a function was explained, and is not given.
     """
+    checked(model)
     if not 0 < share < 1 or draws < 1:
         raise MethodError(f"verify: share must lie between 0 and 1, and draws be at least 1; got {share:g} and {draws}")
     asked = _method(ex, method)

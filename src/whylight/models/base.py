@@ -8,13 +8,31 @@ from contextlib import AbstractContextManager
 from typing import Any, Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from whylight import methods
+from whylight.errors import ModelError
 from whylight.images import Picture, decode
 from whylight.images.preprocess import Preprocess
 from whylight.methods import Method
 from whylight.models.boxhead import BoxHead
+
+
+def checked(model: Any) -> Classifier:
+    """The model, if it is one.
+
+    Raises:
+        ModelError: if it is a network as it is, or something else.
+    """
+    if isinstance(model, Classifier):
+        return model
+    name = type(model).__name__
+    if isinstance(model, nn.Module):
+        raise ModelError(
+            f"model: this {name} is a network that does not say how pictures become its input: wrap it first, "
+            "model = whylight.wrap(network, size=…, mean=…, std=…)"
+        )
+    raise ModelError(f"model: expected one from whylight.load or whylight.wrap, got {name}")
 
 
 class Classifier(ABC):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +18,7 @@ from whylight.models.adapters.logits import EndsIn, Logits, Pick, name_of, read_
 from whylight.models.attention import AttentionMaps, find_attention
 from whylight.models.base import Classifier
 from whylight.models.boxhead import BoxHead, FoundBoxes
-from whylight.models.checks import check_numbers, fastest_order
+from whylight.models.checks import check_numbers, check_weights, fastest_order, why_it_does_not_run
 from whylight.models.device import resolve_device
 from whylight.models.eval_mode import borrowed
 from whylight.models.fast.copy import Fast
@@ -69,17 +69,16 @@ class Model(Classifier):
         self._order = torch.contiguous_format
         self._fast: dict[str, Fast] = {}
         self._at: dict[str, Model] = {}
+        check_weights(module)
         with borrowed(module):
-            self._order = fastest_order(module, self._probe())
             probe = self._probe()
             try:
                 with torch.no_grad():
                     given = module(probe)
-            except (RuntimeError, ValueError, TypeError, AssertionError, NotImplementedError) as error:
-                raise ModelError(
-                    f"{name_of(module)} does not run on an input of shape {tuple(probe.shape)}: {error}. "
-                    "Give the size it takes: size=224, or size=(height, width)"
-                ) from error
+            except Exception as error:  # whatever a network raises, it is told as what it is: the network's
+                raise ModelError(why_it_does_not_run(module, probe, error)) from error
+            self._order = fastest_order(module, probe)
+            probe = self._probe()
             self.module = module = read_logits(module, probe, given, output=output, ends_in=ends_in, classes=classes)
             with torch.no_grad():
                 logits = logits_of(module(probe)) if isinstance(module, Logits) else logits_of(given)
@@ -103,6 +102,13 @@ class Model(Classifier):
         if len(self.classes) != count:
             raise ModelError(f"classes: {len(self.classes)} names were given, but {name_of(module)} has {count} logits")
         self._remembered = WeakTensorKeyDictionary()
+
+    def __getstate__(self) -> dict[str, Any]:
+        # What was remembered beside each grid belongs to tensors that stay behind.
+        return {**self.__dict__, "_remembered": None, "_at": {}}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, _remembered=WeakTensorKeyDictionary())
 
     @property
     def layer(self) -> str:

@@ -92,7 +92,8 @@ def randomised(model: Model, layers: Sequence[str] | None = None, seed: int = 0)
                 f"{type(model.module).__name__} cannot be copied ({str(error).splitlines()[0]}), and yours stays as it is: "
                 "its weights cannot be randomised"
             ) from error
-    module.eval()
+    for part in module.modules():  # not .eval(), which people override to do more
+        part.training = False
     with torch.no_grad():
         spreads = _spreads(module, names, x)
         for name in names:

@@ -56,9 +56,20 @@ def wrap(
     """
     if not isinstance(module, nn.Module):
         raise ModelError(f"wrap: expected a torch.nn.Module, got {type(module).__name__}")
+    if layer is not None and not isinstance(layer, str | nn.Module):
+        raise ModelError(
+            f"layer: expected one submodule or its dotted name, got {type(layer).__name__}; "
+            "several are for whylight.explain(layers=…)"
+        )
+    if classes is not None and (isinstance(classes, str) or not isinstance(classes, Sequence)):
+        raise ModelError(f"classes: expected a list of names, one for each logit, got {type(classes).__name__}")
     if preprocessing is None:
+        two = not isinstance(size, int) and isinstance(size, Sequence) and not isinstance(size, str) and len(size) == 2
+        if not (isinstance(size, int) or (two and all(isinstance(side, int) for side in size))):
+            raise ModelError(f"size: expected a side in pixels, or (height, width), got {size!r}")
         sides = (size, size) if isinstance(size, int) else (int(size[0]), int(size[1]))
         preprocessing = Preprocess(size=sides, mean=_three(mean, "mean"), std=_three(std, "std"))
+    module = getattr(module, "_orig_mod", module)  # what torch.compile made is the same network, and shows no layers
     module = getattr(module, "module", module) if isinstance(module, nn.DataParallel) else module
     if layer is None:  # an adapter knows which layer of the network inside it is meant
         layer = getattr(module, "default_layer", None)
@@ -74,6 +85,7 @@ def wrap(
 
 
 def _three(values: Sequence[float], name: str) -> tuple[float, float, float]:
-    if len(values) != 3:
-        raise ModelError(f"{name}: expected three numbers (red, green, blue), got {len(values)}")
+    if not isinstance(values, Sequence) or len(values) != 3:
+        got = len(values) if isinstance(values, Sequence) else values
+        raise ModelError(f"{name}: expected three numbers (red, green, blue), got {got}")
     return float(values[0]), float(values[1]), float(values[2])

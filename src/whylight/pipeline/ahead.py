@@ -115,6 +115,8 @@ def for_model(model: Classifier) -> Opener[Opened]:
         if isinstance(source, Tensor):
             if source.ndim != 3 or source.shape[0] != 3:
                 raise ImageError(f"<tensor>: a preprocessed picture has the shape (3, H, W), not {tuple(source.shape)}")
+            if not bool(source.isfinite().all()):
+                raise ImageError("<tensor>: holds NaN or infinity; it is the input that does, not the network")
             restored = model.preprocessing.restore(source)
             return Opened(place, source, pixels, "<tensor>", restored, Region(0, 0, *restored.size), source)
         # A picture that is open is read from its file only now, and the same one may stand in a list several times.

@@ -18,7 +18,7 @@ from whylight.errors import ModelError, WhylightError
 from whylight.explanation import Explanation, Receipt
 from whylight.methods import Fusion, Method
 from whylight.methods import layers as fused
-from whylight.models.base import Classifier
+from whylight.models.base import Classifier, checked
 from whylight.pipeline.ahead import OnError, Opened, Source
 from whylight.pipeline.ask import ask_each
 from whylight.pipeline.workers import Workers
@@ -63,7 +63,7 @@ def explain_each(
     The arguments are those of `explain_placed`.
     """
     placed = explain_placed(
-        model,
+        checked(model),
         pictures,
         methods=_one_or_many(method, methods, "method", default_method(model)),
         targets=_one_or_many(target, targets, "target", None),
@@ -112,6 +112,11 @@ def explain_placed(
 
     The other arguments are those of `whylight.explain_each`, which gives `whylight.verify` here.
     """
+    checked(model)
+    if not isinstance(pictures, Iterable):
+        raise WhylightError(
+            f"pictures: expected paths, PIL pictures, arrays or tensors, one or several, got {type(pictures).__name__}"
+        )
     chosen = [as_method(one) for one in methods]
     if layers is not None:
         chosen = [fused(one, layers, fusion=fusion) for one in chosen]
@@ -171,6 +176,11 @@ def _stream(
 
         def run(batch: Sequence[Opened]) -> list[list[Explanation] | WhylightError]:
             targets = [target.take([one.place for one in batch]) for target in ask.targets]
+            shapes = {tuple(one.x.shape): None for one in batch}
+            if len(shapes) > 1:
+                raise WhylightError(
+                    f"pictures: preprocessed tensors of one call have one shape, not {' and '.join(map(str, shapes))}"
+                )
             x = stack([one.x for one in batch])
             seen = look(ask.model, x, ask.methods, targets, precision=ask.precision, tick=step)
             # One copy to the host for each method and target, not for each picture.

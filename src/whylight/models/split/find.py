@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import warnings
 from collections import Counter
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -199,8 +199,16 @@ def _depends_on_places(split: Split, layout: Layout, raw: Tensor, context: Conte
     """
     grid = layout.to_grid(raw, _size(x)).clone()
     grid[:, :, grid.shape[2] // 2, grid.shape[3] // 2] = torch.nan
+    with torch.no_grad(), suppress(RuntimeError, ValueError, AssertionError):  # some heads refuse a NaN
+        if bool(split.decode(layout.from_grid(grid, raw), context).isnan().any()):
+            return True
+    # Some let none through (nan_to_num, where): there a large number tells, if the weights are not zero.
+    whole = layout.to_grid(raw, _size(x)).clone()
+    size = float(whole.abs().max()) or 1.0
+    whole[:, :, whole.shape[2] // 2, whole.shape[3] // 2] += 10 * size
     with torch.no_grad():
-        return bool(split.decode(layout.from_grid(grid, raw), context).isnan().any())
+        before, after = (split.decode(one.clone(), context) for one in (raw, layout.from_grid(whole, raw)))
+    return not torch.equal(before, after)
 
 
 def _sharpen(found: Found, module: nn.Module, x: Tensor, *, past_relu: bool) -> Found:
