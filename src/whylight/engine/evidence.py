@@ -14,6 +14,7 @@ from whylight.engine.scene import Scene, share_forward
 from whylight.errors import MethodError, TargetError
 from whylight.methods.registry import Method, Probe
 from whylight.models import backprop
+from whylight.models.blocked import reaching
 from whylight.models.device import is_out_of_memory
 from whylight.models.split.cut import repeat
 from whylight.targets import Resolved
@@ -119,14 +120,14 @@ class About:
     def gradients_of(self, function: Callable[[Tensor], Tensor]) -> Tensor:  # (N, K, h, w)
         scene = self.scene
         if scene.split_model.linear is not None:
-            n, k, h, w = scene.grid.shape
-            return (self._direction(function) / (h * w)).reshape(n, k, 1, 1).expand(n, k, h, w)
+            return (self._direction(function)[:, :, None, None] / scene.grid[0, 0].numel()).expand(scene.grid.shape)
         with torch.enable_grad():
             # Pictures do not depend on one another, so the sum's gradient holds each one's own.
             total = _differentiable(self.target, function(scene.logits)).sum()
         (gradient,) = torch.autograd.grad(total, scene.leaf, retain_graph=True, allow_unused=True)
-        gradient = torch.zeros_like(scene.leaf) if gradient is None else gradient
-        return scene.split_model.layout.to_grid(gradient, scene.size).float()
+        model = scene.split_model
+        gradient = reaching(torch.zeros_like(scene.leaf) if gradient is None else gradient, model, model.layer)
+        return model.layout.to_grid(gradient, scene.size).float()
 
     @cached_property
     def curvature(self) -> Tensor:  # (N, K, h, w)
@@ -219,7 +220,8 @@ class About:
 
     @cached_property
     def input_gradients(self) -> Tensor:  # (N, 3, H, W)
-        return backprop.input_gradients(self.scene.split_model.module, self.scene.x, self._score)[1].float()
+        model = self.scene.split_model
+        return reaching(backprop.input_gradients(model.module, self.scene.x, self._score)[1].float(), model, None)
 
     @cached_property
     def guided_gradients(self) -> Tensor:  # (N, 3, H, W)
@@ -234,13 +236,11 @@ class About:
         """Scores (M,) and gradients by the input (M, 3, H, W) at copies of the given pictures (M,)."""
         scores, gradients = [], []
         for some, of in self._in_turn(x, pictures):
-            copies = self.scene.model.prepare(some)
-            logits, found = backprop.input_gradients(
-                self.scene.split_model.module, copies, partial(self._score, pictures=of)
-            )
+            copies, score = self.scene.model.prepare(some), partial(self._score, pictures=of)
+            logits, found = backprop.input_gradients(self.scene.split_model.module, copies, score)
             scores.append(self._score(logits.detach(), of))
             gradients.append(found.float())
-        return torch.cat(scores), torch.cat(gradients)
+        return torch.cat(scores), reaching(torch.cat(gradients), self.scene.split_model, None)
 
     @cached_property
     def probe(self) -> Probe:

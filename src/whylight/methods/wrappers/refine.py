@@ -58,10 +58,10 @@ class Refined(Method):
 def refine(method: str | Method, *, weight: float = 0.5, reach: float = 1 / 7, eps: float = 0.01) -> Refined:
     """Let a method's map follow the edges of the picture: the map and, with a weight, the map behind a guided filter.
 
-    m / max m + weight · q / max q, for a map m of positive evidence. Around each pixel the filter takes the map for a linear
-    function of the three colours, q = aᵀI + b, fitted in a window by least squares with eps·|a|² added, and averages what the
-    windows say. So a map that is too smooth for its object gets the object's outline where the colours have one, and the map
-    itself keeps the peak where the evidence is.
+    (m / max m + weight · q / max q) / (1 + weight), for a map m of positive evidence. Around each pixel the filter takes the map
+    for a linear function of the three colours, q = aᵀI + b, fitted in a window by least squares with eps·|a|² added, and averages
+    what the windows say. So a map that is too smooth for its object gets the object's outline where the colours have one, and the
+    map itself keeps the peak where the evidence is.
 
     Args:
         method: name or method. Its positive evidence is refined; the result has half the input's resolution.

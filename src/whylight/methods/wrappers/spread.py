@@ -52,7 +52,7 @@ def spread(method: str | Method, layer: str | None = None, *, power: int = 2) ->
 
     With a map m of positive evidence on the grid of A, and aᵢ the activations at place i, less the mean of all places:
 
-        T_ij = max(0, cos(aᵢ, aⱼ))^p / Σ_j max(0, cos(aᵢ, aⱼ))^p,    s = T m - min(T m),    m / max m + s / max s
+        T_ij = max(0, cos(aᵢ, aⱼ))^p / Σ_j max(0, cos(aᵢ, aⱼ))^p,    s = T m - min(T m),    (m / max m + s / max s) / 2
 
     Class evidence lights up the telling parts of an object; T lets them light up what the network holds for the same stuff, and
     keeps them from what it does not.
