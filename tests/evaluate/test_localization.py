@@ -129,8 +129,8 @@ def test_one_picture_of_two_classes_is_one_picture(model: whylight.Model, tmp_pa
     assert not result.remarks
     cell = result.cell("cam", "MaxBoxAcc (IoU 0.5)")
     assert cell is not None
-    # Drawn are a and a, a and b, or b and b: 2 of 4 boxes right, 2 of 3, or 2 of 2.
-    assert (cell.value.mean, cell.value.low, cell.value.high) == (pytest.approx(200 / 3), 50, 100)
+    assert (cell.value.mean, cell.value.n) == (pytest.approx(200 / 3), 2)
+    assert (cell.value.low, cell.value.high) == pytest.approx((0, 100), abs=2)  # two pictures tell next to nothing
 
 
 def test_no_threshold_is_the_best_where_none_is_right(model: whylight.Model, tmp_path: Path) -> None:

@@ -54,8 +54,8 @@ def test_the_figures_are_those_of_the_runs(done: Path) -> None:
         assert [run["accuracy"] for run in arm["runs"]] == pytest.approx(accuracy)
         figure = arm["figures"]["accuracy"]
         assert figure["mean"] == pytest.approx(sum(accuracy) / 2)
-        # Student's t for two runs: 12.706 · s / √2, cut to what a share can be.
-        half = 12.706 * float(np.std(accuracy, ddof=1)) / 2**0.5
+        # Student's t for two runs: 12.706205 · s / √2, cut to what a share can be.
+        half = 12.706205 * float(np.std(accuracy, ddof=1)) / 2**0.5
         assert figure["low"] == pytest.approx(max(0, figure["mean"] - half))
         assert figure["high"] == pytest.approx(min(100, figure["mean"] + half))
     rows = list(csv.DictReader((done / "out" / "runs.csv").read_text().splitlines()))
@@ -232,5 +232,5 @@ def test_nothing_to_report(recipe: Path, tree: Path, tmp_path: Path) -> None:
 
 
 def test_the_width_of_an_interval() -> None:
-    assert half_width(2.0, 4) == pytest.approx(3.182 * 2.0 / 2)
+    assert half_width(2.0, 4) == pytest.approx(3.182446 * 2.0 / 2)
     assert half_width(1.0, 100) == pytest.approx(0.1984, rel=1e-3)

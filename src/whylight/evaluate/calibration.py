@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from whylight.errors import DataError
-from whylight.evaluate.bootstrap import Interval, interval, interval_of
+from whylight.evaluate.bootstrap import Interval, best_of, resampled
 from whylight.evaluate.boxes import THRESHOLDS, accuracy, hits
 from whylight.localize.threshold import Choice, choose
 from whylight.shown import plural
@@ -82,10 +82,18 @@ def calibrate(overlaps: NDArray[np.int64], iou: float, pictures: Sequence[str] |
             f"at no threshold does {whose} have a box with IoU {iou:g}: choose another --method, or a lower --iou"
         )
     choice = choose(THRESHOLDS, curve)
-    column = round(100 * choice.threshold) - 1
     return Calibration(
         choice,
-        interval(100.0 * right[:, column], pictures),
-        interval_of(lambda chosen: choose(THRESHOLDS, accuracy(right, chosen)).threshold, len(right), pictures),
+        best_of(right[:, None], pictures).interval,
+        _varied(right, choice, pictures),
         (100 * curve).round(4).tolist(),
     )
+
+
+def _varied(right: NDArray[np.float32], choice: Choice, pictures: Sequence[str] | None) -> Interval:
+    """The threshold chosen, and where 95 of 100 choices on pictures drawn anew lie."""
+    _, draws, n = resampled(lambda one: choose(THRESHOLDS, accuracy(right, one)).threshold, len(right), pictures)
+    if not len(draws):
+        return Interval(choice.threshold, None, None, n)
+    low, high = np.quantile(draws, [0.025, 0.975])
+    return Interval(choice.threshold, float(low), float(high), n)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.stats import t
 from torch import Tensor
 
 from whylight.errors import TrainError
@@ -20,13 +21,6 @@ from whylight.experiment.measure import ARRAYS, MEASURED, read_measured
 from whylight.experiment.recipe import Arm
 from whylight.experiment.run import Planned
 from whylight.train.scores import Scores, expected_calibration_error
-
-# Student's t at 97.5 %, for 1 to 30 degrees of freedom; beyond them 1.96 (1 + 1.25 / degrees), within 0.2 %.
-_T = (
-    *(12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228),
-    *(2.201, 2.179, 2.160, 2.145, 2.131, 2.120, 2.110, 2.101, 2.093, 2.086),
-    *(2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042),
-)
 
 
 @dataclass(frozen=True)
@@ -131,7 +125,7 @@ FIGURES = (
 def value(figure: Figure, arm: Measured) -> Interval | None:
     """A figure of an arm: the mean over its runs, with the 95 % interval over seeds (Student's t) where there are two or more.
 
-    With one run it is the bootstrap interval over pictures where the figure is a mean over them, and none otherwise. `n` is the
+    With one run it is the interval over pictures where the figure is a mean over them, and none otherwise. `n` is the
     number of runs.
     """
     found = [one for one in (figure.of(run) for run in arm.runs) if one is not None]
@@ -157,8 +151,7 @@ def half_width(deviation: float, n: int) -> float:
     >>> round(half_width(1.0, 3), 3)
     2.484
     """
-    t = _T[n - 2] if n - 2 < len(_T) else 1.96 * (1 + 1.25 / (n - 1))
-    return t * deviation / math.sqrt(n)
+    return float(t.ppf(0.975, n - 1)) * deviation / math.sqrt(n)
 
 
 def gather(planned: Sequence[Planned]) -> list[Measured]:

@@ -122,7 +122,7 @@ class _Page:
         """The figures that the arms are compared by, drawn."""
         known = {f.key: f for f in self.figures}
         main = [known[key] for key in ("accuracy", "boxes", "pointing", "calibration_error") if key in known]
-        kind = "Student's t over seeds" if len(self.recipe.seeds) > 1 else "bootstrap over pictures, for the accuracy"
+        kind = "Student's t over seeds" if len(self.recipe.seeds) > 1 else "over pictures, for the accuracy"
         yield "<h2>What came of it</h2>"
         for start in range(0, len(main), 2):
             some = main[start : start + 2]

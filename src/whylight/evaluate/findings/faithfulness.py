@@ -29,7 +29,7 @@ FIGURES = {
 }
 PROTOCOL: dict[str, Any] = {
     "score": "probability of the class (softmax; sigmoid where classes do not exclude each other)",
-    "intervals": "95 %, percentile bootstrap over pictures, 2,000 resamples, seed 0",
+    "intervals": "95 %, over pictures: Student's for means, Wilson's for shares",
     "baselines": "a Gaussian in the middle, its standard deviation a quarter of each side; uniform random numbers on 7 × 7 cells, "
     "enlarged bilinearly, drawn by the picture's name and the seed",
 }

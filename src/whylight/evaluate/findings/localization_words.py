@@ -61,8 +61,8 @@ PROTOCOL: dict[str, Any] = {
     "blank and constant maps": "no box, a miss by every measure",
     "several classes": "a picture with annotations of several classes counts once for each; it is one picture all the same",
     "intervals": (
-        "95 %, percentile bootstrap over pictures, all classes of one together, 2,000 resamples, seed 0; MaxBoxAcc and MaxBoxAccV2 "
-        "choose their thresholds anew in each resample"
+        "95 %, over pictures, all classes of one together: Wilson's for shares, Student's for means; where they chose their own "
+        "threshold (MaxBoxAcc), around the share less the luck of the choice, by 2,000 resamples, seed 0"
     ),
     "baselines": (
         "a Gaussian in the middle, its standard deviation a quarter of each side; uniform random numbers on 7 × 7 cells, enlarged "

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from whylight.evaluate.baselines import BASELINES, BLOB, RANDOM, random_map
-from whylight.evaluate.bootstrap import interval
+from whylight.evaluate.bootstrap import Interval, interval
 from whylight.evaluate.figures import Better, Cell, Curve
 from whylight.evaluate.measures.similarity import spearman
 from whylight.evaluate.results import Result
@@ -199,7 +199,7 @@ def _remark(name: str, records: Sequence[Mapping[str, Any]], cell: Cell | None) 
 
 def _baselines(keys: Sequence[Key]) -> Iterator[Cell]:
     """What maps score that never change, and maps that are another one for each network."""
-    yield Cell(BLOB, RANK, interval([1.0] * len(keys)), "", "nearer 0", "never changes")
+    yield Cell(BLOB, RANK, Interval(1.0, 1.0, 1.0, len(keys)), "", "nearer 0", "never changes")
     pairs = [(random_map(key[0], 0), random_map(key[0], 1)) for key in keys]
     found = [float(spearman(a[None], b[None])) for a, b in pairs]
     yield Cell(RANDOM, RANK, interval(found), "", "nearer 0", "another one for each network")
@@ -220,6 +220,6 @@ def _protocol(setup: Setup, layers: Sequence[str]) -> dict[str, Any]:
         "count 0",
         "small noise": f"Gaussian, standard deviation {NOISE:g} of the pixels' range, {COPIES} copies",
         "verdict": f"rank correlation with all weights random: from {STAYS:g} do not trust, from {PARTLY:g} take with care",
-        "intervals": "95 %, percentile bootstrap over pictures, 2,000 resamples, seed 0",
+        "intervals": "95 %, over pictures: Student's",
         "baselines": "a Gaussian in the middle, which never changes; a random map, drawn anew for each network",
     }
