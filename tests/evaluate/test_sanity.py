@@ -73,8 +73,8 @@ def test_edges_are_found_out_and_weights_are_seen(data: list[Labelled], tmp_path
     assert all(torch.equal(tensor, before[name]) for name, tensor in net.state_dict().items())
     assert value(result, edges, figures.RANK) == pytest.approx(1)
     assert value(result, edges, figures.SSIM) == pytest.approx(1)
-    assert result.cell(edges, figures.RANK).note == "does not depend on the weights: do not trust"  # type: ignore[union-attr]
-    assert any(remark.startswith("edges: does not depend on the weights: do not trust") for remark in result.remarks)
+    assert result.cell(edges, figures.RANK).note == "does not follow the weights: do not trust"  # type: ignore[union-attr]
+    assert any(remark.startswith("edges: does not follow the weights: do not trust") for remark in result.remarks)
     assert abs(value(result, "hirescam", figures.RANK)) < 0.9
     assert value(result, BLOB, figures.RANK) == 1
     assert abs(value(result, RANDOM, figures.RANK)) < 0.3
@@ -84,6 +84,31 @@ def test_edges_are_found_out_and_weights_are_seen(data: list[Labelled], tmp_path
         assert curve.y[0] == 1
         assert curve.y[-1] == pytest.approx(value(result, name, figures.RANK))
         assert curve.y[1] == pytest.approx(value(result, name, figures.LAST))
+
+
+def test_a_receipt_says_the_same(data: list[Labelled], tmp_path: Path, edges: str) -> None:
+    """Of the same picture, `verify` has the figure of the sanity check, and its words."""
+
+    @methods.register("mixed", units="contrast")
+    def mixed(inputs: Tensor, activations: Tensor) -> Tensor:
+        learned = activations.abs().mean(1, keepdim=True)
+        learned = torch.nn.functional.interpolate(learned, size=inputs.shape[2:], mode="bilinear")[:, 0]
+        drawn = inputs.mean(1).diff(dim=2, append=inputs.mean(1)[:, :, -1:]).abs()
+        return drawn / drawn.amax() + 2 * learned / learned.amax()
+
+    try:
+        model = whylight.wrap(gap_net(), size=32, classes=CLASSES)
+        for name in (edges, "hirescam", "mixed"):
+            result = run(model, data[:1], tmp_path / name, name)
+            ex = whylight.explain(model, data[0].path, method=name, target=data[0].label)
+            receipt = ex.verify(draws=2)
+            assert receipt.rank == pytest.approx(value(result, name, figures.RANK), abs=1e-4)
+            note = result.cell(name, figures.RANK).note  # type: ignore[union-attr]
+            assert note.startswith(str(receipt.follows))
+            assert (receipt.follows == "does not follow the weights") == (name == edges)
+        assert receipt.follows == "follows the weights in part"
+    finally:
+        methods.unregister("mixed")
 
 
 def test_maps_stay_under_a_little_noise(data: list[Labelled], tmp_path: Path) -> None:
@@ -198,7 +223,7 @@ def test_chance_is_no_winner() -> None:
 
 @pytest.mark.parametrize(
     ("rank", "words"),
-    [(1, "do not trust"), (0.7, "do not trust"), (0.5, "only in part"), (0.3, "weights"), (-0.6, "weights")],
+    [(1, "do not trust"), (0.7, "do not trust"), (0.5, "in part"), (0.3, "weights"), (-0.6, "weights")],
 )
 def test_verdicts(rank: float, words: str) -> None:
     assert figures.verdict(rank).endswith(words) or words in figures.verdict(rank)

@@ -14,6 +14,7 @@ import whylight
 from nets import gap_net
 from whylight import methods
 from whylight.errors import MethodError, TargetError, WhylightError
+from whylight.evaluate.findings.sanity import verdict
 from whylight.evaluate.measures.similarity import spearman
 from whylight.explanation.receipt import Receipt
 from whylight.front.verify import Networks
@@ -129,7 +130,8 @@ def test_a_map_that_ignores_the_weights_is_told(picture: np.ndarray) -> None:
         assert receipt.survives is False
         assert not receipt.holds
         assert receipt.sentence.endswith(
-            "but the map hardly changes when the weights are randomised (rank correlation 1.00): do not trust it."
+            "but the map does not follow the weights: it changes hardly when they are "
+            "randomised (rank correlation 1.00); do not trust it."
         )
     finally:
         methods.unregister("edges")
@@ -223,6 +225,31 @@ def test_the_model_is_handed_back_as_it_came(picture: np.ndarray) -> None:
     assert all(p.grad is None and p.requires_grad for p in net.parameters())
 
 
+@pytest.mark.parametrize(
+    ("rank", "word", "words"),
+    [
+        (0.34, "follows the weights", "the map follows the weights: it changes when they are randomised."),
+        (
+            0.35,
+            "follows the weights in part",
+            "only in part when they are randomised (rank correlation 0.35); take it with care.",
+        ),
+        (
+            0.7,
+            "does not follow the weights",
+            "hardly when they are randomised (rank correlation 0.70); do not trust it.",
+        ),
+    ],
+)
+def test_three_words_for_the_weights(rank: float, word: str, words: str) -> None:
+    """The same rule and the same words as the sanity check's."""
+    receipt = Receipt("cat", "own", False, 0.1, 0.9, 0.1, 0.8, 100, 100.0, 0.5, 100, rank=rank, ssim=0.0, networks=3)
+    assert receipt.follows == word
+    assert receipt.holds == receipt.survives == (word == "follows the weights")
+    assert receipt.sentence.endswith(words)
+    assert verdict(rank).startswith(word)
+
+
 def test_networks_are_made_once(picture: np.ndarray) -> None:
     model = whylight.wrap(gap_net(), size=SIZE)
     networks = Networks(model)
@@ -236,7 +263,7 @@ def test_words_for_scores_that_rise() -> None:
     receipt = Receipt("cat", "gradcam", False, 0.1, 0.5, 0.75, 0.5, 3, 3.0, 0.5, 100, rank=0.1, ssim=0.0, networks=3)
     assert receipt.sentence == (
         "removing the hottest 10 % of the picture raises the score from 0.50 to 0.75; after 3 of 100 random removals of the same "
-        "size it is higher (0.50 on average); the map changes when the weights are randomised."
+        "size it is higher (0.50 on average); the map follows the weights: it changes when they are randomised."
     )
 
 
@@ -288,7 +315,7 @@ def test_blank_maps_of_random_networks_are_left_out(picture: np.ndarray) -> None
     (shown,) = only(model, 1)(1)
     after = whylight.explain(shown, picture, method="gradcam", target=0).map
     assert some.rank == pytest.approx(float(spearman(ex.map[None], after[None])), abs=1e-3)
-    assert "when the weights are randomised (2 of 3 left out: blank maps)" in some.sentence
+    assert "when they are randomised (2 of 3 left out: blank maps)" in some.sentence
     none = ex.verify(draws=2, networks=only(model, -1, -1, -1))
     assert (none.rank, none.ssim, none.survives, none.blank_networks) == (None, None, None, 3)
     assert none.sentence.endswith(

@@ -20,7 +20,8 @@ from whylight.atomic import named_errors, replacing
 from whylight.errors import DataError, TrainError
 from whylight.evaluate.boxes import IOUS
 from whylight.evaluate.data import read
-from whylight.evaluate.findings.localization import Boxes, Findings
+from whylight.evaluate.findings.boxes import Boxes
+from whylight.evaluate.findings.localization import Findings
 from whylight.evaluate.localization import Setup
 from whylight.evaluate.localization import measure as measure_maps
 from whylight.experiment.recipe import Measure

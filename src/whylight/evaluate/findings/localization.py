@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from whylight.evaluate.baselines import BASELINES
-from whylight.evaluate.bootstrap import Best, Interval, best_of, interval, rate, share
-from whylight.evaluate.boxes import IOUS, THRESHOLDS, accuracy, hits
+from whylight.evaluate.bootstrap import Interval, interval, rate, share
+from whylight.evaluate.boxes import THRESHOLDS
 from whylight.evaluate.data import Labelled
 from whylight.evaluate.figures import Cell, Curve
+from whylight.evaluate.findings.boxes import EXACT, Boxes, at, at_best, each
 from whylight.evaluate.findings.localization_words import ANSWERS, FIGURES, PROTOCOL, near
 from whylight.evaluate.maps import Rules
 from whylight.evaluate.masks import curve, pxap
 from whylight.evaluate.results import Result
 from whylight.jobs.lines import Record
-from whylight.localize.threshold import Choice, choose
 from whylight.shown import plural
-
-_EXACT = np.arange(10, 100, 5) / 100  # overlaps of the plot
 
 
 @dataclass(frozen=True)
@@ -96,49 +93,6 @@ class Findings:
         return [self.pictures[place] for place in self.boxed]
 
 
-class Boxes:
-    """Whether boxes are right, from overlaps (n, T) and the picture of each."""
-
-    def __init__(self, overlaps: NDArray[np.int64], pictures: Sequence[str]) -> None:
-        self.n, self._pictures = len(overlaps), pictures
-        self._right = np.stack([hits(overlaps, iou) for iou in IOUS], 1).reshape(self.n, -1).astype(np.float32)
-        self._overlaps = overlaps
-
-    def rates(self) -> NDArray[np.float64]:
-        """Share of right pictures, (3, T): by IoU and threshold."""
-        return accuracy(self._right).reshape(len(IOUS), -1)
-
-    def best(self, iou: float) -> Choice:
-        """The best threshold for an IoU."""
-        return choose(THRESHOLDS, self.rates()[IOUS.index(iou)])
-
-    def max_box_acc(self) -> Interval:
-        """Percent right at IoU 0.5, at the threshold that is best for these pictures; the interval allows for that choice."""
-        return self.chosen.interval
-
-    def max_box_acc_v2(self) -> Interval:
-        """The mean over the IoUs, each at its own best threshold; the interval allows for these choices."""
-        return self.chosen_v2.interval
-
-    @cached_property
-    def chosen(self) -> Best:
-        """MaxBoxAcc, and what is left of it without the luck of the choice."""
-        return best_of(self._right.reshape(self.n, len(IOUS), -1)[:, 1:2], self._pictures)
-
-    @cached_property
-    def chosen_v2(self) -> Best:
-        """MaxBoxAccV2, and what is left of it without the luck of the choices."""
-        return best_of(self._right.reshape(self.n, len(IOUS), -1), self._pictures)
-
-    def at(self, threshold: float, iou: float = 0.5) -> Interval:
-        """Percent right at a fixed threshold."""
-        return rate(hits(self._overlaps[:, _column(threshold)], iou), self._pictures)
-
-    def by_overlap(self) -> list[float]:
-        """Percent right by the IoU asked for, each at its own best threshold."""
-        return [100 * float(hits(self._overlaps, iou).mean(0).max()) for iou in _EXACT]
-
-
 def result(
     findings: Mapping[tuple[str, str], Findings],
     rules: Rules,
@@ -199,21 +153,12 @@ def _boxes(name: str, found: Findings, threshold: float | None) -> Iterator[Cell
     largest, every = (Boxes(one, found.boxed_pictures) for one in (found.largest, found.any))
     best = largest.best(0.5)
     spread = f"; within one point from {best.low:.2f} to {best.high:.2f}" if best.accuracy > 0 else ""
-    yield _best(name, "MaxBoxAcc (IoU 0.5)", largest.chosen, f"{_at(best)}{spread}")
+    yield at_best(name, "MaxBoxAcc (IoU 0.5)", largest.chosen, f"{at(best)}{spread}")
     if threshold is not None:
         note = "IoU 0.5; the threshold was fixed beforehand"
         yield Cell(name, f"Box accuracy at {threshold:.2f}", largest.at(threshold), note=note)
-    yield _best(name, "MaxBoxAccV2 (largest part)", largest.chosen_v2, _each(largest))
-    yield _best(name, "MaxBoxAccV2 (any part)", every.chosen_v2, _each(every))
-
-
-def _best(name: str, measure: str, found: Best, note: str) -> Cell:
-    """A figure at its own best threshold; where that choice flattered it, by how much."""
-    value, honest = found.interval, found.honest
-    apart = (
-        f"; {honest:.1f} less the luck of the choice" if value.low is not None and value.mean - honest >= 0.05 else ""
-    )
-    return Cell(name, measure, value, note=note + apart)
+    yield at_best(name, "MaxBoxAccV2 (largest part)", largest.chosen_v2, each(largest))
+    yield at_best(name, "MaxBoxAccV2 (any part)", every.chosen_v2, each(every))
 
 
 def _top1(name: str, found: Findings, threshold: float | None) -> Iterator[Cell]:
@@ -221,7 +166,7 @@ def _top1(name: str, found: Findings, threshold: float | None) -> Iterator[Cell]
     yield Cell(name, "Top-1 accuracy", right, note="the model's, whatever the map")
     if found.largest is not None:
         boxes = Boxes(found.largest, found.boxed_pictures)
-        yield _best(name, "Top-1 localisation (IoU 0.5)", boxes.chosen, _at(boxes.best(0.5)))
+        yield at_best(name, "Top-1 localisation (IoU 0.5)", boxes.chosen, at(boxes.best(0.5)))
         if threshold is not None:
             note = "the threshold was fixed beforehand"
             yield Cell(name, f"Top-1 localisation at {threshold:.2f}", boxes.at(threshold), note=note)
@@ -268,23 +213,10 @@ def _curves(name: str, found: Findings) -> Iterator[Curve]:
     if found.largest is not None:
         boxes = Boxes(found.largest, found.boxed_pictures)
         yield Curve("threshold", name, THRESHOLDS.tolist(), (100 * boxes.rates()[1]).tolist())
-        yield Curve("overlap", name, _EXACT.tolist(), boxes.by_overlap())
+        yield Curve("overlap", name, EXACT.tolist(), boxes.by_overlap())
     if found.pixels is not None and found.pixels[:, 0].any():
         precision, recall = curve(found.pixels.sum(0))
         yield Curve("pixels", name, (100 * recall).tolist(), (100 * precision).tolist())
-
-
-def _each(boxes: Boxes) -> str:
-    choices: Iterable[tuple[float, Choice]] = ((iou, boxes.best(iou)) for iou in IOUS)
-    return "; ".join(
-        f"IoU {iou}: " + (f"{100 * best.accuracy:.1f} at {best.threshold:.2f}" if best.accuracy > 0 else "never right")
-        for iou, best in choices
-    )
-
-
-def _at(best: Choice) -> str:
-    """Where the best threshold is; where no box is ever right, none is better than another."""
-    return f"at {best.threshold:.2f} of the maximum" if best.accuracy > 0 else "never right"
 
 
 def _kind(measure: str) -> str:
@@ -295,7 +227,3 @@ def _kind(measure: str) -> str:
     if measure.startswith("Pointing game (") and "inside" not in measure:
         return "Pointing game, mean of classes" if measure.endswith("classes") else "Pointing game (near)"
     return measure
-
-
-def _column(threshold: float) -> int:
-    return round(100 * threshold) - 1

@@ -13,7 +13,7 @@ from whylight.evaluate.bootstrap import Interval, interval
 from whylight.evaluate.figures import Better, Cell, Curve
 from whylight.evaluate.measures.similarity import spearman
 from whylight.evaluate.results import Result
-from whylight.explanation.receipt import STAYS
+from whylight.explanation.receipt import PARTLY, STAYS, follows
 from whylight.jobs.lines import Key
 from whylight.jobs.store import Store
 from whylight.methods import Method
@@ -21,7 +21,6 @@ from whylight.shown import plural
 
 NETWORKS = 3  # with random weights, at the first and the last stage; one between them, and for slow methods
 NOISE, COPIES = 0.02, 4  # standard deviation in units of the pixel range, and noisy copies of each picture
-PARTLY = 0.35  # rank correlation from which a map depends on the weights only in part
 
 RANK = "All weights random: rank correlation"
 SSIM = "All weights random: structural similarity"
@@ -87,13 +86,11 @@ def verdict(rank: float) -> str:
     """What a mean rank correlation with the maps of a network without any learned weights says about a method.
 
     >>> verdict(0.9)
-    'does not depend on the weights: do not trust'
+    'does not follow the weights: do not trust'
     """
-    if rank >= STAYS:
-        return "does not depend on the weights: do not trust"
-    if rank >= PARTLY:
-        return "depends on the weights only in part: take with care"
-    return "depends on the weights"
+    word = follows(rank)
+    then = {"does not follow the weights": ": do not trust", "follows the weights in part": ": take with care"}
+    return word + then.get(word, "")
 
 
 def result(
@@ -219,7 +216,7 @@ def _protocol(setup: Setup, layers: Sequence[str]) -> dict[str, Any]:
         "in windows of 7 × 7; maps of random networks that are the same everywhere are left out, maps that become so under noise "
         "count 0",
         "small noise": f"Gaussian, standard deviation {NOISE:g} of the pixels' range, {COPIES} copies",
-        "verdict": f"rank correlation with all weights random: from {STAYS:g} do not trust, from {PARTLY:g} take with care",
+        "verdict": f"rank correlation with all weights random: below {PARTLY:g} follows the weights, below {STAYS:g} in part",
         "intervals": "95 %, over pictures: Student's",
         "baselines": "a Gaussian in the middle, which never changes; a random map, drawn anew for each network",
     }
