@@ -43,6 +43,7 @@ class Classifier(ABC):
         preprocessing: how a picture becomes its input.
         multilabel: whether classes are judged one by one (a sigmoid each) rather than against each other (a softmax).
         ending: what the network does to its logits, which are explained as they were before; "" where it does nothing.
+        taken: what was taken from a file of weights, where that is not simply all of it; "" elsewhere.
         box_head: the head that finds boxes, where the model was trained with boxes; None elsewhere.
         localization: the threshold that `whylight calibrate` stored with it, and the method it is for; None where none was, or
             where the model is looked at after another layer.
@@ -52,6 +53,7 @@ class Classifier(ABC):
     preprocessing: Preprocess
     multilabel: bool = False
     ending: str = ""
+    taken: str = ""
     box_head: BoxHead | None = None
     localization: Mapping[str, Any] | None = None
 

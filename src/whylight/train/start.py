@@ -16,8 +16,9 @@ from whylight.models.gap_head import give_gap_head
 from whylight.models.split.cut import repeat
 from whylight.models.split.linear import find_linear_head
 from whylight.models.surgery import classifier_of, fold_batch_norm
-from whylight.models.zoo.architectures import TORCHVISION, build, load_foreign
+from whylight.models.zoo.architectures import TORCHVISION, build
 from whylight.models.zoo.files import FILE, ModelSpec, own_spec
+from whylight.models.zoo.foreign import load_foreign
 from whylight.models.zoo.load import _timm_preprocessing, _torchvision_preprocessing
 from whylight.train.config import TrainConfig
 from whylight.train.network import cut, freeze
@@ -53,7 +54,7 @@ def start(
     module = build(
         config.arch, classes=len(classes), output_stride=stride, pretrained=config.pretrained, options=options
     )
-    fresh = _fill(module, config, own, classes)
+    fresh = _fill(module, config, own, classes, say)
     changed = False
     if config.head == "gap" and "gap_head" not in kept and not _linear(module, config.size):
         changed = give_gap_head(module, config.size)
@@ -90,7 +91,9 @@ def start(
     )
 
 
-def _fill(module: nn.Module, config: TrainConfig, own: ModelSpec | None, classes: tuple[str, ...]) -> bool:
+def _fill(
+    module: nn.Module, config: TrainConfig, own: ModelSpec | None, classes: tuple[str, ...], say: Callable[[str], None]
+) -> bool:
     """Read the file of weights, if there is one; return whether the classifier is a new one all the same."""
     if config.weights is None:
         return not config.pretrained
@@ -98,7 +101,7 @@ def _fill(module: nn.Module, config: TrainConfig, own: ModelSpec | None, classes
     _, head = classifier_of(module)
     new = {name: value.clone() for name, value in head.state_dict().items()}
     without = PREFIX if own is not None and own.boxes is not None else None
-    left = load_foreign(module, path / FILE if path.is_dir() else path, without=without)
+    left = load_foreign(module, path / FILE if path.is_dir() else path, without=without, say=say)
     if own is not None and own.classes != classes and not left:  # as many classes, but others
         head.load_state_dict(new)
         return True

@@ -11,7 +11,8 @@ from torch import nn
 
 from whylight.errors import ModelError
 from whylight.models.surgery import centre_head, classifier_of, fold_batch_norm, scale_head, set_output_stride
-from whylight.models.zoo.architectures import build, load_foreign, names
+from whylight.models.zoo.architectures import build, names
+from whylight.models.zoo.foreign import load_foreign
 
 
 @pytest.fixture

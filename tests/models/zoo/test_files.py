@@ -15,8 +15,9 @@ import torch
 from whylight.errors import ModelError
 from whylight.images.preprocess import Preprocess
 from whylight.models.surgery import fold_batch_norm
-from whylight.models.zoo.architectures import build, load_foreign
+from whylight.models.zoo.architectures import build
 from whylight.models.zoo.files import KEY, ModelSpec, load_weights, read_spec, save_weights
+from whylight.models.zoo.foreign import load_foreign
 
 ROOT = Path(__file__).resolve().parents[3]
 BUNDLED = {

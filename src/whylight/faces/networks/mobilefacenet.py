@@ -24,7 +24,7 @@ from whylight.faces.types import Point, Template
 from whylight.images.preprocess import IMAGENET_MEAN, IMAGENET_STD, Preprocess
 from whylight.models.device import resolve_device
 from whylight.models.model import Model
-from whylight.models.zoo.architectures import read_state
+from whylight.models.zoo.foreign import read_state
 
 DIMENSION = 128
 

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from whylight.errors import ModelError, cause_of
 from whylight.faces.weightfiles.oxford import CONVOLUTIONS, DENSE, LAYERS, Channels, by_name_or_order, oxford
-from whylight.faces.weightfiles.signature import TORCH_LEGACY
+from whylight.models.zoo.pickled import LEGACY
 
 # What the restricted unpickler raises on bytes that it does not take.
 _DAMAGED = (
@@ -87,7 +87,7 @@ def _check_sizes(path: Path) -> None:
     """
     size = path.stat().st_size
     with path.open("rb") as file:
-        legacy = file.read(len(TORCH_LEGACY)) == TORCH_LEGACY
+        legacy = file.read(len(LEGACY)) == LEGACY
         file.seek(0)
         if legacy:
             for _ in range(3):  # magic number, protocol, facts about the machine

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from whylight.errors import ModelError
+from whylight.models.zoo.pickled import LEGACY
 
 WHERE = (
     "The weights are not part of whylight: Oxford's Visual Geometry Group gives them out on its page “VGG Face Descriptor” "
@@ -12,7 +13,6 @@ WHERE = (
 )
 
 TORCH_ZIP = b"PK\x03\x04"
-TORCH_LEGACY = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"  # a pickle of PyTorch's magic number
 HDF5 = b"\x89HDF\r\n\x1a\n"
 T7 = (3).to_bytes(4, "little"), (4).to_bytes(4, "little")  # a table, or an object of a class
 
@@ -45,7 +45,7 @@ def sniff(path: Path) -> str:
         raise ModelError(f"{path}: cannot be read: {error.strerror or error}") from error
     if not start:
         raise ModelError(f"{path}: the file is empty. {WHERE}")
-    if start.startswith((TORCH_ZIP, TORCH_LEGACY)):
+    if start.startswith((TORCH_ZIP, LEGACY)):
         return "pth"
     if start.startswith(HDF5):
         return "keras_h5"

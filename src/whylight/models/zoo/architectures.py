@@ -6,32 +6,20 @@ Each of the two libraries takes a second or more to import, so each is imported 
 from __future__ import annotations
 
 import difflib
-import os
-import pickle
-import struct
 import urllib.error
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, cast
 
-import safetensors
-import safetensors.torch
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from whylight.errors import ModelError, cause_of
 from whylight.models.gap_head import give_gap_head
-from whylight.models.surgery import classifier_of, fold_batch_norm, set_output_stride
+from whylight.models.surgery import fold_batch_norm, set_output_stride
+from whylight.models.zoo.foreign import fill
 from whylight.models.zoo.mobilenet import FoldedMobileNetV2
 
 TORCHVISION = "torchvision/"
 REMOTE = ("hf-hub:", "hf_hub:", "hf:", "local-dir:", "http:", "https:")  # timm would look elsewhere for these
-
-# What the readers raise on bytes that are no weights: the restricted unpickler trips over them in many ways.
-_DAMAGED = (
-    *(OSError, RuntimeError, EOFError, ValueError, LookupError, TypeError, AttributeError, struct.error),
-    *(pickle.UnpicklingError, safetensors.SafetensorError),
-)
 
 
 def build(
@@ -139,7 +127,7 @@ def _from_torchvision(
             state = weights["DEFAULT"].get_state_dict(progress=False, check_hash=True)
         except _no_weights(KeyError) as error:
             raise _unavailable(arch, "torchvision", error) from error
-        _fill(module, dict(state), f"the weights of {arch}")
+        fill(module, dict(state), f"the weights of {arch}")
     if stride is not None:
         set_output_stride(module.eval(), stride)
     return module
@@ -167,78 +155,3 @@ def _unavailable(arch: str, loader: str, error: BaseException) -> ModelError:
         f"its server), which said: {cause} Without a network there are two ways on: weights from a file you have "
         f'(--weights FILE, weights="FILE"), or a bundled model ("face", "person")'
     )
-
-
-def load_foreign(module: nn.Module, path: str | os.PathLike[str], *, without: str | None = None) -> list[str]:
-    """Copy weights from somebody's file into a network: a state dict in .safetensors, .pth, .pt or .ckpt.
-
-    The last layer stays as it is where the file's was made for another number of classes. PyTorch files are read with
-    `weights_only=True`, so a file can never run code.
-
-    Args:
-        module: the network to fill, in place.
-        path: the file. A state dict that lies under "state_dict", "net_state_dict" or "model", or has "module." before its names,
-            is found.
-        without: leave out the tensors whose names begin so: the network has no place for them.
-
-    Returns:
-        The names of the parameters that were left as they are (the last layer's), often none.
-
-    Raises:
-        ModelError: the file is missing or no state dict, or does not fit: it names the keys and shapes.
-    """
-    state = read_state(Path(path))
-    if without is not None:
-        state = {name: value for name, value in state.items() if not name.startswith(without)}
-    return _fill(module, state, str(path))
-
-
-def read_state(path: Path) -> dict[str, Tensor]:
-    """Read the state dict of somebody's file (.safetensors, .pth, .pt or .ckpt), without "module." before its names.
-
-    PyTorch files are read with `weights_only=True`, so a file can never run code.
-
-    Raises:
-        ModelError: the file is missing, damaged, or holds no state dict.
-    """
-    if not path.is_file():
-        raise ModelError(f"{path}: no such file of weights")
-    try:
-        if path.suffix == ".safetensors":
-            return safetensors.torch.load_file(path)
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except _DAMAGED as error:
-        cause = cause_of(error)
-        raise ModelError(f"{path}: not a file of weights that can be read safely ({cause})") from error
-    for key in ("state_dict", "net_state_dict", "model"):
-        if isinstance(state, dict) and isinstance(state.get(key), dict):
-            state = state[key]
-    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise ModelError(f"{path}: holds no state dict (names with tensors)")
-    return {key.removeprefix("module."): value for key, value in state.items()}
-
-
-def _fill(module: nn.Module, state: dict[str, Tensor], origin: str) -> list[str]:
-    head, _ = classifier_of(module)
-    wanted = module.state_dict()
-    left = [
-        key
-        for key in (f"{head}.weight", f"{head}.bias")
-        if key in state and key in wanted and state[key].shape[0] != wanted[key].shape[0]
-        and state[key].shape[1:] == wanted[key].shape[1:]
-    ]  # fmt: skip
-    for key in left:
-        state[key] = wanted[key]
-    counters = {key for key in wanted if key.endswith("num_batches_tracked")}  # absent from some exports, never used
-    faults = [f"missing {key}" for key in wanted if key not in state and key not in counters]
-    faults += [f"unexpected {key}" for key in state if key not in wanted]
-    faults += [
-        f"{key} is {tuple(state[key].shape)}, the network's is {tuple(wanted[key].shape)}"
-        for key in wanted
-        if key in state and state[key].shape != wanted[key].shape
-    ]
-    if faults:
-        shown = "; ".join(faults[:6]) + (f"; and {len(faults) - 6} more" if len(faults) > 6 else "")
-        raise ModelError(f"{origin} does not fit {type(module).__name__}: {shown}. Is it the right architecture?")
-    module.load_state_dict({**{key: wanted[key] for key in counters}, **state})
-    return left

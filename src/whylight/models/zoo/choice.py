@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import math
 import os
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from whylight.errors import ModelError
+from whylight.errors import ModelError, WhylightWarning
 from whylight.models.zoo.bundled import file_of
 from whylight.schema import Text
 from whylight.shown import shown
@@ -114,7 +115,7 @@ class ModelChoice:
                 raise ModelError(f"--{next(iter(given))}: for ONNX files alone; {self.name} says itself what it takes")
             if self.weights is None and self.layer is None:  # else load says why not
                 return load_onnx(self.name, self.class_names(), multilabel=self.multilabel, **_arguments(given))
-        return load(
+        model = load(
             self.name,
             pretrained=self.pretrained,
             weights=Path(self.weights) if self.weights is not None else None,
@@ -123,6 +124,9 @@ class ModelChoice:
             layer=self.layer,
             multilabel=self.multilabel,
         )
+        if model.taken:
+            warnings.warn(model.taken, WhylightWarning, stacklevel=2)
+        return model
 
 
 def numbers(option: str, text: str) -> list[float]:

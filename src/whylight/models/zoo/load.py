@@ -21,8 +21,9 @@ from whylight.models.boxhead import BoxHead
 from whylight.models.device import resolve_device
 from whylight.models.model import Model
 from whylight.models.zoo import bundled
-from whylight.models.zoo.architectures import TORCHVISION, build, is_known, load_foreign, names
+from whylight.models.zoo.architectures import TORCHVISION, build, is_known, names
 from whylight.models.zoo.files import FILE, load_box_head, load_weights
+from whylight.models.zoo.foreign import load_foreign
 
 
 def load(
@@ -126,6 +127,7 @@ def _from_zoo(
 ) -> Model:
     if not is_known(name):
         raise _unknown(name)
+    taken: list[str] = []
     if weights is None:
         module = build(name, pretrained=pretrained)
         if (getattr(module, "pretrained_cfg", None) or {}).get("num_classes") == 0:
@@ -134,7 +136,7 @@ def _from_zoo(
             )
     else:
         module = build(name, classes=len(classes) if classes is not None else None)
-        left = load_foreign(module, weights)
+        left = load_foreign(module, weights, say=taken.append)
         if left:
             raise ModelError(
                 f"{weights}: its last layer ({left[0]}) has another number of classes than {name}"
@@ -142,7 +144,9 @@ def _from_zoo(
                 "classes=[…], or --classes FILE with one name a line"
             )
     preprocessing = _torchvision_preprocessing(name) if name.startswith(TORCHVISION) else _timm_preprocessing(module)
-    return _model(module, classes or _class_names(name, module), preprocessing, device, layer, multilabel)
+    model = _model(module, classes or _class_names(name, module), preprocessing, device, layer, multilabel)
+    model.taken = "; ".join(taken)
+    return model
 
 
 def _model(
