@@ -101,13 +101,13 @@ def _asked(path: Path) -> list[str]:
             found |= dict.fromkeys(_names(file, size))
         elif zipfile.is_zipfile(file):
             with zipfile.ZipFile(file) as archive:
+                if any(name.endswith("/constants.pkl") for name in archive.namelist()):
+                    raise ValueError(
+                        "it is a TorchScript archive, a program of its own: whylight.wrap_callable(torch.jit.load(FILE).eval())"
+                    )
                 for entry in archive.infolist():
                     if entry.compress_type != zipfile.ZIP_STORED or entry.file_size > size:
                         raise ValueError(f"{entry.filename} unpacks to {entry.file_size} bytes, more than there are")
-                    if entry.filename.endswith("/constants.pkl"):
-                        raise ValueError(
-                            "it is a TorchScript archive, a program of its own: whylight.wrap_callable(torch.jit.load(FILE).eval())"
-                        )
                     if entry.filename.endswith("data.pkl"):
                         with archive.open(entry) as pickled:
                             found |= dict.fromkeys(_names(pickled, size))
