@@ -6,15 +6,16 @@ Whether what is caught are maps from every token to every token is found by runn
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
-from whylight.models.attention_hooks import Site, sites_of, watching
+from whylight.models.attention_hooks import Site, sites_by_running, sites_of, watching
 from whylight.models.eval_mode import borrowed
 from whylight.models.split.cut import logits_of
-from whylight.models.split.layout import Size, layout_of
+from whylight.models.split.layout import Layout, Size, layout_of
 
 Score = Callable[[Tensor], Tensor]  # logits (N, C) → scores (N,)
 
@@ -80,13 +81,19 @@ class AttentionMaps:
         """
         leaves: dict[int, Tensor] = {}
         found: dict[int, Tensor] = {}
+        reading = False  # the tail may be the network itself, whose blocks are watched
 
         def cut(block: int, attention: Tensor) -> Tensor:
             leaves[block] = attention.detach().requires_grad_()
             return leaves[block]
 
-        def differentiate(block: int, tokens: Tensor) -> Tensor:
+        def differentiate(block: int, tokens: Tensor) -> Tensor | None:
+            nonlocal reading
+            if reading:
+                return None
+            reading = True
             total = score(self._read(tokens)).sum()  # pictures do not depend on one another
+            reading = False
             leaf = leaves.pop(block)
             (gradient,) = torch.autograd.grad(total, leaf, allow_unused=True)
             found[block] = torch.zeros_like(leaf, dtype=torch.float32) if gradient is None else gradient.float()
@@ -101,12 +108,13 @@ class AttentionMaps:
         return self._tail(tokens)
 
 
-def find_attention(module: nn.Module, x: Tensor) -> AttentionMaps | str:
+def find_attention(module: nn.Module, x: Tensor, layout: Layout | None = None) -> AttentionMaps | str:
     """Find out whether all blocks of a network attend from every token to every token, by running it.
 
     Args:
         module: the network, in any mode.
         x: an input it takes, (1, 3, H, W), on its device and of its type.
+        layout: where the grid lies among the tokens behind a layer of it, where that is known.
 
     Returns:
         What catches the maps, or one sentence that says why there are none.
@@ -119,19 +127,25 @@ def find_attention(module: nn.Module, x: Tensor) -> AttentionMaps | str:
         seen: list[tuple[int, Tensor]] = []
         with watching(candidates, lambda block, attention: seen.append((block, attention))):
             watched = logits_of(module(x))
+        if not seen:
+            candidates = sites_by_running(module, lambda: module(x))
+            with watching(candidates, lambda block, attention: seen.append((block, attention))):
+                watched = logits_of(module(x))
     if not seen:
         return f"{name} has no attention whose probabilities can be caught"
     order = [block for block, _ in seen]
     size = (x.shape[2], x.shape[3])
     tokens = seen[0][1].shape[-1]
-    layout = layout_of(torch.Size((1, tokens, 1)), size, prefix=_prefix_of(module)) or layout_of(
-        torch.Size((1, tokens, 1)), size
-    )
+    if layout is None or layout.tokens(size) != tokens:
+        shape = torch.Size((1, tokens, 1))
+        layout = layout_of(shape, size, prefix=_prefix_of(module)) or layout_of(shape, size)
     reason = _unlike(name, seen, candidates)
     if reason is None and len(set(order)) < len(order):
         reason = f"{name} runs one attention layer several times in a forward"
     if reason is None and layout is None:
         reason = f"{name} attends over {tokens} entries, which are no grid of a {size[0]}×{size[1]} input"
+    if reason is None and layout is not None and (layout.suffix or layout.turned):
+        reason = f"{name} has tokens behind those of the picture, or takes the picture column by column"
     if reason is None and not _close(watched, plain):
         reason = f"{name} computes something else when its attention is caught"
     if reason is not None:
@@ -180,9 +194,14 @@ def _find_tail(
     with borrowed(module), torch.no_grad():
         with watching(sites, None, note):
             module(x)
-        for tail in _tails(module):
-            if isinstance(outputs[0], Tensor) and outputs[0].ndim == 3 and _close(tail(outputs[0]), logits):
-                return tail
+        tokens = outputs[0]
+        if isinstance(tokens, Tensor) and tokens.ndim == 3:
+            rest = (
+                [_rest(module, sites, x)] if len(tokens) == 1 else []
+            )  # else the pictures are not its first dimension
+            for tail in (*_tails(module), *rest):
+                if _close(tail(tokens), logits):
+                    return tail
     return (
         f"{type(module).__name__}: no final norm and head were found that give its logits from its last block's tokens, "
         "as forward_head(norm(tokens)) does in timm's networks"
@@ -206,6 +225,30 @@ def _timm_tail(norm: nn.Module, head: Callable[[Tensor], Any]) -> Callable[[Tens
 
 def _torchvision_tail(norm: nn.Module, heads: nn.Module) -> Callable[[Tensor], Tensor]:
     return lambda tokens: logits_of(heads(norm(tokens)[:, 0]))
+
+
+def _rest(module: nn.Module, sites: tuple[Site, ...], x: Tensor) -> Callable[[Tensor], Tensor]:
+    """The network itself from its last block's tokens on: run with its blocks handing on what they get, and the last one these."""
+
+    def read(tokens: Tensor) -> Tensor:
+        def hand_on(*inputs: Any, **more: Any) -> Tensor:
+            return next(one for one in (*inputs, *more.values()) if isinstance(one, Tensor))
+
+        with ExitStack() as undo:
+            for site in sites:
+                forward = site.block.__dict__.get("forward")
+                site.block.__dict__["forward"] = (lambda *_, **__: tokens) if site is sites[-1] else hand_on
+                undo.callback(_put_back, site.block, forward)
+            return logits_of(module(x[:1].expand(len(tokens), *x.shape[1:])))
+
+    return read
+
+
+def _put_back(block: nn.Module, forward: Any) -> None:
+    if forward is None:
+        del block.__dict__["forward"]
+    else:
+        block.__dict__["forward"] = forward
 
 
 def _outside(x: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -256,7 +257,7 @@ class Model(Classifier):
     @cached_property
     def _attention(self) -> AttentionMaps | str:
         with self.borrow():
-            return find_attention(self.module, self._probe())
+            return find_attention(self.module, self._probe(), replace(self.layout, grid=self.grid))
 
     @cached_property
     def _has_rectifiers(self) -> bool:

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
 from torch import nn
 
 from whylight.errors import ModelError
-from whylight.images.preprocess import IMAGENET_MEAN, IMAGENET_STD, Preprocess
+from whylight.images.preprocess import Preprocess
+from whylight.models.adapters import huggingface
 from whylight.models.adapters.logits import EndsIn, Pick
 from whylight.models.model import Model
 
 
 def wrap(
-    module: nn.Module,
+    module: nn.Module | Any,
     layer: str | nn.Module | None = None,
     classes: Sequence[str] | None = None,
-    size: int | tuple[int, int] = 224,
-    mean: Sequence[float] = IMAGENET_MEAN,
-    std: Sequence[float] = IMAGENET_STD,
+    size: int | tuple[int, int] | None = None,
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
     *,
     preprocessing: Preprocess | None = None,
+    processor: Any = None,
     multilabel: bool = False,
     output: Pick = None,
     ends_in: EndsIn = "auto",
@@ -28,13 +32,16 @@ def wrap(
     """Make any image classifier explainable.
 
     Args:
-        module: a network (N, 3, H, W) → logits (N, C), or probabilities, or a mapping, tuple or object that has them.
+        module: a network (N, 3, H, W) → logits (N, C), or probabilities, or a mapping, tuple or object that has them; or one of
+            Hugging Face's image classifiers, or a `pipeline("image-classification")`.
         layer: the layer to look at: a submodule, its dotted name, or None for the last spatial one.
-        classes: one name for each logit.
-        size: side, or (height, width), of the input in pixels; the picture is stretched to it.
+        classes: one name for each logit; default: their numbers, or what a Hugging Face model's configuration calls them.
+        size: side, or (height, width), of the input in pixels; the picture is stretched to it. Default 224.
         mean: mean of red, green and blue in [0, 1] that is subtracted; default ImageNet's.
         std: standard deviation that is divided by; default ImageNet's.
         preprocessing: all of size, mean and std, and cropping too, in one object; overrides the three.
+        processor: a Hugging Face image processor in place of it. One of their models that was loaded by name brings its own,
+            unless size, mean and std are all given.
         multilabel: the classes do not exclude each other: probabilities are sigmoids of the logits, one by one.
         output: which part of what the network returns has the logits: a key, an attribute's name, a place in a tuple, or a
             function of it; None = found out where it is clear.
@@ -54,6 +61,9 @@ def wrap(
     >>> whylight.wrap(cnn, classes=["cat", "dog"], size=64)
     Model(Sequential, '1' 8×8×8, 2 classes: cat, dog)
     """
+    if (pipeline := huggingface.from_pipeline(module)) is not None:
+        module, own = pipeline
+        processor = own if processor is None else processor
     if not isinstance(module, nn.Module):
         raise ModelError(f"wrap: expected a torch.nn.Module, got {type(module).__name__}")
     if layer is not None and not isinstance(layer, str | nn.Module):
@@ -63,12 +73,14 @@ def wrap(
         )
     if classes is not None and (isinstance(classes, str) or not isinstance(classes, Sequence)):
         raise ModelError(f"classes: expected a list of names, one for each logit, got {type(classes).__name__}")
+    if huggingface.is_theirs(module):
+        classes = huggingface.classes_of(module) if classes is None else classes
+        multilabel = multilabel or huggingface.is_multilabel(module)
+        if processor is None and preprocessing is None and None in (size, mean, std) and huggingface.name_of(module):
+            processor = huggingface.processor_of(module)
     if preprocessing is None:
-        two = not isinstance(size, int) and isinstance(size, Sequence) and not isinstance(size, str) and len(size) == 2
-        if not (isinstance(size, int) or (two and all(isinstance(side, int) for side in size))):
-            raise ModelError(f"size: expected a side in pixels, or (height, width), got {size!r}")
-        sides = (size, size) if isinstance(size, int) else (int(size[0]), int(size[1]))
-        preprocessing = Preprocess(size=sides, mean=_three(mean, "mean"), std=_three(std, "std"))
+        base = Preprocess() if processor is None else huggingface.preprocess_of(processor)
+        preprocessing = replace(base, **_given(size, mean, std))
     module = getattr(module, "_orig_mod", module)  # what torch.compile made is the same network, and shows no layers
     module = getattr(module, "module", module) if isinstance(module, nn.DataParallel) else module
     if layer is None:  # an adapter knows which layer of the network inside it is meant
@@ -82,6 +94,23 @@ def wrap(
         output=output,
         ends_in=ends_in,
     )
+
+
+def _given(
+    size: int | tuple[int, int] | None, mean: Sequence[float] | None, std: Sequence[float] | None
+) -> dict[str, Any]:
+    """What was said of the input, as `Preprocess` takes it."""
+    found: dict[str, Any] = {}
+    if size is not None:
+        two = not isinstance(size, int) and isinstance(size, Sequence) and not isinstance(size, str) and len(size) == 2
+        if not (isinstance(size, int) or (two and all(isinstance(side, int) for side in size))):
+            raise ModelError(f"size: expected a side in pixels, or (height, width), got {size!r}")
+        found |= {
+            "size": (size, size) if isinstance(size, int) else (int(size[0]), int(size[1])),
+            "mode": "squash",
+            "crop_pct": 1.0,
+        }
+    return found | {name: _three(values, name) for name, values in (("mean", mean), ("std", std)) if values is not None}
 
 
 def _three(values: Sequence[float], name: str) -> tuple[float, float, float]:

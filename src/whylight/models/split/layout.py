@@ -31,6 +31,14 @@ class Layout:
     turned: bool = False
     grid: Size | None = None
 
+    def tokens(self, size: Size) -> int | None:
+        """How many tokens there are in a row that holds a grid of known shape; None where they make no row, or it is not known."""
+        return (
+            None
+            if self.kind != "tokens" or self.grid is None
+            else self.prefix + self.grid[0] * self.grid[1] + self.suffix
+        )
+
     def to_grid(self, raw: Tensor, size: Size) -> Tensor:
         """Read raw activations (or their gradients) as (N, K, h, w); `size` is the input's (height, width)."""
         if self.kind == "nchw":

@@ -16,6 +16,7 @@ from torch import nn
 
 from whylight.errors import ModelError
 from whylight.images.preprocess import Interpolation, Preprocess
+from whylight.models.adapters import huggingface
 from whylight.models.adapters.blackbox import BlackBox
 from whylight.models.boxhead import BoxHead
 from whylight.models.device import resolve_device
@@ -40,10 +41,12 @@ def load(
 
     Args:
         name: a bundled model ("face", "person"); a run folder or `.safetensors` file that whylight wrote ("runs/7"); any timm name
-            ("resnet50"), "torchvision/NAME", or "hf-hub:OWNER/NAME"; an ONNX file, which is a black box then: for a size, mean
-            and std other than ImageNet's see `whylight.load_onnx`.
-        pretrained: for the last three, fetch the weights through their own loader; False builds the network with random ones.
-        weights: for the last three, a file of weights instead (.pth, .pt, .ckpt or .safetensors state dict; never unpickled).
+            ("resnet50"), "torchvision/NAME", or "hf-hub:OWNER/NAME"; "hf:OWNER/NAME" or "hf:FOLDER" for one of Hugging Face's
+            transformers; an ONNX file, which is a black box then: for a size, mean and std other than ImageNet's see
+            `whylight.load_onnx`.
+        pretrained: for timm's, torchvision's and "hf-hub:", fetch the weights through their own loader; False builds the network
+            with random ones.
+        weights: for the same, a file of weights instead (.pth, .pt, .ckpt or .safetensors state dict; never unpickled).
         classes: names of the classes, for weights that carry none.
         device: "auto" (CUDA, then Apple's MPS, then the processor), or insist: "cpu", "cuda:1", "mps".
         layer: dotted name of the layer to look at; default: the last spatial one.
@@ -60,6 +63,10 @@ def load(
     text = os.fspath(name)
     if text.lower().endswith(".onnx"):
         return _black_box(text, weights, layer, classes, multilabel)
+    if text.startswith(huggingface.PREFIX):
+        if weights is not None or not pretrained:
+            raise ModelError(f"{text} brings its own weights: leave weights= and pretrained= out")
+        return _from_hugging_face(text, classes, where, layer, multilabel)
     file = own_file(text)
     with torch.inference_mode(False):  # parameters made under it could never be differentiated
         if file is None:
@@ -72,6 +79,21 @@ def load(
         if spec.localization is not None and spec.localization.get("layer") == layer:
             model.localization = spec.localization
         return model
+
+
+def _from_hugging_face(
+    text: str, classes: Sequence[str] | None, device: torch.device, layer: str | None, multilabel: bool
+) -> Model:
+    with torch.inference_mode(False):
+        module, processor = huggingface.load_hf(text.removeprefix(huggingface.PREFIX))
+    return _model(
+        module,
+        classes or huggingface.classes_of(module),
+        huggingface.preprocess_of(processor),
+        device,
+        layer,
+        multilabel or huggingface.is_multilabel(module),
+    )
 
 
 def _black_box(
@@ -227,5 +249,5 @@ def _unknown(name: str) -> ModelError:
     return ModelError(
         f"model {name!r} is not known, and there is no file or folder of that name. {hint}"
         f"It can be a bundled model ({', '.join(bundled.names()) or 'none'}), a timm name, torchvision/NAME, hf-hub:OWNER/NAME, "
-        "a run folder, a .safetensors or an .onnx file"
+        "hf:OWNER/NAME, a run folder, a .safetensors or an .onnx file"
     )
