@@ -6,6 +6,7 @@ import json
 import math
 import shutil
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -19,7 +20,7 @@ from whylight.faces.detect import detector
 from whylight.faces.detectors.haar import CLEAR, FRONTAL, ORDER, Find, HaarDetector, merged
 from whylight.faces.detectors.large import look_at
 from whylight.faces.detectors.yunet import YuNetDetector
-from whylight.faces.types import Detector, Face, Point
+from whylight.faces.types import Detector, Face, Point, clipped
 from whylight.localize import Box, overlap
 
 HEAD = (130, 20, 330, 220)  # the astronaut's
@@ -288,3 +289,21 @@ def test_a_large_picture_is_looked_at_reduced(haar: HaarDetector, astronaut: Ima
     )
     same = np.asarray(crop(around, moved, PORTRAIT).picture, np.int16)
     assert np.abs(np.asarray(made.picture, np.int16) - same).mean() < 0.5
+
+
+def test_boxes_end_at_the_border(data_dir: Path, yunet: YuNetDetector, haar: HaarDetector) -> None:
+    """Faces that the border cuts: their boxes lie within the picture, with every detector."""
+    with Image.open(min((data_dir / "faces_multi" / "images").iterdir())) as opened:
+        whole = opened.convert("RGB")
+    found = yunet.find(whole)
+    assert found
+    box = found[0].box
+    for left, top in ((0.35, 0.0), (0.0, 0.35), (0.3, 0.3)):
+        cut = whole.crop((int(box.x0 + left * (box.x1 - box.x0)), int(box.y0 + top * (box.y1 - box.y0)), *whole.size))
+        for finder in (yunet, haar):
+            for face in finder.find(cut):
+                assert 0 <= face.box.x0 < face.box.x1 <= cut.width
+                assert 0 <= face.box.y0 < face.box.y1 <= cut.height
+    outside = [replace(found[0], box=box._replace(x0=-30, x1=-5)), replace(found[0], box=box._replace(y0=-9))]
+    (left_over,) = clipped(outside, *whole.size)
+    assert left_over.box.y0 == 0

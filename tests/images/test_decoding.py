@@ -193,6 +193,15 @@ def test_16_bit_colour_with_alpha() -> None:
     assert np.abs(pixels(png(2, 1, 16, 6, rows))[0].astype(int) - [[0, 255, 128], [255] * 3]).max() <= 1
 
 
+@pytest.mark.parametrize("bits", [8, 10, 12, 14, 16])
+@pytest.mark.parametrize("kind", [np.uint16, np.int32, np.float32])
+def test_fewer_bits_than_there_is_room_for(bits: int, kind: type) -> None:
+    """12 bits in 16, or 8 in 32, are as bright as they were meant."""
+    most = 2**bits - 1
+    grey = np.array([[0, most // 2, most]]).astype(kind)
+    assert np.abs(pixels(encoded(Image.fromarray(grey), "TIFF"))[0, :, 0].astype(int) - [0, 127, 255]).max() <= 1
+
+
 def test_integer_and_float_greys() -> None:
     def row(values: list[float], kind: type) -> list[int]:
         return pixels(encoded(Image.fromarray(np.array([values], kind)), "TIFF"))[0, :, 0].tolist()

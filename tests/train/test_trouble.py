@@ -55,6 +55,19 @@ def test_every_option_reaches_the_run(tree: Path, tmp_path: Path) -> None:
     assert (config.weight_decay, config.scratch, config.batch, config.workers) == (0.5, True, 8, 0)
 
 
+def test_a_validation_folder_without_a_class_is_used(tree: Path, tmp_path: Path) -> None:
+    for picture in (tree / "val" / "disc").iterdir():
+        picture.unlink()
+    result = run(tree, "--out", tmp_path / "run", *QUICK)
+    assert result.exit_code == 0, result.stderr
+    assert "val/ has no pictures of 'disc': its figures say nothing about them" in " ".join(result.stderr.split())
+    spec = read_spec(tmp_path / "run")
+    recall = dict(zip(spec.classes, spec.training["scores"]["val"]["recall"], strict=True))  # type: ignore[index]
+    assert recall["disc"] is None
+    assert 0 <= recall["empty"] <= 1
+    assert "disc no pictures" in (tmp_path / "run" / "card.md").read_text()
+
+
 def test_a_file_in_the_way_is_found_before_any_picture_is_read(
     settings: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -163,7 +163,8 @@ class _Page:
             yield f"<tr><th>{escape(arm.name)}</th>"
             for c in range(len(self.classes)):
                 found = [run.scores.recall[c] for run in arm.runs]
-                yield f"<td>{100 * sum(found) / len(found):.1f} %</td>"
+                mean = sum(found) / len(found)  # NaN where no picture of the class is measured on
+                yield f"<td>{100 * mean:.1f} %</td>" if mean == mean else "<td>none</td>"
             yield "</tr>"
         yield '</tbody></table></div>\n<h2>Confusion, ranking, calibration</h2>\n<div class="plots">'
         for place, (_, canvas) in enumerate(plots.confusion(self.arms, self.classes), 1):

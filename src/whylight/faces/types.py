@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -25,8 +25,8 @@ class Face:
     """A face that a detector found.
 
     Attributes:
-        box: where, in pixels of the picture, half-open; its score as the detector gives it, higher is surer. It may reach over
-            the picture's border. Of a turned face it is still upright: the same centre and sides.
+        box: where, in pixels of the picture, half-open; its score as the detector gives it, higher is surer. It ends at the
+            picture's border. Of a turned face it is still upright: the same centre and sides, but for what the border cuts off.
         detector: `"haar"`, `"yunet"` or `"cam"`.
         found_by: what within the detector found it, such as the cascade's name; else the detector's.
         points: places in the face, in pixels of the picture, by name: `right_eye`, `left_eye` (the person's own), and where the
@@ -46,6 +46,20 @@ class Face:
         return (
             (self.points["right_eye"], self.points["left_eye"]) if {"right_eye", "left_eye"} <= {*self.points} else None
         )
+
+
+def clipped(faces: Iterable[Face], width: int, height: int) -> list[Face]:
+    """Faces with their boxes cut off at the borders of their picture; those that lie outside are left out."""
+    cut = (
+        replace(
+            face,
+            box=face.box._replace(
+                x0=max(face.box.x0, 0), y0=max(face.box.y0, 0), x1=min(face.box.x1, width), y1=min(face.box.y1, height)
+            ),
+        )
+        for face in faces
+    )
+    return [face for face in cut if face.box.x1 > face.box.x0 and face.box.y1 > face.box.y0]
 
 
 def largest_first(faces: Iterable[Face]) -> list[Face]:

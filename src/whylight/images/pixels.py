@@ -14,6 +14,7 @@ from PIL import Image
 from whylight.images.limits import Refusal, check_size
 
 _BAND = 2**20  # pixels
+_RANGES = tuple(2.0**bits - 1 for bits in (8, 10, 12, 14, 16))
 _Change = Callable[[Image.Image], Image.Image]
 
 
@@ -92,7 +93,8 @@ def _over_white(picture: Image.Image) -> Image.Image:
 def _from_deep_grey(picture: Image.Image) -> _Change:
     """What brings a band of 16-bit, 32-bit and float grey to 0…255.
 
-    The range is the 16-bit one, also for 32-bit pictures whose values fit it; floats may lie in 0…1 or 0…255; whatever
+    A file says how many bits its numbers have room for, not how many are used: 12 bits are stored in 16, and 8 in 32. So
+    the range is that of the fewest bits (8, 10, 12, 14 or 16) that hold the largest number; floats may lie in 0…1, too; whatever
     fits none of these is stretched from its lowest to its highest value.
     """
     low, high = np.inf, -np.inf
@@ -103,10 +105,10 @@ def _from_deep_grey(picture: Image.Image) -> _Change:
         raise Refusal("some of its values are not finite numbers; fill them before reading it as a picture")
     if low < 0 or high > 65535:
         start, span = low, high - low or 1.0
-    elif picture.mode != "F" or high > 255:
-        start, span = 0.0, 65535.0
+    elif picture.mode == "F" and high <= 1:
+        start, span = 0.0, 1.0
     else:
-        start, span = 0.0, (255.0 if high > 1 else 1.0)
+        start, span = 0.0, next(most for most in _RANGES if high <= most)
     key = picture.info.get("transparency")
 
     def change(band: Image.Image) -> Image.Image:

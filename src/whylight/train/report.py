@@ -113,7 +113,10 @@ def write_card(
         "|---|---|---|---|---|---|",
         *(
             f"| {part} | {s.accuracy:.2%} | {s.balanced_accuracy:.2%} | {s.loss:.4f} | {s.calibration_error:.4f} | "
-            + ", ".join(f"{markdown(name)} {value:.2%}" for name, value in zip(data.classes, s.recall, strict=True))
+            + ", ".join(
+                f"{markdown(name)} {f'{value:.2%}' if value == value else 'no pictures'}"
+                for name, value in zip(data.classes, s.recall, strict=True)
+            )
             + " |"
             for part, s in scores.items()
         ),

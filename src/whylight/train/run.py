@@ -26,7 +26,7 @@ from whylight.train import checkpoint, report
 from whylight.train.boxes import data as box_data
 from whylight.train.boxes.loop import BoxLoop
 from whylight.train.config import TrainConfig
-from whylight.train.data.check import check, imbalance
+from whylight.train.data.check import check, imbalance, lacking
 from whylight.train.data.folders import Data, find, split
 from whylight.train.data.sampling import flipped, flips_csv
 from whylight.train.loop.distributed import Team
@@ -197,6 +197,8 @@ def _data(config: TrainConfig, show: Progress) -> tuple[Data, dict[Path, str]]:
         data = split(data, marks, config.val_share, config.test_share, config.seed)
     items, flips = flipped(data.splits["train"], data.classes, config.label_noise, config.seed)
     data = replace(data, splits={**data.splits, "train": items}, flips=flips)
+    if remark := lacking(data):
+        show.say(remark)
     if remark := imbalance(data):
         show.say(remark)
     return data, marks

@@ -31,6 +31,9 @@ class Scores:
     def to_dict(self) -> dict[str, Any]:
         """The figures as plain values; without a box head as if there were none."""
         plain = {name: value for name, value in self.__dict__.items() if name != "boxes"}
+        plain["recall"] = [
+            None if math.isnan(share) else share for share in self.recall
+        ]  # None: no picture of that class
         return plain if self.boxes is None else {**plain, "boxes": self.boxes.__dict__}
 
     @classmethod

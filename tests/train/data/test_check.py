@@ -10,7 +10,7 @@ from PIL import Image
 
 from discs import draw
 from whylight.errors import DataError
-from whylight.train.data.check import check, imbalance
+from whylight.train.data.check import check, imbalance, lacking
 from whylight.train.data.folders import find, split
 
 
@@ -117,6 +117,25 @@ def test_too_few_to_split(tree: Path) -> None:
     data = find(root)
     with pytest.raises(DataError, match="too few"):
         split(data, check(data), 0.25, 0.0, seed=0)
+
+
+def test_what_is_measured_on_may_lack_a_class(tree: Path) -> None:
+    """It is said; what is trained on may not."""
+    assert lacking(find(tree)) is None
+    for picture in (tree / "val" / "disc").iterdir():
+        picture.unlink()
+    data = find(tree)
+    check(data)
+    assert lacking(data) == "val/ has no pictures of 'disc': its figures say nothing about them"
+    shutil.rmtree(tree / "val" / "disc")
+    assert lacking(find(tree)) == lacking(data)
+    shutil.rmtree(tree / "val" / "empty")
+    with pytest.raises(DataError, match="val/: no pictures"):
+        check(find(tree))
+    shutil.rmtree(tree / "train" / "disc")
+    (tree / "train" / "disc").mkdir()
+    with pytest.raises(DataError, match="train/disc: no pictures in this class"):
+        check(find(tree))
 
 
 def test_uneven_classes_are_mentioned(tree: Path) -> None:

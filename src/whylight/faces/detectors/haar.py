@@ -20,7 +20,7 @@ from whylight.faces.detectors import cascades as files
 from whylight.faces.detectors import eyes
 from whylight.faces.detectors.rotated import turned, turned_back
 from whylight.faces.resize import resized
-from whylight.faces.types import Face, Look, largest_first
+from whylight.faces.types import Face, Look, clipped, largest_first
 
 FRONTAL = ("frontalface_alt2", "frontalface_alt", "frontalface_default")
 PROFILE = "profileface"  # of faces that look to the left of the picture; the mirrored picture shows it the others
@@ -130,7 +130,7 @@ class HaarDetector:
                 faces.append(face)
         if not faces or abs(faces[0].angle) < 90:
             faces += [face for face in upright.faces if all(overlap(face.box, other.box) <= SAME for other in faces)]
-        return Look(largest_first(faces), tried)
+        return Look(largest_first(clipped(faces, grey.shape[1], grey.shape[0])), tried)
 
     def _agreed(
         self, grey: NDArray[np.uint8], cascades: Sequence[str], stop: bool = False

@@ -20,7 +20,7 @@ from whylight.boxes.box import Box, suppress
 from whylight.errors import FaceError
 from whylight.faces.detectors.rotated import turned, turned_back
 from whylight.faces.resize import resized
-from whylight.faces.types import Face, Look, Point, largest_first
+from whylight.faces.types import Face, Look, Point, clipped, largest_first
 
 SIDE = 320  # pixels of the network's input
 SURE = 0.7  # score of a face; chosen on faces_multi and on the pictures of coco128 without people
@@ -92,7 +92,7 @@ class YuNetDetector:
                         faces, best = found, _best(found)
         kept = {tuple(box): None for box in suppress([face.box for face in faces], SAME)}
         faces = [face for face in faces if tuple(face.box) in kept]
-        return Look(largest_first(faces), tried)
+        return Look(largest_first(clipped(faces, *picture.size)), tried)
 
     def _whole(self, pixels: NDArray[np.uint8]) -> list[Face]:
         scale = SIDE / max(pixels.shape[:2])

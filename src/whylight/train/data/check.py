@@ -36,9 +36,11 @@ def check(data: Data, *, boxes: bool = False, step: Callable[[], None] = lambda:
         names = ", ".join(data.classes) or "none"
         problems.append(f"at least two classes are needed, and there is {names} only: one folder for each class")
     for split in () if boxes else data.splits:
-        empty = [name for name, count in zip(data.classes, data.counts(split), strict=True) if count == 0]
         where = f"{split}/" if data.given else ""
-        problems += [f"{where}{name}: no pictures in this class" for name in empty]
+        if not data.splits[split]:
+            problems.append(f"{where or data.root}: no pictures")
+        elif split == "train":  # what is measured on may lack a class; see `lacking`
+            problems += [f"{where}{name}: no pictures in this class" for name in _absent(data, split)]
 
     marks, faults = _marks([item for items in data.splits.values() for item in items], step)
     problems += _some("unreadable", faults)
@@ -92,6 +94,20 @@ def _some(kind: str, lines: Iterable[str]) -> list[str]:
     lines = list(lines)
     shown = [f"{kind}: {line}" for line in lines[:SHOWN]]
     return [*shown, f"{kind}: and {len(lines) - SHOWN} more"] if len(lines) > SHOWN else shown
+
+
+def lacking(data: Data) -> str | None:
+    """A sentence about classes that are trained, and have no pictures to be measured on; None where there are none."""
+    parts = [
+        f"{split}/ has no pictures of {', '.join(map(repr, absent))}"
+        for split in data.splits
+        if split != "train" and (absent := _absent(data, split))
+    ]
+    return f"{'; '.join(parts)}: its figures say nothing about them" if parts else None
+
+
+def _absent(data: Data, split: str) -> list[str]:
+    return [name for name, count in zip(data.classes, data.counts(split), strict=True) if count == 0]
 
 
 def imbalance(data: Data) -> str | None:
