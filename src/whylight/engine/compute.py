@@ -55,6 +55,7 @@ def look(
     *,
     precision: Precision = "auto",
     tick: Tick | None = None,
+    most: int | None = None,
 ) -> list[Seen]:
     """Run the model once on a batch and make the map of every method for every target, method-major.
 
@@ -66,6 +67,7 @@ def look(
         precision: of the many forwards that perturbing methods make: `"auto"` takes bfloat16 where the processor has it and
             the network agrees, `"fp32"` and `"bf16"` insist.
         tick: called with (done, total) while a method that takes long is at work.
+        most: inputs of any forward, those included that a method makes itself; None: what suits the device. `x` is run as it is.
 
     Raises:
         MethodError: if a method does not apply to the model.
@@ -78,7 +80,7 @@ def look(
             raise MethodError(f"{reason}. These work: {', '.join(model.applicable_methods())}")
     x = model.prepare(x)
     with model.borrow():
-        scene = Scene(model, x, frozenset(need for method in methods for need in method.needs), precision, tick)
+        scene = Scene(model, x, frozenset(need for method in methods for need in method.needs), precision, tick, most)
         about = [About(scene, target) for target in targets]
         return [_seen(method, one, scene) for method in methods for one in about]
 

@@ -16,7 +16,7 @@ from whylight.methods.registry import Method, Probe
 from whylight.models import backprop
 from whylight.models.blocked import reaching
 from whylight.models.device import is_out_of_memory
-from whylight.models.split.cut import repeat
+from whylight.models.split.cut import context_of, repeat
 from whylight.targets import Resolved
 
 _ABLATED_AT_ONCE = 64  # channels whose ablated copies are in memory together; the result does not depend on it
@@ -48,7 +48,7 @@ class About:
         if indices is not None and pictures is not None:
             indices = indices[pictures.to(indices.device)]
         x = scene.model.prepare(x)
-        about = About(Scene(scene.model, x, scene.needs, scene.precision, scene.tick), self.target, indices)
+        about = About(Scene(scene.model, x, scene.needs, scene.precision, scene.tick, scene.most), self.target, indices)
         if about.scene.size != scene.size:
             _try(about.scene)
         return about
@@ -65,7 +65,7 @@ class About:
             reason = model.why_not(method)
             if reason is not None:
                 raise MethodError(f"{reason}. These work there: {', '.join(model.applicable_methods())}")
-        scenes = [Scene(model, scene.x, needs, scene.precision, scene.tick) for model in fresh.values()]
+        scenes = [Scene(model, scene.x, needs, scene.precision, scene.tick, scene.most) for model in fresh.values()]
         if frozenset(method.needs) <= _FROM_ONE_FORWARD and len(scenes) > 1:
             share_forward(scenes)
         for layer, one in zip(fresh, scenes, strict=True):
@@ -185,10 +185,10 @@ class About:
         """Scores (K,) of one picture with each channel in turn set to zero, run through the head."""
         scene, one = self.scene, slice(picture, picture + 1)
         grid, channels, pictures = scene.grid[one], scene.grid.shape[1], len(scene.x)
-        context = tuple(part[one] if _per_picture(part, pictures) else part for part in scene.context)
-        scores = []
-        for first in range(0, channels, _ABLATED_AT_ONCE):
-            chunk = range(first, min(first + _ABLATED_AT_ONCE, channels))
+        context = context_of(scene.context, picture, pictures)
+        scores, some = [], scene.most or _ABLATED_AT_ONCE
+        for first in range(0, channels, some):
+            chunk = range(first, min(first + some, channels))
             ablated = grid.repeat(len(chunk), 1, 1, 1)  # (chunk, K, h, w)
             ablated[range(len(chunk)), list(chunk)] = 0
             with torch.no_grad():
@@ -207,10 +207,11 @@ class About:
 
     def _in_turn(self, x: Tensor, pictures: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
         """Some copies at a time and whose they are; says how far it is."""
-        for first in range(0, len(x), _LOOKED_AT_ONCE):
-            yield x[first : first + _LOOKED_AT_ONCE], pictures[first : first + _LOOKED_AT_ONCE]
+        some = self.scene.most or _LOOKED_AT_ONCE
+        for first in range(0, len(x), some):
+            yield x[first : first + some], pictures[first : first + some]
             if self.scene.tick is not None:
-                self.scene.tick(min(first + _LOOKED_AT_ONCE, len(x)), len(x))
+                self.scene.tick(min(first + some, len(x)), len(x))
 
     # At the input
 
@@ -255,7 +256,7 @@ class About:
             return self._score(self.scene.model.probabilities(logits), of)
 
         scene = self.scene
-        return Prober(scene.x, scene.model.fast(scene.precision), score, tick=scene.tick)
+        return Prober(scene.x, scene.model.fast(scene.precision), score, chunk=scene.most, tick=scene.tick)
 
     # In the attention of a transformer
 
@@ -294,7 +295,3 @@ def _differentiable(target: Resolved, scores: Tensor) -> Tensor:
             "without detach(), argmax or NumPy"
         )
     return scores
-
-
-def _per_picture(part: object, pictures: int) -> bool:
-    return isinstance(part, Tensor) and part.shape[:1] == (pictures,)

@@ -29,7 +29,7 @@ class Prober:
         inputs: the pictures' inputs, (N, 3, H, W).
         forward: (M, 3, H, W) → logits (M, C).
         score: logits (M, C), the picture they belong to, and what is asked for → scores (M,).
-        chunk: inputs that are in memory together; None chooses by their size. It does not change what comes out.
+        chunk: inputs of one forward at most; None chooses by their size. It does not change what comes out.
         tick: called with (done, count) after every chunk.
     """
 
@@ -59,7 +59,8 @@ class Prober:
         run = self._forward
         while done < count:
             # What it computes in is settled at the first forward.
-            length = self._chunk or chunk_of(self._inputs, getattr(self._forward, "precision", ""))
+            length = chunk_of(self._inputs, getattr(self._forward, "precision", ""))
+            length = length if self._chunk is None else min(length, self._chunk)
             indices = range(done, min(done + length, count))
             try:
                 with torch.no_grad():

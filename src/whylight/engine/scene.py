@@ -32,12 +32,20 @@ class Scene:
         needs: names of the evidence that will be asked for.
         precision: of the forwards on perturbed inputs.
         tick: progress of what takes long.
+        most: inputs of any forward; None: what suits the device.
     """
 
     def __init__(
-        self, model: Classifier, x: Tensor, needs: frozenset[str], precision: Precision, tick: Tick | None
+        self,
+        model: Classifier,
+        x: Tensor,
+        needs: frozenset[str],
+        precision: Precision,
+        tick: Tick | None,
+        most: int | None = None,
     ) -> None:
         self.model, self.x, self.needs, self.precision, self.tick = model, x, needs, precision, tick
+        self.most = most
         self.size = (x.shape[2], x.shape[3])
 
     @property
@@ -57,8 +65,7 @@ class Scene:
             with torch.no_grad(), twice:
                 return model.split.look(self.x)
         with torch.no_grad():
-            leaf, context = model.split.encode(self.x)
-            return leaf, model.split.decode(leaf.clone(), context), context
+            return model.split.run(self.x)
 
     @property
     def leaf(self) -> Tensor:

@@ -97,21 +97,35 @@ def key_of(one: Labelled) -> Key:
 
 
 def maps_of(
-    model: Classifier, x: Tensor, method: Method, classes: Sequence[int], *, precision: Precision = "auto"
+    model: Classifier,
+    x: Tensor,
+    method: Method,
+    classes: Sequence[int],
+    *,
+    precision: Precision = "auto",
+    most: int | None = None,
 ) -> Tensor:
     """Maps (M, h, w) of inputs (M, 3, H, W) for a class each, less the value that means no evidence."""
-    return maps_for(model, x, method, Resolved(each=tuple(classes)), precision=precision)
+    return maps_for(model, x, method, Resolved(each=tuple(classes)), precision=precision, most=most)
 
 
 def maps_for(
-    model: Classifier, x: Tensor, method: Method, target: Resolved, *, precision: Precision = "auto"
+    model: Classifier,
+    x: Tensor,
+    method: Method,
+    target: Resolved,
+    *,
+    precision: Precision = "auto",
+    most: int | None = None,
 ) -> Tensor:
-    """The same for any target; some inputs at a time."""
-    some = 1 if method.is_slow else _LOOKED_AT_ONCE
+    """The same for any target; some inputs at a time, `most` of them where that is given."""
+    some = 1 if method.is_slow else most or _LOOKED_AT_ONCE
     parts = []
     for first in range(0, len(x), some):
         chunk = range(first, min(first + some, len(x)))
-        (seen,) = look(model, x[chunk.start : chunk.stop], [method], [target.take(chunk)], precision=precision)
+        (seen,) = look(
+            model, x[chunk.start : chunk.stop], [method], [target.take(chunk)], precision=precision, most=most
+        )
         parts.append((seen.maps - seen.levels.to(seen.maps.device)[:, None, None]).cpu())
     return torch.cat(parts)
 
@@ -177,13 +191,15 @@ class _Measuring(Asking):
             for row in rows:
                 if row not in BASELINES:
                     method, still = setup.methods[row], torch.stack([one.maps[row] for one in group])
-                    again = partial(_again, model, method, indices, self.precision)
+                    again = partial(_again, model, method, indices, self.precision, self.batch_size)
                     found[row] = sensitivity.sensitivity(again, x, still).tolist()
             figures = [found[row][i] for i in range(len(pictures)) for row in rows]
             return [figure if math.isfinite(figure) else None for figure in figures]
 
         of = torch.arange(len(pictures)).repeat_interleave(len(rows))
-        score = Scorer(model, x, torch.tensor(indices), precision=self.precision, tick=self.watch.step)
+        score = Scorer(
+            model, x, torch.tensor(indices), precision=self.precision, most=self.batch_size, tick=self.watch.step
+        )
         with model.borrow():
             records = measure(names, score, Batch(x, heat, of, sensitivities), setup.steps)
         flat = is_flat(heat).tolist()
@@ -199,6 +215,12 @@ class _Measuring(Asking):
 
 
 def _again(
-    model: Classifier, method: Method, classes: Sequence[int], precision: Precision, x: Tensor, of: Tensor
+    model: Classifier,
+    method: Method,
+    classes: Sequence[int],
+    precision: Precision,
+    most: int | None,
+    x: Tensor,
+    of: Tensor,
 ) -> Tensor:
-    return maps_of(model, x, method, [classes[i] for i in of.tolist()], precision=precision)
+    return maps_of(model, x, method, [classes[i] for i in of.tolist()], precision=precision, most=most)

@@ -172,7 +172,7 @@ class _Comparing(Asking):
                 if turn and method.is_slow:
                     continue
                 before = torch.stack([seen[i].maps[name] for i in of])
-                alike = _alike(asker, x, method, [asked[i] for i in of], before, self.precision)
+                alike = _alike(asker, x, method, [asked[i] for i in of], before, self.precision, self.batch_size)
                 for place, one in zip(of, alike, strict=True):
                     found[name][place].append(one)
         return [
@@ -200,11 +200,17 @@ def _record(found: Sequence[_Alike], *, blank_counts: bool) -> dict[str, Any]:
 
 
 def _alike(
-    model: Model, x: Tensor, method: Method, classes: Sequence[int], before: Tensor, precision: Precision
+    model: Model,
+    x: Tensor,
+    method: Method,
+    classes: Sequence[int],
+    before: Tensor,
+    precision: Precision,
+    most: int | None,
 ) -> list[_Alike]:
     """Rank correlation and structural similarity of maps with what a model gives."""
     try:
-        after = maps_of(model, x, method, classes, precision=precision)
+        after = maps_of(model, x, method, classes, precision=precision, most=most)
     except MethodError:  # such as bias gradients that no longer add up
         return [_Alike(math.nan, math.nan)] * len(before)
     if after.shape != before.shape:  # a network of another kind may have another grid

@@ -52,7 +52,7 @@ def sites_by_running(module: nn.Module, run: Callable[[], object]) -> tuple[Site
             undo.callback(part.register_forward_pre_hook(lambda part, inputs, name=name: inside.append(name)).remove)
             hook = part.register_forward_hook(lambda part, inputs, output: inside.pop() and None, always_call=True)
             undo.callback(hook.remove)
-        undo.enter_context(_Attending(note))
+        undo.enter_context(_Attending(note, at_use=True))
         run()
     return _with_blocks(parts, list(found))
 
@@ -154,11 +154,17 @@ def _attend(part: nn.MultiheadAttention, value: Tensor, attention: Tensor) -> Te
 
 
 class _Attending(TorchFunctionMode):
-    """Computes attention with its probabilities (N, heads, T, T) in the open, and lets a function see and replace them."""
+    """Computes attention with its probabilities (N, heads, T, T) in the open, and lets a function see and replace them.
 
-    def __init__(self, on_map: Callable[[Tensor], Tensor | None]) -> None:
+    Args:
+        on_map: the function.
+        at_use: show those of a softmax only when values are weighted with them, as they are: what is mixed before is another map.
+    """
+
+    def __init__(self, on_map: Callable[[Tensor], Tensor | None], *, at_use: bool = False) -> None:
         super().__init__()
-        self._on_map = on_map
+        self._on_map, self._at_use = on_map, at_use
+        self._made: list[Tensor] = []
 
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
@@ -167,9 +173,17 @@ class _Attending(TorchFunctionMode):
         if func is F.scaled_dot_product_attention:
             return self._fused(*args, **given)
         made = func(*args, **given)
-        if func in _SOFTMAX and isinstance(made, Tensor) and _is_square(made):
-            replaced = self._on_map(made)
-            return made if replaced is None else replaced
+        if func in _SOFTMAX and _is_square(made):
+            if not self._at_use:
+                replaced = self._on_map(made)
+                return made if replaced is None else replaced
+            self._made.append(made)
+        elif self._made and func in (*_PASSED, *_WEIGHED):
+            meant = next((one for one in args if any(one is known for known in self._made)), None)
+            if meant is not None and func in _PASSED:
+                self._made.append(made)
+            elif meant is not None:
+                self._on_map(meant)
         return made
 
     def _fused(
@@ -199,7 +213,9 @@ class _Attending(TorchFunctionMode):
 
 
 _SOFTMAX = {F.softmax, torch.softmax, Tensor.softmax}
+_PASSED = {F.dropout, torch.dropout, Tensor.to, Tensor.type, Tensor.type_as, Tensor.float, Tensor.contiguous}
+_WEIGHED = {torch.matmul, Tensor.matmul, Tensor.__matmul__, torch.einsum, torch.bmm, Tensor.bmm}
 
 
-def _is_square(made: Tensor) -> bool:
-    return made.ndim == 4 and made.shape[-1] == made.shape[-2] > 1
+def _is_square(made: Any) -> bool:
+    return isinstance(made, Tensor) and made.ndim == 4 and made.shape[-1] == made.shape[-2] > 1

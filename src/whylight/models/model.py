@@ -186,8 +186,7 @@ class Model(Classifier):
         """Run the whole network: (N, 3, H, W) → logits (N, C), without gradient."""
         x = self.prepare(x)
         with borrowed(self.module), torch.no_grad():
-            raw, context = self.split.encode(x)
-            return self.split.decode(raw, context)
+            return self.split.run(x)[1]
 
     def fast(self, precision: Literal["auto", "fp32", "bf16"] = "auto") -> Callable[[Tensor], Tensor]:
         """The fastest way to the logits of many inputs: (M, 3, H, W) → (M, C) float32, without gradient.

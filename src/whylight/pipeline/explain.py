@@ -37,6 +37,7 @@ class _Ask(NamedTuple):
     targets: Sequence[Resolved]
     precision: Precision
     verifier: Verifier | None
+    most: int | None
 
 
 def explain_each(
@@ -130,7 +131,7 @@ def explain_placed(
     size = batch_size or (1 if slow else 16 if model.device.type == "cpu" else 32)
     if size < 1:
         raise WhylightError(f"batch_size: expected at least 1, got {batch_size}")
-    ask = _Ask(model, chosen, wanted, precision, verifier)
+    ask = _Ask(model, chosen, wanted, precision, verifier, batch_size)
     total = len(pictures) if isinstance(pictures, Sized) else None
     shown = bars(total, "explaining", slow=slow) if progress else nullcontext(Bars())
     return _stream(ask, pictures, size, shown, on_error, on_step, workers)
@@ -182,7 +183,7 @@ def _stream(
                     f"pictures: preprocessed tensors of one call have one shape, not {' and '.join(map(str, shapes))}"
                 )
             x = stack([one.x for one in batch])
-            seen = look(ask.model, x, ask.methods, targets, precision=ask.precision, tick=step)
+            seen = look(ask.model, x, ask.methods, targets, precision=ask.precision, tick=step, most=ask.most)
             # One copy to the host for each method and target, not for each picture.
             views = [_to_host(ask.model, one) for one in seen]
             return [_explanations(ask, one, views, i) for i, one in enumerate(batch)]

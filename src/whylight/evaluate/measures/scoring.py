@@ -42,6 +42,7 @@ class Scorer:
         x: the pictures' inputs, (N, 3, H, W).
         targets: the class index of each picture, (N,) int64, or a target that is a function of the logits.
         precision: as in `whylight.explain`.
+        most: inputs of one forward at most; None: what suits the device.
         tick: called with (done, total) after every chunk.
     """
 
@@ -52,11 +53,14 @@ class Scorer:
         targets: Tensor | Resolved,
         *,
         precision: Precision = "auto",
+        most: int | None = None,
         tick: Callable[[int, int], None] | None = None,
     ) -> None:
         self._model, self._targets = model, targets
         self.forward = model.fast(precision)
-        self._probe = Prober(x.to(model.device), self.forward, lambda logits, picture, after: logits, tick=tick)
+        self._probe = Prober(
+            x.to(model.device), self.forward, lambda logits, picture, after: logits, chunk=most, tick=tick
+        )
 
     def __call__(self, of: Tensor, make: Make) -> Tensor:
         """See `Score`."""

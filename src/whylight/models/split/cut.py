@@ -47,8 +47,11 @@ class Split(Protocol):
     def decode(self, raw: Tensor, context: Context) -> Tensor:
         """Run from raw activations to the logits (N, C)."""
 
+    def run(self, x: Tensor) -> tuple[Tensor, Tensor, Context]:
+        """Do both in one forward: raw activations, logits, context."""
+
     def look(self, x: Tensor) -> tuple[Tensor, Tensor, Context]:
-        """Do both in one forward: a leaf that holds the activations, the logits that hang on it by autograd, the context."""
+        """The same with a leaf that holds the activations, and logits that hang on it by autograd."""
 
 
 def logits_of(output: Any) -> Tensor:
@@ -72,6 +75,20 @@ def repeat(raw: Tensor, context: Context, rows: int) -> tuple[Tensor, Context]:
         return part.expand(rows, *part.shape[1:]) if isinstance(part, Tensor) and part.shape[:1] == (1,) else part
 
     return raw.expand(rows, *raw.shape[1:]), tuple(spread(part) for part in context)
+
+
+def context_of(context: Context, picture: int, pictures: int) -> Context:
+    """One picture's part of the context of a batch of so many."""
+    return tuple(
+        part[picture : picture + 1] if isinstance(part, Tensor) and part.shape[:1] == (pictures,) else part
+        for part in context
+    )
+
+
+def run(split: Split, x: Tensor) -> tuple[Tensor, Tensor, Context]:
+    """`Split.run` for ways of which both halves run by themselves."""
+    raw, context = split.encode(x)
+    return raw, split.decode(raw.clone(), context), context
 
 
 def look(split: Split, x: Tensor) -> tuple[Tensor, Tensor, Context]:
@@ -98,6 +115,9 @@ class MethodSplit:
 
     def decode(self, raw: Tensor, context: Context) -> Tensor:
         return logits_of(self._head(raw))
+
+    def run(self, x: Tensor) -> tuple[Tensor, Tensor, Context]:
+        return run(self, x)
 
     def look(self, x: Tensor) -> tuple[Tensor, Tensor, Context]:
         return look(self, x)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, fx, nn
 
 from whylight.errors import ModelError
-from whylight.models.split.cut import UNTRACEABLE, Context, logits_of, look
+from whylight.models.split.cut import UNTRACEABLE, Context, logits_of, look, run
 from whylight.models.split.fold import bind, fold_graph
 
 
@@ -64,6 +64,9 @@ class GraphSplit:
 
     def decode(self, raw: Tensor, context: Context) -> Tensor:
         return logits_of(self._head.forward(raw, *context))
+
+    def run(self, x: Tensor) -> tuple[Tensor, Tensor, Context]:
+        return run(self, x)
 
     def look(self, x: Tensor) -> tuple[Tensor, Tensor, Context]:
         return look(self, x)

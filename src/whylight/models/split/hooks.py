@@ -49,6 +49,15 @@ class HookSplit:
         with self._hook(lambda part, inputs, output: raw.clone()):
             return logits_of(self._module(context[0]))
 
+    def run(self, x: Tensor) -> tuple[Tensor, Tensor, Context]:
+        caught: list[Tensor] = []
+        # The clone is out of reach of an in-place operation after the layer.
+        with self._hook(lambda part, inputs, output: caught.append(_one_tensor(output, self.layer).clone())):
+            logits = logits_of(self._module(x))
+        if not caught:
+            raise ModelError(f"layer {self.layer!r} does not run in this model's forward: name another with layer=…")
+        return caught[0], logits, (x,)
+
     def look(self, x: Tensor) -> tuple[Tensor, Tensor, Context]:
         caught: list[Tensor] = []
 
