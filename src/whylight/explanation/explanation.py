@@ -246,8 +246,12 @@ class Explanation:
             key: value for key, value in self.to_dict().items() if value is not None and key not in ("map", "details")
         }
         path = Path(path)
-        with named_errors(shown(path)), replacing(path) as file:
-            np.savez_compressed(file, map=self.map.numpy(), **facts)
+        with (
+            io.BytesIO() as made
+        ):  # NumPy would seek in the file, and complain of one that fails once more when it is forgotten
+            np.savez_compressed(made, map=self.map.numpy(), **facts)
+            with named_errors(shown(path)), replacing(path) as file:
+                file.write(made.getbuffer())
         return path
 
     def _repr_png_(self) -> bytes:

@@ -5,8 +5,8 @@ Whether what is caught are maps from every token to every token is found by runn
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, suppress
 from typing import Any, cast
 
 import torch
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from whylight.models.attention_hooks import Site, sites_by_running, sites_of, watching
 from whylight.models.eval_mode import borrowed
-from whylight.models.split.cut import logits_of
+from whylight.models.split.cut import UNTRACEABLE, logits_of
 from whylight.models.split.layout import Layout, Size, layout_of
 
 Score = Callable[[Tensor], Tensor]  # logits (N, C) → scores (N,)
@@ -186,22 +186,21 @@ def _find_tail(
 ) -> Callable[[Tensor], Tensor] | str:
     """Find what reads the logits from the last block's tokens, and check it against the network's logits."""
     outputs: list[Any] = []
-
-    def note(block: int, output: Any) -> None:
-        if block == len(sites) - 1:
-            outputs.append(output)
-
     with borrowed(module), torch.no_grad():
-        with watching(sites, None, note):
+        with ExitStack() as hooks:
+            for site in sites:
+                note = site.block.register_forward_hook(lambda part, inputs, output: outputs.append(output))
+                hooks.callback(note.remove)
             module(x)
-        tokens = outputs[0]
+        packed = [isinstance(output, tuple) for output in outputs]
+        tokens = outputs[-1][0] if packed[-1] else outputs[-1]
         if isinstance(tokens, Tensor) and tokens.ndim == 3:
-            rest = (
-                [_rest(module, sites, x)] if len(tokens) == 1 else []
-            )  # else the pictures are not its first dimension
+            # The network's own rest is asked where pictures come first among its tokens' dimensions.
+            rest = [_rest(module, sites, packed, x)] if len(tokens) == 1 and len(packed) == len(sites) else []
             for tail in (*_tails(module), *rest):
-                if _close(tail(tokens), logits):
-                    return tail
+                with suppress(*UNTRACEABLE):  # what it was not made for
+                    if _close(tail(tokens), logits):
+                        return tail
     return (
         f"{type(module).__name__}: no final norm and head were found that give its logits from its last block's tokens, "
         "as forward_head(norm(tokens)) does in timm's networks"
@@ -227,17 +226,24 @@ def _torchvision_tail(norm: nn.Module, heads: nn.Module) -> Callable[[Tensor], T
     return lambda tokens: logits_of(heads(norm(tokens)[:, 0]))
 
 
-def _rest(module: nn.Module, sites: tuple[Site, ...], x: Tensor) -> Callable[[Tensor], Tensor]:
-    """The network itself from its last block's tokens on: run with its blocks handing on what they get, and the last one these."""
+def _rest(module: nn.Module, sites: tuple[Site, ...], packed: Sequence[bool], x: Tensor) -> Callable[[Tensor], Tensor]:
+    """The network itself from its last block's tokens on: run with its blocks handing on what they get, and the last one these.
+
+    `packed` says which blocks return a tuple, of which their tokens are the first.
+    """
 
     def read(tokens: Tensor) -> Tensor:
-        def hand_on(*inputs: Any, **more: Any) -> Tensor:
-            return next(one for one in (*inputs, *more.values()) if isinstance(one, Tensor))
+        def handing_on(last: bool, pack: bool) -> Callable[..., Any]:
+            def forward(*inputs: Any, **more: Any) -> Any:
+                given = tokens if last else next(one for one in (*inputs, *more.values()) if isinstance(one, Tensor))
+                return (given,) if pack else given
+
+            return forward
 
         with ExitStack() as undo:
-            for site in sites:
+            for site, pack in zip(sites, packed, strict=True):
                 forward = site.block.__dict__.get("forward")
-                site.block.__dict__["forward"] = (lambda *_, **__: tokens) if site is sites[-1] else hand_on
+                site.block.__dict__["forward"] = handing_on(site is sites[-1], pack)
                 undo.callback(_put_back, site.block, forward)
             return logits_of(module(x[:1].expand(len(tokens), *x.shape[1:])))
 

@@ -263,6 +263,8 @@ class _Biases(TorchFunctionMode):
             if top is not None and top != torch.inf:  # where it saturates it gives a constant
                 bias, axis = top * (output.detach() >= top).float(), 0
         if bias is not None and output.requires_grad:
+            if output._is_view():  # what is done to a view in place moves its place in the graph
+                output = output.clone()
             axis = 1 if output.ndim == 2 and axis else axis
             self.met.append((get_gradient_edge(output), (bias.detach().float(), axis), output.shape))
         return output
