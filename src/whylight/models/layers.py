@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from whylight.models.eval_mode import borrowed
 from whylight.models.model import Model
 from whylight.models.split.cut import leaf_of, logits_of
-from whylight.models.split.find import is_stream, layout_in
+from whylight.models.split.find import layout_in
+from whylight.models.split.stream import is_stream
 
 
 def spatial_layers(model: Model, deepest: int = 2) -> dict[str, tuple[int, int, int]]:
@@ -30,21 +31,27 @@ def spatial_layers(model: Model, deepest: int = 2) -> dict[str, tuple[int, int, 
     size = model.preprocessing.size
     found: dict[str, tuple[int, int, int]] = {}
 
-    def note(name: str, part: nn.Module, given: Any, output: Any) -> None:
+    tokens: dict[str, tuple[nn.Module, Any, Any]] = {}  # layers of tokens, with what they are called with
+
+    def note(name: str, part: nn.Module, given: Any, named: Any, output: Any) -> None:
         if not isinstance(output, Tensor) or output.ndim not in (3, 4):
             return
         layout = layout_in(output, model.module, size)
-        if layout is not None and (output.ndim == 4 or is_stream(part)):
+        if layout is not None:
             _, channels, h, w = layout.to_grid(output, size).shape
             found[name] = (channels, h, w)
+            if output.ndim == 3:
+                tokens[name] = part, given, named
 
     x = torch.zeros((1, 3, *size), device=model.device, dtype=model.dtype)
     with borrowed(model.module), torch.no_grad(), ExitStack() as hooks:
         for name, part in model.module.named_modules():
             if name and name.count(".") < deepest:
-                hooks.enter_context(part.register_forward_hook(partial(note, name)))
+                hooks.enter_context(part.register_forward_hook(partial(note, name), with_kwargs=True))
         model.module(x)
-    return found
+        hooks.close()
+        within = {name for name, called in tokens.items() if not is_stream(*called)}
+    return {name: shape for name, shape in found.items() if name not in within}
 
 
 def stages(model: Model) -> tuple[str, ...]:

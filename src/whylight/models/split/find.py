@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import warnings
 from collections import Counter
+from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -19,6 +20,7 @@ from whylight.models.split.graph import GraphSplit
 from whylight.models.split.hooks import HookSplit
 from whylight.models.split.layout import Layout, Size, layout_of, layouts_of
 from whylight.models.split.proof import proved
+from whylight.models.split.stream import is_stream
 
 _NOT_PLACES = (
     nn.AvgPool2d,
@@ -106,7 +108,7 @@ def _name_of(module: nn.Module, layer: str | nn.Module) -> str:
     return layer
 
 
-def _candidates(module: nn.Module, x: Tensor) -> list[str]:
+def _candidates(module: nn.Module, x: Tensor) -> Iterator[str]:
     """Names of the layers whose output is a grid, the last to finish first."""
     finished: dict[int, tuple[str, Tensor]] = {}  # by tensor: of layers that hand on the same one, the outermost stays
     runs: Counter[str] = Counter()
@@ -122,18 +124,24 @@ def _candidates(module: nn.Module, x: Tensor) -> list[str]:
             if name and not isinstance(part, _NOT_PLACES):
                 hooks.enter_context(part.register_forward_hook(partial(note, name)))
         module(x)
-    return [
-        name
-        for name, output in reversed(finished.values())
-        if runs[name] == 1
-        and (output.ndim == 3 or layout_of(output.shape, _size(x)) is not None)
-        and (output.ndim == 4 or is_stream(module.get_submodule(name)))
-    ]
+    for name, output in reversed(finished.values()):
+        if runs[name] != 1 or (output.ndim != 3 and layout_of(output.shape, _size(x)) is None):
+            continue
+        if output.ndim == 4 or is_stream(module.get_submodule(name), *_arguments_of(module, name, x)):
+            yield name
 
 
-def is_stream(part: nn.Module) -> bool:
-    """Whether a token layer carries the tokens themselves: a block or a norm, not a projection inside one."""
-    return any(True for _ in part.children()) or "Norm" in type(part).__name__
+def _arguments_of(module: nn.Module, layer: str, x: Tensor) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """What a layer is called with."""
+    found: list[tuple[tuple[Any, ...], dict[str, Any]]] = []
+
+    def note(part: nn.Module, inputs: tuple[Any, ...], named: dict[str, Any]) -> None:
+        found.append((inputs, named))
+
+    part = module.get_submodule(layer)
+    with torch.no_grad(), part.register_forward_pre_hook(note, with_kwargs=True):
+        module(x)
+    return found[-1]
 
 
 def _accept(split: Split, module: nn.Module, x: Tensor) -> Found | None:
