@@ -30,8 +30,8 @@ _ATTENTION = {F.scaled_dot_product_attention, F.multi_head_attention_forward}
 _PRODUCTS = _named("mul mul_ __mul__ __rmul__ __imul__")
 _LINEAR = _named(
     "add add_ __add__ __radd__ __iadd__ sub __sub__ __rsub__ div __truediv__ neg __neg__ dropout reshape view view_as permute "
-    "expand transpose flatten unflatten unsqueeze squeeze __getitem__ cat stack chunk split unbind to float type type_as contiguous "
-    "clone roll repeat"
+    "expand transpose flatten unflatten unsqueeze squeeze __getitem__ cat stack chunk split unbind to float type contiguous "
+    "type_as clone roll repeat"
 ) | {F.dropout, F.pad, *(vars(torch._C.TensorBase)[name].__get__ for name in ("T", "mT"))}
 
 
