@@ -14,7 +14,7 @@ from probing import PlainProbe, quadratic
 from whylight import methods
 from whylight.errors import MethodError
 from whylight.methods.parts.masks import Masks, uniform
-from whylight.methods.rise import rise
+from whylight.methods.rise import estimate, rise
 
 H, W, GRID = 13, 10, 3
 
@@ -309,3 +309,28 @@ def test_a_score_that_nothing_changes_leaves_no_evidence() -> None:
     noisy = torch.Generator().manual_seed(0)
     chance = whylight.wrap_callable(lambda x: torch.rand((len(x), 2), generator=noisy), size=16, outputs="logits")
     assert whylight.explain(chance, picture, method=methods.Rise(masks=400), target=0).is_blank
+
+
+@pytest.mark.parametrize("keep", [0.3, 0.5])
+@pytest.mark.parametrize("masks", [4, 8, 40])
+def test_the_error_of_few_masks_is_the_scatter_too(x: Tensor, keep: float, masks: int) -> None:
+    """Root mean square over seeds, of the map against its own mean score."""
+    shapes, errors = [], []
+    for seed in range(80):
+        plan = Masks(x.shape[2], x.shape[3], 4, keep, seed, x.device)
+        shown = plan(range(masks)).reshape(masks, *x.shape[2:])
+        scores = (4 * (shown[:, :9].mean((1, 2)) - keep)).double().sigmoid()
+        values, error = estimate(plan, scores)
+        shapes.append(values - scores.mean())
+        errors.append(error)
+    scatter = float(torch.stack(shapes).var(0).mean().sqrt())
+    told = float(torch.tensor(errors).square().mean().sqrt())
+    assert told == pytest.approx(scatter, rel=0.15)
+
+
+@pytest.mark.parametrize("masks", [2, 3])
+def test_too_few_masks_tell_no_error(x: Tensor, masks: int) -> None:
+    found = rise(x[:1], PlainProbe(lambda inputs, picture: inputs.mean((1, 2, 3))), masks=masks)
+    assert math.isnan(found.details[0]["standard_error"])
+    assert found.levels is not None
+    assert found.levels.isfinite().all()

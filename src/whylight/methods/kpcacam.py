@@ -53,5 +53,7 @@ def kpcacam(activations: Tensor, *, kernel: str = "sigmoid", gamma: float | None
     strength = eigenvalues[:, -1]  # (N,). The sigmoid is no true kernel: its eigenvalues may be negative, too
     noise = 10 * h * w * torch.finfo(torch.float64).eps * values.abs().amax((1, 2))
     size = torch.where(strength <= noise, 0, strength).sqrt().unsqueeze(1)  # NaN stays NaN
-    first = with_sign(vectors[:, :, -1:].transpose(1, 2), x.mean(2)).squeeze(1)  # (N, P)
+    first = with_sign(vectors[:, :, -1:].transpose(1, 2), x.mean(2), x.square().mean(2).sum(1).sqrt()).squeeze(
+        1
+    )  # (N, P)
     return (size * first).float().reshape(n, h, w).to(activations.device)

@@ -62,7 +62,8 @@ def rise(
 
     Returns:
         (N, H, W) in units of the score: what a pixel's being shown makes of it. A pixel that does not matter has the mean score;
-        evidence begins four standard errors above it. Details: `masks` run, `standard_error`.
+        evidence begins four standard errors above it. Details: `masks` run, and `standard_error` of the map against its own mean
+        score, root mean square over the pixels; NaN for fewer than four masks.
 
     Raises:
         MethodError: if an option is out of range.
@@ -87,7 +88,7 @@ def rise(
         values, error = estimate(plan, scores)
         found.append(values.float())
         details.append({"masks": len(scores), "standard_error": error})
-        levels.append(float(scores.mean()) + _CLEAR * error)
+        levels.append(float(scores.mean()) + (0.0 if math.isnan(error) else _CLEAR * error))
     return Maps(torch.stack(found).to(inputs.device), details, torch.tensor(levels, device=inputs.device))
 
 
@@ -120,7 +121,7 @@ def estimate(plan: Masks, scores: Tensor) -> tuple[Tensor, float]:
     """The map (H, W) float64 from the scores (n,) float64 of the first n masks, and its standard error.
 
     The error is that of Cov(s - f, M) / p, as root mean square over the pixels: what would be different with other masks. That
-    of E[s] moves the level of the whole map and is left out.
+    of E[s] moves the level of the whole map and is left out. From fewer than two whole pairs no error can be told: it is NaN.
     """
     n = len(scores)
     weights = scores.new_zeros(n)
@@ -137,8 +138,11 @@ def estimate(plan: Masks, scores: Tensor) -> tuple[Tensor, float]:
         weights[fold] = (own - _others(own)) / len(own) / len(folds)
     sampled = plan.weighed(weights)  # Cov(s - f, M)
     values = scores.mean() + (sampled + plan.covariance(linear)) / plan.keep
-    squared = float(plan.squares(weights).sum()) - float(sampled.square().mean()) / (int(pairs[-1]) + 1)
-    return values, math.sqrt(max(0.0, squared)) / plan.keep
+    if n < 4:
+        return values, math.nan
+    count = int(pairs[-1]) + 1
+    squared = float(plan.squares(weights).sum()) - float(sampled.square().mean()) / count
+    return values, math.sqrt(max(0.0, squared) * count / (count - 1)) / plan.keep
 
 
 def _others(scores: Tensor) -> Tensor:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-SILENT = 1e-12  # below this share of its size, a sum says nothing about a sign
+# Below this share of what it could be, a sum says nothing about a sign: networks compute in float32, and where a norm layer makes
+# channels cancel, their mean is rounding alone, which differs from machine to machine.
+SILENT = 1e-4
 
 
 def first(matrix: Tensor) -> Tensor:
@@ -49,7 +51,7 @@ def leading(matrix: Tensor, rank: int) -> Tensor:
     vectors, values = vectors.transpose(1, 2), values[:, -kept:].flip(1)  # (N, kept, P), (N, kept)
     # Squared singular values that rounding alone explains belong to no vector.
     real = values > values[:, :1] * max(k, p) * torch.finfo(torch.float64).eps
-    vectors = torch.where(real.unsqueeze(2), with_sign(vectors, m.mean(1)), 0)
+    vectors = torch.where(real.unsqueeze(2), with_sign(vectors, m.mean(1), m.square().mean(1).sum(1).sqrt()), 0)
     vectors = torch.where(values[:, :1].isnan().unsqueeze(2), torch.nan, vectors)
     vectors = torch.nn.functional.pad(vectors, (0, 0, 0, rank - kept))
     return vectors.float().to(matrix.device)
@@ -65,19 +67,21 @@ def eigh(matrix: Tensor) -> tuple[Tensor, Tensor]:
     return torch.where(sick.unsqueeze(1), torch.nan, values), vectors
 
 
-def with_sign(vectors: Tensor, reference: Tensor) -> Tensor:
+def with_sign(vectors: Tensor, reference: Tensor, size: Tensor | None = None) -> Tensor:
     """Turn each unit vector so that it agrees with a reference; where that is silent its own sum decides, then its cubes.
 
     Args:
         vectors: (N, r, P), float64.
-        reference: (N, P), float64.
+        reference: (N, P), float64: a mean over rows.
+        size: (N,), how long that mean would be if the rows were alike; None: as long as it is.
 
     Returns:
         (N, r, P).
     """
     agreement = vectors @ reference.unsqueeze(2)  # (N, r, 1)
-    size = reference.norm(dim=1).reshape(-1, 1, 1)
+    size = reference.norm(dim=1) if size is None else size
     total = vectors.sum(2, keepdim=True)
-    own = torch.where(total.abs() > SILENT, total, vectors.pow(3).sum(2, keepdim=True))
-    sign = torch.where(agreement.abs() > SILENT * size, agreement, own).sign()
+    heard = total.abs() > SILENT * vectors.shape[2] ** 0.5
+    own = torch.where(heard, total, vectors.pow(3).sum(2, keepdim=True))
+    sign = torch.where(agreement.abs() > SILENT * size.reshape(-1, 1, 1), agreement, own).sign()
     return vectors * torch.where(sign == 0, 1, sign)

@@ -9,7 +9,7 @@ the network's weights change.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import torch
@@ -26,6 +26,8 @@ Precision = Literal["auto", "fp32", "bf16"]
 
 # The root mean square difference of the logits, relative to their spread over the classes, up to which a copy agrees.
 AGREES = {torch.float32: 5e-3, torch.bfloat16: 0.1}
+# The root mean square by which scores of one picture's inputs may be off against one another, as a share of their range.
+SCORES_AGREE = 0.05
 
 # What copy.deepcopy raises on networks that hold what cannot be copied.
 _UNCOPYABLE = (RuntimeError, TypeError, ValueError, AttributeError, NotImplementedError, copy.Error)
@@ -60,7 +62,7 @@ class Fast:
         self._network: Callable[[Tensor], Tensor] | None = None
         self._type = torch.float32
         self._watch = Watch(module)
-        self._compared = False
+        self._compared = self._settled = False
         self.precision, self.why = "", "not needed so far"
 
     def __call__(self, x: Tensor) -> Tensor:
@@ -71,6 +73,34 @@ class Fast:
             if not self._compared:
                 self._compare(x)
             return self._run(x)
+
+    def settle(self, inputs: Sequence[Tensor], score: Callable[[Tensor], Tensor]) -> None:
+        """Give bfloat16 up, once and for all pictures, where it would show in a map made of the scores of inputs like these.
+
+        A map tells inputs apart, so what counts is how the scores are off against one another, not all of them alike: the root
+        mean square of that must stay within `SCORES_AGREE` of their range.
+
+        Args:
+            inputs: several inputs (1, 3, H, W) made from one picture.
+            score: logits (M, C) → the scores (M,) that the map is made of.
+        """
+        if self._settled or self._wanted != "auto":
+            return
+        with borrowed(self._module), torch.no_grad():
+            if self._network is None or self._watch.changed():
+                self._make()
+            self._settled = True
+            if self.precision != "bf16" or self._probe.dtype != torch.float32:
+                return
+            found, expected = (torch.cat([score(run(x)) for x in inputs]) for run in (self._run, self._own))
+            off = found - expected
+            spread = float(expected.max() - expected.min())
+            share = float((off - off.mean()).square().mean().sqrt()) / spread if spread > 0 else 0.0
+            if share > SCORES_AGREE:
+                trouble = self._try(torch.float32)
+                self.why = f"scores in bfloat16 are off by {share:.1%} of their range"
+                if trouble:
+                    self._settle(self._module, self._probe.dtype, f"{trouble}, so the network runs itself")
 
     def again(self, x: Tensor) -> Tensor:
         """The same, right after another call: the network is not looked at for changes."""
@@ -108,7 +138,7 @@ class Fast:
         )
         self._probe = self._probe.to(device, kind)
         self._watch.note()
-        self._compared = False
+        self._compared = self._settled = False
         own, hooked = self._probe.dtype, _hooked(self._module)
         if hooked:
             why = "the network has forward hooks, which belong to itself"
