@@ -154,3 +154,12 @@ def test_real_checkpoints_are_found_out(file: str, data_dir: Path) -> None:
     made = load_embedder(path, device="cpu")
     assert (made.is_identity, made.dimension, made.caution) == (True, 128, "")
     assert load_embedder(made.name, device="cpu").fingerprint == made.fingerprint
+
+
+@pytest.mark.parametrize("name", ["hf-hub:somebody/net", "resnet50", "mobilefacenet:/nowhere.ckpt", "hf:somebody/net"])
+def test_a_file_does_not_name_what_lies_elsewhere(name: str, tmp_path: Path) -> None:
+    with pytest.raises(
+        ModelError, match=r"gallery: its network .* does not make whylight ask the network: name it yourself"
+    ):
+        load_embedder(name, named_by=tmp_path / "gallery")
+    assert load_embedder("face", device="cpu", named_by=tmp_path / "gallery").name == "face"

@@ -174,3 +174,27 @@ def test_figures_are_there_after_each_epoch(settings: Make) -> None:
         patch.setattr("whylight.train.run.Loop", Watched)
         train(config)
     assert seen == [0] * 4 + [1] * 4 + [2] * 4
+
+
+@pytest.mark.parametrize("state", [[1, 2], {}, {"epoch": 1}, 3])
+def test_a_checkpoint_that_holds_something_else(state: object, settings: Make) -> None:
+    config = settings(epochs=1)
+    train(config)
+    torch.save(state, Path(config.out) / "last.pt")
+    with pytest.raises(TrainError, match=r"last\.pt: this checkpoint cannot be read"):
+        resume(config.out)
+
+
+def test_a_run_does_not_make_whylight_ask_the_network(settings: Make) -> None:
+    config = settings(epochs=1)
+    train(config)
+    path = Path(config.out) / "config.json"
+    found = json.loads(path.read_text())
+    found["settings"]["arch"] = "hf-hub:somebody/net"
+    path.write_text(json.dumps(found))
+    with pytest.raises(TrainError, match=r"does not make whylight ask the network.*--arch hf-hub:somebody/net"):
+        resume(config.out)
+    with pytest.raises(TrainError, match="was begun with hf-hub:somebody/net, not with resnet18"):
+        resume(config.out, arch="resnet18")
+    done = run("--resume", config.out)
+    assert done.exit_code != 0

@@ -93,7 +93,8 @@ def enroll(
     there = os.path.exists(os.path.join(gallery, "gallery.safetensors"))
     name = finding.model or (Gallery.open(gallery).embedder if there else "face")
     with on.calm_warnings():
-        embedder = load_embedder(name, device=finding.device)
+        named_by = gallery if there and finding.model is None else None
+        embedder = load_embedder(name, device=finding.device, named_by=named_by)
         done = enroll(
             gallery,
             person_dirs,

@@ -179,7 +179,11 @@ def train(
     """Train a classifier on folders of pictures, or go on with a stopped run (--resume RUN)."""
     if resume is None and (data is None or out is None or arch is None):
         raise typer.BadParameter("give DATA, --arch and --out, or --resume RUN")
-    given = [option for option in context.command.params if _given(context, option.name) and option.name != "resume"]
+    given = [
+        option
+        for option in context.command.params
+        if _given(context, option.name) and option.name not in ("resume", "arch")
+    ]
     if resume is not None and given:
         names = ", ".join(option.opts[0] if option.opts[0].startswith("-") else "DATA" for option in given)
         raise typer.BadParameter(f"--resume RUN takes all its settings from the run: leave out {names}")
@@ -194,7 +198,7 @@ def train(
     assert where is not None
     try:
         if resume is not None:
-            result = go_on(resume, progress=True)
+            result = go_on(resume, progress=True, arch=arch)
         else:
             # Each option is called as the setting it gives; some need another form.
             settings = {name: value for name, value in context.params.items() if name != "resume"}

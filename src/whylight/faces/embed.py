@@ -30,6 +30,7 @@ from whylight.models.zoo import bundled
 from whylight.models.zoo.architectures import build
 from whylight.models.zoo.files import own_spec
 from whylight.models.zoo.load import _timm_preprocessing, load
+from whylight.shown import shown
 
 PREFIX = "mobilefacenet:"
 HUB = "hf-hub:"
@@ -113,7 +114,12 @@ def unit(z: NDArray[np.float32], name: str) -> NDArray[np.float32]:
     return np.asarray(z / lengths, np.float32)
 
 
-def load_embedder(name: str | os.PathLike[str] = "face", *, device: str | torch.device = "auto") -> Embedder:
+def load_embedder(
+    name: str | os.PathLike[str] = "face",
+    *,
+    device: str | torch.device = "auto",
+    named_by: str | os.PathLike[str] | None = None,
+) -> Embedder:
     """Get an embedder by name.
 
     Args:
@@ -121,6 +127,8 @@ def load_embedder(name: str | os.PathLike[str] = "face", *, device: str | torch.
             whose output is taken for the embedding; "face", which ships with whylight and is no identity model; or anything else
             that `whylight.load` takes, whose features before the classifier are taken then, and which is no identity model either.
         device: as in `whylight.load`.
+        named_by: the file that says the name, where no person does. It may name what is bundled, or a file on this machine: a file
+            from elsewhere does not make whylight ask the network.
 
     Raises:
         ModelError: the name is not known, or the file is damaged or another network's.
@@ -129,6 +137,11 @@ def load_embedder(name: str | os.PathLike[str] = "face", *, device: str | torch.
     False
     """
     text = os.fspath(name)
+    if named_by is not None and bundled.file_of(text) is None and not Path(text.removeprefix(PREFIX)).exists():
+        raise ModelError(
+            f"{shown(named_by)}: its network {shown(text)} is neither bundled nor a file on this machine, and a file does not make "
+            f"whylight ask the network: name it yourself, --model {shown(text)}"
+        )
     if text.startswith(PREFIX):
         return _mobilefacenet(text.removeprefix(PREFIX), device)
     if text.startswith(HUB):

@@ -44,14 +44,20 @@ def save(path: Path, state: dict[str, Any]) -> None:
         torch.save(state, file)
 
 
-def load(path: Path) -> dict[str, Any]:
+def load(path: Path, *names: str) -> dict[str, Any]:
     """Read a state back, on the processor.
 
     Raises:
-        TrainError: if it cannot be read.
+        TrainError: if it cannot be read, or one of these names is missing in it.
     """
     try:
-        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        state: Any = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
         raise TrainError(f"{path}: this checkpoint cannot be read ({error})") from error
+    if not isinstance(state, dict):
+        raise TrainError(
+            f"{path}: this checkpoint cannot be read (it holds a {type(state).__name__}, not the state of a run)"
+        )
+    if missing := [name for name in names if name not in state]:
+        raise TrainError(f"{path}: this checkpoint cannot be read (it has no {missing[0]!r})")
     return state

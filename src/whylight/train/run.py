@@ -19,6 +19,7 @@ from whylight.jobs.folder import alone_in
 from whylight.jsontext import loads
 from whylight.models.device import resolve_device
 from whylight.models.surgery import centre_head, scale_head
+from whylight.models.zoo.architectures import REMOTE
 from whylight.models.zoo.files import FILE, save_weights
 from whylight.schema import Schema
 from whylight.shown import shown
@@ -107,11 +108,17 @@ def train(config: TrainConfig, *, progress: bool = False) -> Result:
         return _trained(loop, show)
 
 
-def resume(run: str | Path, *, progress: bool = False) -> Result:
+def resume(run: str | Path, *, progress: bool = False, arch: str | None = None) -> Result:
     """Go on with a run that was stopped: the weights become bit for bit those of a run that never was.
 
     That holds on the same processor with the same number of threads and the same versions, in one process or two. Elsewhere sums
     may be taken in another order: on another machine, on a GPU, and where more than two processes add up their gradients.
+
+    Args:
+        run: its folder.
+        progress: show bars.
+        arch: the name of its network, said once more; needed where that lies on a hub. A folder may come from anywhere, and what
+            it says does not make whylight ask the network.
 
     Raises:
         TrainError: if the folder holds no run, or its data changed since.
@@ -119,6 +126,13 @@ def resume(run: str | Path, *, progress: bool = False) -> Result:
     run = Path(run)
     resolved = begun(run)
     config = TrainConfig.from_dict({**resolved["settings"], "out": str(run.resolve())})
+    if arch is not None and arch != config.arch:
+        raise TrainError(f"{shown(run)}: was begun with {shown(config.arch)}, not with {shown(arch)}: begin a new run")
+    if config.arch.startswith(REMOTE) and arch is None:
+        raise TrainError(
+            f"{shown(run)}: its network {shown(config.arch)} lies on a hub, and a folder does not make whylight ask the network: "
+            f"say so yourself, whylight train --resume {shown(run)} --arch {shown(config.arch)}"
+        )
     team = Team(resolve_device(config.device))
     if team.size != (before := resolved.get("processes", 1)):
         raise TrainError(

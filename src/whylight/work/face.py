@@ -136,7 +136,8 @@ class Questions:
             from whylight.faces.gallery import Gallery
 
             gallery = Gallery.open(self.gallery)
-            return ByGallery(gallery, load_embedder(self.model or gallery.embedder, device=device))
+            named_by = self.gallery if self.model is None else None
+            return ByGallery(gallery, load_embedder(self.model or gallery.embedder, device=device, named_by=named_by))
         return FaceOnly()
 
 

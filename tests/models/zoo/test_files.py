@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import resource
 from dataclasses import replace
 from pathlib import Path
 
@@ -147,3 +148,50 @@ def test_no_tensor_ships_as_it_was_found(name: str) -> None:
 
 def test_the_digests_are_those_of_the_initial_weights(data_dir: Path) -> None:
     assert json.loads(INITIAL.read_text()) == initial_digests(data_dir / "weights" / "mobilenet_v2_imagenet.pth")
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"classes": "ab"}, "classes"),
+        ({"classes": [1, 2]}, "classes"),
+        ({"classes": {"a": 1}}, "classes"),
+        ({"arch": None}, "arch"),
+        ({"format": [1]}, "format"),
+        ({"output_stride": "x"}, "output_stride"),
+        ({"output_stride": 10**9}, "output_stride"),
+        ({"options": []}, "options"),
+        ({"options": None}, "options"),
+        ({"training": 3}, "training"),
+        ({"preprocess": None}, "preprocess"),
+        ({"preprocess": {"size": [10**9, 10**9]}}, "preprocess"),
+        ({"preprocess": {"size": "ab"}}, "preprocess"),
+        ({"preprocess": {"size": [64, 64], "std": ["x", 1, 1]}}, "preprocess"),
+        ({"preprocess": {"size": [64, 64], "std": [0, 1, 1]}}, "std"),
+        ({"preprocess": {"size": [64, 64], "evil": 1}}, "evil"),
+        ({"boxes": [1]}, "boxes"),
+        ({"localization": "x"}, "localization"),
+    ],
+)
+def test_a_spec_of_other_types_is_named(change: dict[str, object], named: str, tmp_path: Path) -> None:
+    path = tmp_path / "m.safetensors"
+    save_weights(path, build("resnet18", classes=2), ModelSpec("resnet18", ("a", "b"), Preprocess()))
+    with safetensors.safe_open(path, framework="pt") as file:
+        fields = json.loads(file.metadata()["whylight"])
+    tensors = safetensors.torch.load_file(path)
+    safetensors.torch.save_file(tensors, path, metadata={"whylight": json.dumps({**fields, **change})})
+    with pytest.raises(ModelError, match=rf"m\.safetensors: .*{named}"):
+        load_weights(path)
+
+
+def test_names_for_more_classes_than_there_are_cost_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "m.safetensors"
+    save_weights(path, build("resnet18", classes=2), ModelSpec("resnet18", ("a", "b"), Preprocess()))
+    with safetensors.safe_open(path, framework="pt") as file:
+        fields = json.loads(file.metadata()["whylight"])
+    fields["classes"] = [str(i) for i in range(2_000_000)]
+    safetensors.torch.save_file(safetensors.torch.load_file(path), path, metadata={"whylight": json.dumps(fields)})
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(ModelError, match="names 2,000,000 classes, and no layer has as many outputs"):
+        load_weights(path)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 1_500_000  # kilobytes

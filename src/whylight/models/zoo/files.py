@@ -20,6 +20,8 @@ from whylight.images.preprocess import Preprocess
 from whylight.jsontext import loads
 from whylight.models.boxhead import PREFIX, BoxHead, BoxSpec
 from whylight.models.zoo.architectures import REMOTE, build
+from whylight.models.zoo.written import WRITTEN
+from whylight.shown import shown
 
 KEY = "whylight"  # our entry in the file's metadata
 FILE = "model.safetensors"  # its name in a run folder
@@ -128,10 +130,11 @@ def read_spec(path: str | os.PathLike[str]) -> ModelSpec:
         )
     try:
         fields: dict[str, Any] = loads(metadata[KEY])
-        if fields["format"] > FORMAT:
+        if isinstance(fields, dict) and isinstance(fields.get("format"), int) and fields["format"] > FORMAT:
             raise ModelError(
                 f"{path}: written by a newer whylight (format {fields['format']}); update whylight to read it"
             )
+        fields = WRITTEN.read(fields)
         wrong = [
             f"{name}={value!r}" for name, value in fields["options"].items() if type(value) is not OPTIONS.get(name)
         ]
@@ -139,8 +142,6 @@ def read_spec(path: str | os.PathLike[str]) -> ModelSpec:
             raise ModelError(
                 f"{path}: asks for {', '.join(wrong)}, which this whylight does not take (it takes {', '.join(OPTIONS)})"
             )
-        if not isinstance(fields["arch"], str):
-            raise TypeError(f"arch: {fields['arch']!r} is no name")
         if fields["arch"].startswith(REMOTE):
             raise ModelError(
                 f"{path}: its network {fields['arch']!r} lies on a hub, and a file does not make whylight ask the network: say so "
@@ -149,15 +150,15 @@ def read_spec(path: str | os.PathLike[str]) -> ModelSpec:
         return ModelSpec(
             arch=fields["arch"],
             classes=tuple(fields["classes"]),
-            preprocess=Preprocess.from_dict(fields["preprocess"]),
+            preprocess=_preprocess(path, fields["preprocess"]),
             output_stride=fields["output_stride"],
             options=fields["options"],
             training=fields["training"],
             boxes=BoxSpec.from_dict(boxes, len(fields["classes"])) if (boxes := fields.get("boxes")) else None,
             localization=_localization(fields.get("localization")),
         )
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ModelError(f"{path}: its whylight metadata is damaged ({error!r})") from error
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise ModelError(f"{path}: its whylight metadata is damaged ({shown(error)})") from error
 
 
 def own_spec(path: str | os.PathLike[str]) -> ModelSpec | None:
@@ -182,6 +183,7 @@ def load_weights(path: str | os.PathLike[str]) -> tuple[nn.Module, ModelSpec]:
     """
     spec = read_spec(path)
     path = _file(path)
+    _check_classes(path, spec)
     module = spec.build()
     try:
         state = safetensors.torch.load_file(path)
@@ -191,6 +193,20 @@ def load_weights(path: str | os.PathLike[str]) -> tuple[nn.Module, ModelSpec]:
     except (RuntimeError, OSError, safetensors.SafetensorError) as error:
         raise ModelError(f"{path}: the weights do not fit {spec.arch}: {error}") from error
     return module.float().eval(), spec
+
+
+def _check_classes(path: Path, spec: ModelSpec) -> None:
+    """Hold the number of classes against the weights, before a network for so many is made.
+
+    Raises:
+        ModelError: if no layer has as many outputs.
+    """
+    with safetensors.safe_open(path, framework="pt") as file:
+        first = {shape[0] for name in file.keys() if (shape := file.get_slice(name).get_shape())}  # noqa: SIM118
+    if len(spec.classes) not in first:
+        raise ModelError(
+            f"{path}: the weights do not fit {spec.arch}: it names {len(spec.classes):,} classes, and no layer has as many outputs"
+        )
 
 
 def load_box_head(path: str | os.PathLike[str], spec: ModelSpec) -> BoxHead | None:
@@ -241,6 +257,13 @@ def store_localization(
     with replacing(path, durable=True) as file:
         file.write(safetensors.torch.save(tensors, metadata={**metadata, KEY: json.dumps(fields)}))
     return path
+
+
+def _preprocess(path: Path, fields: Mapping[str, Any]) -> Preprocess:
+    try:
+        return Preprocess(**fields)
+    except ModelError as error:
+        raise ModelError(f"{path}: {error}") from error
 
 
 def _localization(fields: Any) -> dict[str, Any] | None:

@@ -283,13 +283,14 @@ class Loop:
         path = self.out / checkpoint.LAST
         if not path.exists():
             return
-        state = checkpoint.load(path)
+        state = checkpoint.load(path, "epoch", "step", "sums", "rows")
         try:
             self.descent.restore(state)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise TrainError(f"{path}: this checkpoint cannot be read ({error!r})") from error
         except RuntimeError as error:
-            raise TrainError(
-                f"{path}: made with another architecture than {self.config.arch}: {str(error).splitlines()[0]}"
-            ) from error
+            what = str(error).splitlines()[0]
+            raise TrainError(f"{path}: made with another architecture than {self.config.arch}: {what}") from error
         self.epoch, self.step, self.sums, self.rows = (state[name] for name in ("epoch", "step", "sums", "rows"))
 
 
