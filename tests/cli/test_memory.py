@@ -7,11 +7,13 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 from PIL import Image
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="resident memory in kilobytes, as Linux counts it")
 
-MOST = 1_500_000_000  # bytes, of which PyTorch's libraries are 700 MB
+# Bytes, of which PyTorch's libraries are 700 MB; those before 2.12 take more, and so do their kernels.
+MOST = 1_500_000_000 if tuple(map(int, torch.__version__.split(".")[:2])) >= (2, 12) else 1_650_000_000
 SIDE = 10_000  # pixels
 MEASURED = """
 import resource, subprocess, sys

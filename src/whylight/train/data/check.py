@@ -39,8 +39,11 @@ def check(data: Data, *, boxes: bool = False, step: Callable[[], None] = lambda:
         where = f"{split}/" if data.given else ""
         if not data.splits[split]:
             problems.append(f"{where or data.root}: no pictures")
-        elif split == "train":  # what is measured on may lack a class; see `lacking`
-            problems += [f"{where}{name}: no pictures in this class" for name in _absent(data, split)]
+        else:  # what is measured on may lack a class that is trained; see `lacking`
+            untrained = _absent(data, "train")
+            problems += [
+                f"{where}{name}: no pictures in this class" for name in _absent(data, split) if name in untrained
+            ]
 
     marks, faults = _marks([item for items in data.splits.values() for item in items], step)
     problems += _some("unreadable", faults)
