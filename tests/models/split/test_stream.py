@@ -139,3 +139,30 @@ def test_what_layers_compute() -> None:
     ]
     assert all(is_stream(part.eval(), (tokens,), {}) for part in streams)
     assert not any(is_stream(part.eval(), (tokens,), {}) for part in within)
+
+
+class Chunked(nn.Module):
+    """A wrapper that runs its network on some inputs at a time, to save memory."""
+
+    def __init__(self, network: nn.Module, some: int) -> None:
+        super().__init__()
+        self.network, self.some = network, some
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cat([self.network(part) for part in x.split(self.some)])
+
+
+@pytest.mark.parametrize("some", [1, 2, 3])
+@pytest.mark.parametrize("method", ["gradcam", "cam", "layercam", "scorecam", "gradcam++", "saliency"])
+def test_chunking_wrappers(some: int, method: str) -> None:
+    torch.manual_seed(0)
+    network = torchvision.models.resnet18(num_classes=3).eval()
+    pictures = list(np.random.default_rng(0).integers(0, 255, (5, 64, 64, 3), dtype=np.uint8))
+    plain, chunked = (whylight.wrap(one, size=64) for one in (network, Chunked(network, some)))
+    assert chunked.why_not(method) is None
+    x = torch.randn(5, 3, 64, 64)
+    torch.testing.assert_close(chunked.logits(x), plain.logits(x))
+    asked = {"method": method, "target": 1, "batch_size": 5, "precision": "fp32"}
+    expected, found = (whylight.explain(model, pictures, **asked) for model in (plain, chunked))
+    for a, b in zip(expected, found, strict=True):
+        torch.testing.assert_close(b.map, a.map, rtol=1e-3, atol=1e-3 * float(a.map.abs().max()))
