@@ -138,6 +138,15 @@ class Preprocess:
         return cls(**values)
 
 
+def shown_bands(bands: Tensor) -> Image.Image:
+    """A picture of an input (C, H, W) whose channels are no colours: the first three, each from its least to its most."""
+    shown = bands[:3] if len(bands) >= 3 else bands[:1].expand(3, -1, -1)
+    pixels = shown.detach().cpu().float()
+    low, high = pixels.amin((1, 2), keepdim=True), pixels.amax((1, 2), keepdim=True)
+    scaled = (pixels - low) / (high - low).clamp(min=1e-12)
+    return Image.fromarray((255 * scaled).round().byte().permute(1, 2, 0).numpy())
+
+
 def place(raw: Tensor, region: Region, picture_size: tuple[int, int], size: tuple[int, int] | None = None) -> Tensor:
     """Put a map onto the picture it explains: bilinear, half-pixel centres, zero where the network did not look.
 

@@ -44,6 +44,7 @@ class Classifier(ABC):
         multilabel: whether classes are judged one by one (a sigmoid each) rather than against each other (a softmax).
         ending: what the network does to its logits, which are explained as they were before; "" where it does nothing.
         taken: what was taken from a file of weights, where that is not simply all of it; "" elsewhere.
+        bands: channels of its input.
         box_head: the head that finds boxes, where the model was trained with boxes; None elsewhere.
         localization: the threshold that `whylight calibrate` stored with it, and the method it is for; None where none was, or
             where the model is looked at after another layer.
@@ -54,6 +55,7 @@ class Classifier(ABC):
     multilabel: bool = False
     ending: str = ""
     taken: str = ""
+    bands: int = 3
     box_head: BoxHead | None = None
     localization: Mapping[str, Any] | None = None
 
@@ -87,8 +89,20 @@ class Classifier(ABC):
         """Why a kind of evidence (see `methods.registry`) cannot be had from it, in words; None where it can."""
 
     def preprocess(self, picture: Picture) -> Tensor:
-        """Prepare a path, PIL picture or uint8 array: (3, H, W) float32."""
+        """Prepare a path, PIL picture or uint8 array: (3, H, W) float32.
+
+        Raises:
+            ModelError: if the network takes other than three channels, so that a picture has not what it needs.
+        """
+        self.check_pictures()
         return self.preprocessing(decode(picture))
+
+    def check_pictures(self) -> None:
+        """Raise a ModelError where pictures of three channels are not what it takes."""
+        if self.bands != 3:
+            raise ModelError(
+                f"this network takes {self.bands} channels, which no picture has: give preprocessed tensors ({self.bands}, H, W)"
+            )
 
     def probabilities(self, logits: Tensor) -> Tensor:
         """Turn logits (N, C) into probabilities (N, C) float32: rows that sum to 1, or one by one where `multilabel`."""

@@ -31,7 +31,7 @@ def check_gradients(model: Model, layer: str | None) -> None:
     Raises:
         ModelError: if gradients are cut off.
     """
-    x = torch.randn((1, 3, *model.preprocessing.size), generator=torch.Generator().manual_seed(1))
+    x = torch.randn((1, model.bands, *model.preprocessing.size), generator=torch.Generator().manual_seed(1))
     x = model.prepare(x)
     with model.borrow():
         if layer is None:

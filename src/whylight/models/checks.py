@@ -51,8 +51,9 @@ def why_it_does_not_run(module: nn.Module, probe: Tensor, error: Exception) -> s
         if isinstance(part, nn.Conv2d):
             if part.in_channels != probe.shape[1]:
                 return (
-                    f"{name} takes {part.in_channels} channels, and pictures have {probe.shape[1]}: put a layer before it that "
-                    f"makes {part.in_channels} of them, such as torch.nn.Conv2d({probe.shape[1]}, {part.in_channels}, 1)"
+                    f"{name} takes {part.in_channels} channels, and pictures have {probe.shape[1]}: say "
+                    f"channels={part.in_channels}, or put a layer before it that makes {part.in_channels} of them, such as "
+                    f"torch.nn.Conv2d({probe.shape[1]}, {part.in_channels}, 1)"
                 )
             break
     told = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

@@ -43,7 +43,7 @@ def spatial_layers(model: Model, deepest: int = 2) -> dict[str, tuple[int, int, 
             if output.ndim == 3:
                 tokens[name] = part, given, named
 
-    x = torch.zeros((1, 3, *size), device=model.device, dtype=model.dtype)
+    x = torch.zeros((1, model.bands, *size), device=model.device, dtype=model.dtype)
     with borrowed(model.module), torch.no_grad(), ExitStack() as hooks:
         for name, part in model.module.named_modules():
             if name and name.count(".") < deepest:

@@ -45,6 +45,8 @@ class Model(Classifier):
         ends_in: what the network does to its logits at the end: "softmax", "log_softmax", "sigmoid", nothing ("logits"), or
             "auto" to find out by running. What went into it is explained; probabilities are the network's own.
         box_head: a head that finds boxes; it reads the last spatial layer, whatever `layer` is.
+        run: which run of `layer` is meant, from 0, where it runs several times; None: the one that the picture goes through.
+        bands: channels of the input.
 
     Raises:
         ModelError: if the network does not run on such an input, cannot be split, or has another number of classes.
@@ -61,9 +63,10 @@ class Model(Classifier):
         box_head: BoxHead | None = None,
         output: Pick = None,
         ends_in: EndsIn = "auto",
+        run: int | None = None,
+        bands: int = 3,
     ) -> None:
-        self.module = module
-        self.box_head = box_head
+        self.module, self.bands, self.box_head = module, bands, box_head
         self._layer_given = layer is not None
         self.preprocessing = preprocessing or Preprocess()
         self.multilabel = multilabel
@@ -84,7 +87,7 @@ class Model(Classifier):
             with torch.no_grad():
                 logits = logits_of(module(probe)) if isinstance(module, Logits) else logits_of(given)
             check_numbers(module, logits)
-            found = find_split(module, probe, layer)
+            found = find_split(module, probe, layer, run)
             self.split, self.layout = found.split, found.layout
             _, self.channels, *grid = found.grid.shape
             self.grid: tuple[int, int] = (grid[0], grid[1])
@@ -144,8 +147,8 @@ class Model(Classifier):
 
         The weights stay as they are: convolutions take channels-last input with the same arithmetic, only faster.
         """
-        if x.ndim != 4 or x.shape[1] != 3 or len(x) == 0:
-            raise ModelError(f"x: expected a batch of pictures (N, 3, H, W), got {tuple(x.shape)}")
+        if x.ndim != 4 or x.shape[1] != self.bands or len(x) == 0:
+            raise ModelError(f"x: expected a batch of pictures (N, {self.bands}, H, W), got {tuple(x.shape)}")
         with torch.inference_mode(False):
             x = x.clone() if x.is_inference() else x.detach()  # autograd refuses tensors made under inference_mode
             return x.to(self.device, self.dtype, memory_format=self._order)
@@ -243,6 +246,7 @@ class Model(Classifier):
                 layer=layer,
                 multilabel=self.multilabel,
                 box_head=self.box_head,
+                bands=self.bands,
             )
             self._at[layer]._fast = self._fast  # it is the same network
         return self._at[layer]
@@ -270,7 +274,7 @@ class Model(Classifier):
 
     def _probe(self) -> Tensor:
         """One fixed random picture (1, 3, H, W): shapes, dead ends and closed forms are found by running, not by guessing."""
-        probe = torch.randn((1, 3, *self.preprocessing.size), generator=torch.Generator().manual_seed(0))
+        probe = torch.randn((1, self.bands, *self.preprocessing.size), generator=torch.Generator().manual_seed(0))
         return self.prepare(probe)
 
     def lacks(self, need: str) -> str | None:

@@ -114,8 +114,8 @@ def _place(name: str, started: dict[str, int]) -> int:
 def _noise(model: Model) -> Tensor:
     """Inputs with the coarse structure that pictures have: (_INPUTS, 3, H, W), prepared."""
     dice = torch.Generator().manual_seed(0)
-    coarse = torch.randn((_INPUTS, 3, _CELLS, _CELLS), generator=dice)
-    fine = torch.randn((_INPUTS, 3, *model.preprocessing.size), generator=dice)
+    coarse = torch.randn((_INPUTS, model.bands, _CELLS, _CELLS), generator=dice)
+    fine = torch.randn((_INPUTS, model.bands, *model.preprocessing.size), generator=dice)
     wide = nn.functional.interpolate(coarse, size=model.preprocessing.size, mode="bilinear", align_corners=False)
     return model.prepare(wide + 0.3 * fine)
 

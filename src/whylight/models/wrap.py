@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +11,7 @@ from torch import nn
 from whylight.errors import ModelError
 from whylight.images.preprocess import Preprocess
 from whylight.models.adapters import huggingface
+from whylight.models.adapters.inputs import Fed
 from whylight.models.adapters.logits import EndsIn, Pick
 from whylight.models.model import Model
 
@@ -28,6 +29,9 @@ def wrap(
     multilabel: bool = False,
     output: Pick = None,
     ends_in: EndsIn = "auto",
+    run: int | None = None,
+    channels: int = 3,
+    inputs: Sequence[Any] | Mapping[str, Any] | None = None,
 ) -> Model:
     """Make any image classifier explainable.
 
@@ -47,6 +51,12 @@ def wrap(
             function of it; None = found out where it is clear.
         ends_in: what the network does to its logits at the end: "softmax", "log_softmax", "sigmoid", nothing ("logits"), or
             "auto" to find out by running. What went into it is explained; probabilities are the network's own.
+
+        run: which run of `layer` is meant, from 0, where it runs several times in one forward: an encoder that also looks at a
+            reference, say. None: the one that the picture goes through.
+        channels: of the input. 1: pictures are made grey; other than 1 and 3, as of satellites: they come as preprocessed tensors.
+        inputs: for a network that takes more than the picture: what it is called with, in order or by name, `"image"` where the
+            picture goes: `inputs=("image", age)`. Tensors of one row serve every picture.
 
     A network of one logit z has two classes, no (score −z) and yes (score z), whose probabilities are their sigmoids; `classes`
     names both, in this order, or the second alone.
@@ -83,6 +93,10 @@ def wrap(
         preprocessing = replace(base, **_given(size, mean, std))
     module = getattr(module, "_orig_mod", module)  # what torch.compile made is the same network, and shows no layers
     module = getattr(module, "module", module) if isinstance(module, nn.DataParallel) else module
+    if not isinstance(channels, int) or channels < 1:
+        raise ModelError(f"channels: expected a number from 1 on, got {channels!r}")
+    if inputs is not None or channels == 1:
+        module = Fed(module, ("image",) if inputs is None else inputs, grey=channels == 1)
     if layer is None:  # an adapter knows which layer of the network inside it is meant
         layer = getattr(module, "default_layer", None)
     return Model(
@@ -93,6 +107,8 @@ def wrap(
         multilabel=multilabel,
         output=output,
         ends_in=ends_in,
+        run=run,
+        bands=3 if channels == 1 else channels,
     )
 
 

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from whylight.errors import ImageError, WhylightError, of_picture
 from whylight.images import Picture, decode, name_of, size_of
-from whylight.images.preprocess import Region
+from whylight.images.preprocess import Region, shown_bands
 from whylight.models.base import Classifier
 from whylight.pipeline.workers import Workers
 from whylight.shown import shown
@@ -113,12 +113,14 @@ def for_model(model: Classifier) -> Opener[Opened]:
 
     def opened(place: int, source: Source, pixels: int) -> Opened:
         if isinstance(source, Tensor):
-            if source.ndim != 3 or source.shape[0] != 3:
-                raise ImageError(f"<tensor>: a preprocessed picture has the shape (3, H, W), not {tuple(source.shape)}")
+            if source.ndim != 3 or source.shape[0] != model.bands:
+                wanted = f"({model.bands}, H, W)"
+                raise ImageError(f"<tensor>: a preprocessed picture has the shape {wanted}, not {tuple(source.shape)}")
             if not bool(source.isfinite().all()):
                 raise ImageError("<tensor>: holds NaN or infinity; it is the input that does, not the network")
-            restored = model.preprocessing.restore(source)
+            restored = model.preprocessing.restore(source) if model.bands == 3 else shown_bands(source)
             return Opened(place, source, pixels, "<tensor>", restored, Region(0, 0, *restored.size), source)
+        model.check_pictures()
         # A picture that is open is read from its file only now, and the same one may stand in a list several times.
         with _reading if isinstance(source, Image.Image) else nullcontext():
             picture = decode(source)

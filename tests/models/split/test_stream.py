@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrizations
 
 import whylight
+from nets import gap_net
 from whylight.models.split.stream import is_stream
 
 
@@ -155,12 +156,11 @@ class Chunked(nn.Module):
 @pytest.mark.parametrize("some", [1, 2, 3])
 @pytest.mark.parametrize("method", ["gradcam", "cam", "layercam", "scorecam", "gradcam++", "saliency"])
 def test_chunking_wrappers(some: int, method: str) -> None:
-    torch.manual_seed(0)
-    network = torchvision.models.resnet18(num_classes=3).eval()
-    pictures = list(np.random.default_rng(0).integers(0, 255, (5, 64, 64, 3), dtype=np.uint8))
-    plain, chunked = (whylight.wrap(one, size=64) for one in (network, Chunked(network, some)))
+    network = gap_net().eval()
+    pictures = list(np.random.default_rng(0).integers(0, 255, (5, 32, 32, 3), dtype=np.uint8))
+    plain, chunked = (whylight.wrap(one, size=32) for one in (network, Chunked(network, some)))
     assert chunked.why_not(method) is None
-    x = torch.randn(5, 3, 64, 64)
+    x = torch.randn(5, 3, 32, 32)
     torch.testing.assert_close(chunked.logits(x), plain.logits(x))
     asked = {"method": method, "target": 1, "batch_size": 5, "precision": "fp32"}
     expected, found = (whylight.explain(model, pictures, **asked) for model in (plain, chunked))

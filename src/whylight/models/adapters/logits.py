@@ -16,6 +16,7 @@ from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
 from whylight.errors import ModelError
+from whylight.models.adapters.inputs import Fed
 
 EndsIn = Literal["auto", "logits", "softmax", "log_softmax", "sigmoid"]
 Pick = str | int | Callable[[Any], Tensor] | None
@@ -131,7 +132,9 @@ def read_logits(
 
 def name_of(network: nn.Module) -> str:
     """What to call a network: the name of the class that its owner knows."""
-    return type(network.network if isinstance(network, Logits) else network).__name__
+    while isinstance(network, Logits | Fed):
+        network = network.network
+    return type(network).__name__
 
 
 def picked(given: Any, output: Pick, name: str) -> Tensor:

@@ -20,6 +20,7 @@ from whylight.models.split.graph import GraphSplit
 from whylight.models.split.hooks import HookSplit
 from whylight.models.split.layout import Layout, Size, layout_of, layouts_of
 from whylight.models.split.proof import proved
+from whylight.models.split.runs import chosen_run, runs_of
 from whylight.models.split.stream import is_stream
 
 _NOT_PLACES = (
@@ -42,27 +43,30 @@ class Found:
     grid: Tensor
 
 
-def find_split(module: nn.Module, x: Tensor, layer: str | nn.Module | None = None) -> Found:
+def find_split(module: nn.Module, x: Tensor, layer: str | nn.Module | None = None, run: int | None = None) -> Found:
     """Cut a network, in evaluation mode, at `layer` or at the last place where that is possible.
 
     Args:
         module: the classifier.
         x: any input it takes, (1, 3, H, W).
         layer: a submodule or its dotted name; None finds one.
+        run: which of its runs, where it runs several times in one forward; None: the one that the picture goes through.
 
     Raises:
         ModelError: if the layer does not exist, has no grid, or none was found.
     """
     if layer is not None:
-        return _at(module, x, _name_of(module, layer))
+        return _at(module, x, _name_of(module, layer), run)
+    if run is not None:
+        raise ModelError("run= says which run of a layer is meant: name the layer, too, with layer=…")
     if callable(getattr(module, "forward_features", None)) and callable(getattr(module, "forward_head", None)):
         method = MethodSplit(module)
         # A forward() that does more than the two, such as normalising or scaling, makes them another network.
         found = _accept(method, module, x) if _agree(method, module, x) else None
         if found is not None:
             return found
-    for name in _candidates(module, x):
-        found = _accept(HookSplit(module, name), module, x)
+    for name, at, count in _candidates(module, x):
+        found = _accept(HookSplit(module, name, at, count), module, x)
         if found is not None:
             return _sharpen(found, module, x, past_relu=True)
     raise ModelError(
@@ -71,8 +75,8 @@ def find_split(module: nn.Module, x: Tensor, layer: str | nn.Module | None = Non
     )
 
 
-def _at(module: nn.Module, x: Tensor, name: str) -> Found:
-    split = HookSplit(module, name, _runs_of(module, name, x))
+def _at(module: nn.Module, x: Tensor, name: str, run: int | None) -> Found:
+    split = HookSplit(module, name, *chosen_run(module, name, x, run))
     with torch.no_grad():
         raw, context = split.encode(x)
         layout = _read(split, module, x, raw)
@@ -108,8 +112,11 @@ def _name_of(module: nn.Module, layer: str | nn.Module) -> str:
     return layer
 
 
-def _candidates(module: nn.Module, x: Tensor) -> Iterator[str]:
-    """Names of the layers whose output is a grid, the last to finish first."""
+def _candidates(module: nn.Module, x: Tensor) -> Iterator[tuple[str, int, int]]:
+    """Names of the layers whose output is a grid, which run of it, and of how many, the last to finish first.
+
+    Of layers that run several times, those are left out that look at the picture more than once.
+    """
     finished: dict[int, tuple[str, Tensor]] = {}  # by tensor: of layers that hand on the same one, the outermost stays
     runs: Counter[str] = Counter()
 
@@ -124,11 +131,15 @@ def _candidates(module: nn.Module, x: Tensor) -> Iterator[str]:
             if name and not isinstance(part, _NOT_PLACES):
                 hooks.enter_context(part.register_forward_hook(partial(note, name)))
         module(x)
+    several = runs_of(module, [name for name, count in runs.items() if count > 1], x)
+    done = set()
     for name, output in reversed(finished.values()):
-        if runs[name] != 1 or (output.ndim != 3 and layout_of(output.shape, _size(x)) is None):
+        seen = several.get(name, [True])
+        if name in done or sum(seen) != 1 or (output.ndim != 3 and layout_of(output.shape, _size(x)) is None):
             continue
+        done.add(name)
         if output.ndim == 4 or is_stream(module.get_submodule(name), *_arguments_of(module, name, x)):
-            yield name
+            yield name, seen.index(True), len(seen)
 
 
 def _arguments_of(module: nn.Module, layer: str, x: Tensor) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -221,6 +232,8 @@ def _depends_on_places(split: Split, layout: Layout, raw: Tensor, context: Conte
 
 def _sharpen(found: Found, module: nn.Module, x: Tensor, *, past_relu: bool) -> Found:
     """Replace hooks by a cut graph where the network can be traced and the two halves give what the whole gives."""
+    if not getattr(found.split, "is_last", True):  # a graph is cut behind a layer's last run
+        return found
     try:
         split = GraphSplit(module, found.split.layer, past_relu=past_relu)
     except UNTRACEABLE:
@@ -252,21 +265,6 @@ def _agree(split: Split, module: nn.Module, x: Tensor) -> bool:
         and torch.allclose(logits, whole.expand_as(logits), rtol=tolerance, atol=tolerance * float(whole.abs().max()))
         for logits in (halves, twice)
     )
-
-
-def _runs_of(module: nn.Module, layer: str, x: Tensor) -> int:
-    """How often a layer runs in one forward."""
-    runs = 0
-
-    def count(part: nn.Module, inputs: Any, output: Any) -> None:
-        nonlocal runs
-        runs += 1
-
-    with torch.no_grad(), module.get_submodule(layer).register_forward_hook(count):
-        module(x)
-    if not runs:
-        raise ModelError(f"layer {layer!r} does not run in this model's forward: name another with layer=…")
-    return runs
 
 
 def _size(x: Tensor) -> Size:

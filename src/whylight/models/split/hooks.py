@@ -19,16 +19,17 @@ class HookSplit:
     Args:
         module: the network.
         layer: dotted name of the submodule.
-        runs: how often it runs in one forward (a shared rectifier does so many times); its last run counts.
+        run: which of its runs counts, from 0, where it runs several times in one forward, as a shared rectifier does.
+        runs: how many there are.
     """
 
     kind = "hooks: decoding runs the whole network again"
 
-    def __init__(self, module: nn.Module, layer: str, runs: int = 1) -> None:
+    def __init__(self, module: nn.Module, layer: str, run: int = 0, runs: int = 1) -> None:
         self.layer = layer
         self._module = module
         self._part = module.get_submodule(layer)
-        self._runs = runs
+        self._run_at, self.is_last = run, run == runs - 1
         self._most: int | None = None  # inputs that the network itself runs at a time, where it takes them in parts
 
     def encode(self, x: Tensor) -> tuple[Tensor, Context]:
@@ -109,8 +110,8 @@ class HookSplit:
         return ModelError(f"layer {self.layer!r} does not run in this model's forward: name another with layer=…")
 
     def _hook(self, hook: Callable[[nn.Module, Any, Any], Any]) -> RemovableHandle:
-        """A hook on the layer's last run, which comes off at the end of a `with`."""
-        left = self._runs
+        """A hook on the layer's run that counts, which comes off at the end of a `with`."""
+        left = self._run_at + 1
 
         def at_last(part: nn.Module, inputs: Any, output: Any) -> Any:
             nonlocal left
