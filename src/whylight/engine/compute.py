@@ -12,11 +12,13 @@ from typing import Any, get_args
 import torch
 from torch import Tensor
 
+from whylight.cells import WHOLE, Span
 from whylight.engine.evidence import About
 from whylight.engine.scene import Precision, Scene, Tick
 from whylight.errors import MethodError, ModelError
 from whylight.methods import Method, get
 from whylight.models.base import Classifier
+from whylight.models.model import Model
 from whylight.targets import Resolved, Target, resolve
 
 
@@ -34,6 +36,7 @@ class Seen:
         levels: the value of each map that means no evidence, (N,).
         details: what the method tells beside each map.
         flaws: for each picture what is not finite in it, or "".
+        span: over which part of the input the maps' cells are spread.
     """
 
     method: Method
@@ -45,6 +48,7 @@ class Seen:
     levels: Tensor
     details: list[dict[str, Any]]
     flaws: list[str]
+    span: Span
 
 
 def look(
@@ -103,7 +107,9 @@ def _seen(method: Method, about: About, scene: Scene) -> Seen:
     flaws = scene.flaws or [""] * n
     logits = scene.logits.detach().float()
     levels = torch.zeros(n) if found.levels is None else found.levels.detach().float()
-    return Seen(method, about.target, maps.float(), scores, about.indices_or_none, logits, levels, details, flaws)
+    even = found.whole or not isinstance(scene.model, Model)
+    span = WHOLE if even else scene.split_model.span(scene.size, (maps.shape[1], maps.shape[2]))
+    return Seen(method, about.target, maps.float(), scores, about.indices_or_none, logits, levels, details, flaws, span)
 
 
 def maps(

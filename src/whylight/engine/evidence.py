@@ -9,13 +9,13 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from whylight.cells import WHOLE, lay
 from whylight.engine.probe import Prober
-from whylight.engine.scene import Scene, share_forward
+from whylight.engine.scene import Scene, share_forward, try_size
 from whylight.errors import MethodError, TargetError
 from whylight.methods.registry import Method, Probe
 from whylight.models import backprop
 from whylight.models.blocked import reaching
-from whylight.models.device import is_out_of_memory
 from whylight.models.split.cut import context_of, repeat
 from whylight.targets import Resolved
 
@@ -50,7 +50,7 @@ class About:
         x = scene.model.prepare(x)
         about = About(Scene(scene.model, x, scene.needs, scene.precision, scene.tick, scene.most), self.target, indices)
         if about.scene.size != scene.size:
-            _try(about.scene)
+            try_size(about.scene)
         return about
 
     def at_layers(self, layers: Sequence[str], method: Method) -> list[About]:
@@ -213,6 +213,12 @@ class About:
             if self.scene.tick is not None:
                 self.scene.tick(min(first + some, len(x)), len(x))
 
+    def covering(self, maps: Tensor, finer: int = 4) -> Tensor:
+        """Maps (…, h, w) on a grid of the network's, laid evenly over the whole input where they are not, on a finer grid."""
+        h, w = maps.shape[-2:]
+        span = self.scene.split_model.span(self.scene.size, (h, w))
+        return maps if span == WHOLE else lay(maps, span, (finer * h, finer * w))
+
     # At the input
 
     @property
@@ -275,17 +281,6 @@ class About:
     @property
     def prefix(self) -> int:
         return self.scene.split_model.attention.prefix
-
-
-def _try(scene: Scene) -> None:
-    try:
-        _ = scene.logits
-    except (AssertionError, RuntimeError, ValueError) as error:
-        if is_out_of_memory(error):
-            raise
-        raise MethodError(
-            f"this network does not take an input of {scene.size[0]} × {scene.size[1]}: leave scales other than 1 out ({error})"
-        ) from error
 
 
 def _differentiable(target: Resolved, scores: Tensor) -> Tensor:

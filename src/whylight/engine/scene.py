@@ -11,7 +11,9 @@ import torch
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from whylight.errors import MethodError
 from whylight.models.base import Classifier
+from whylight.models.device import is_out_of_memory
 from whylight.models.layers import look_at_layers
 from whylight.models.model import Model
 from whylight.models.split.cut import Context
@@ -112,3 +114,19 @@ def share_forward(scenes: Sequence[Scene]) -> None:
     caught, logits = found
     for scene, layer in zip(scenes, layers, strict=True):
         scene.looked = (caught[layer], logits, ())
+
+
+def try_size(scene: Scene) -> None:
+    """Run the network on inputs of another size than it was made for.
+
+    Raises:
+        MethodError: if it does not take them.
+    """
+    try:
+        _ = scene.logits
+    except (AssertionError, RuntimeError, ValueError) as error:
+        if is_out_of_memory(error):
+            raise
+        raise MethodError(
+            f"this network does not take an input of {scene.size[0]} × {scene.size[1]}: leave scales other than 1 out ({error})"
+        ) from error

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, NamedTuple, TypedDict
 
 from torch import Tensor
 
+from whylight.cells import Span
 from whylight.engine import Precision
 from whylight.evaluate.data import Labelled
 from whylight.evaluate.labels import Labels
@@ -33,6 +34,7 @@ class Seen(NamedTuple):
     inputs: tuple[Tensor, ...]  # (3, H, W) each, as the network takes it, and others that were asked for
     target: int
     maps: dict[str, Tensor]  # evidence by method, (h, w)
+    spans: dict[str, Span]  # over which part of the input each one's cells are spread
 
 
 class How(TypedDict, total=False):
@@ -134,7 +136,8 @@ class Asking:
             assert first.target is not None  # a label or the top class: each is a class
             made = tuple(one.preprocessing(first.picture).to(one.device) for one in (self.model, *others))
             maps = {name: evidence(ex) for name, ex in zip(methods, explained, strict=True)}
-            found = Seen(item, made, first.target, maps)
+            spans = {name: ex.span for name, ex in zip(methods, explained, strict=True)}
+            found = Seen(item, made, first.target, maps, spans)
             del first, explained
             yield found
 

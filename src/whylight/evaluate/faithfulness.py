@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from typing_extensions import TypedDict, Unpack
 
+from whylight.cells import WHOLE
 from whylight.engine import Precision, look
 from whylight.errors import DataError, is_of_question
 from whylight.evaluate.asking import Asking, How, Made, Seen
@@ -184,7 +185,8 @@ class _Measuring(Asking):
             for one in group
             for row in rows
         ]
-        heat = enlarge(maps, size)
+        spans = [WHOLE if row in BASELINES else one.spans[row] for one in group for row in rows]
+        heat = enlarge(maps, size, spans)
 
         def sensitivities() -> list[float | None]:
             found: dict[str, list[float]] = {row: [0.0] * len(pictures) for row in rows}

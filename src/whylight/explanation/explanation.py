@@ -18,6 +18,7 @@ from torch import Tensor
 from whylight import render
 from whylight.atomic import named_errors, replacing
 from whylight.boxes import Box, boxes_of
+from whylight.cells import WHOLE, Span
 from whylight.errors import WhylightError
 from whylight.explanation.heat import ROUNDING, Heat, Scale
 from whylight.explanation.receipt import Receipt
@@ -55,11 +56,12 @@ class Explanation:
         method: name of the method.
         units: what the map's numbers are measured in.
         picture: the picture, as decoded, RGB.
-        region: the part of the picture that the network saw, and the map covers, in pixels of the picture.
+        region: the part of the picture that the network saw, in pixels of the picture.
         source: the picture's path, or a word for what has none.
         details: what the method tells beside the map, such as how many masks it took.
         level: the map's value that means no evidence: 0 but for methods like RISE, whose maps start from the mean score.
         scale: how the method's maps are best shown, where `heatmap` is not told otherwise.
+        span: over which part of what the network saw the map's cells are spread: shares of its height and width.
         verifier: how `verify` asks the model that was explained; not kept in copies and pickles, which would take the model along.
     """
 
@@ -76,6 +78,7 @@ class Explanation:
     details: dict[str, Any] = field(default_factory=dict)
     level: float = 0.0
     scale: Scale = "max"
+    span: Span = WHOLE
     verifier: Callable[..., Receipt] | None = field(default=None, repr=False)
 
     @property
@@ -99,7 +102,9 @@ class Explanation:
         h, w = self.map.shape
         row, column = divmod(int(self.map.argmax()), w)
         x0, y0, x1, y1 = self.region
-        return x0 + (column + 0.5) * (x1 - x0) / w, y0 + (row + 0.5) * (y1 - y0) / h
+        top, left, bottom, right = self.span
+        across, down = left + (column + 0.5) * (right - left) / w, top + (row + 0.5) * (bottom - top) / h
+        return x0 + across * (x1 - x0), y0 + down * (y1 - y0)
 
     def heatmap(self, size: tuple[int, int] | None = None, scale: Scale | None = None) -> Tensor:
         """Lay the map over the picture and scale it for display: (H, W) float32 in [0, 1], 0 where the network did not look.
@@ -230,6 +235,7 @@ class Explanation:
             "flat": self.flat,
             "peak": list(self.peak) if self.peak is not None else None,
             "region": list(self.region),
+            **({"span": list(self.span)} if self.span != WHOLE else {}),
             "picture_size": list(self.picture.size),
             "level": self.level,
             "details": self.details,
@@ -270,7 +276,7 @@ class Explanation:
             raise WhylightError(f"size: expected (height, width), both at least 1, got {size}")
         size = size or (self.picture.height, self.picture.width)
         scale = self.scale if scale is None else scale
-        return Heat(self.map, self.level, self.region, self.picture.size, size, scale)
+        return Heat(self.map, self.level, self.region, self.picture.size, size, scale, self.span)
 
     def _view(self, view: View, options: dict[str, Any]) -> Image.Image:
         if view == "overlay":

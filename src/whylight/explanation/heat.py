@@ -8,6 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from whylight.cells import WHOLE, Span
 from whylight.errors import WhylightError
 from whylight.images.preprocess import Placed, Region, seen
 from whylight.render.bands import bands
@@ -27,6 +28,7 @@ class Heat:
         picture_size: (width, height).
         size: (height, width) of what is shown.
         scale: as for `Explanation.heatmap`.
+        span: over which part of the region the map's cells are spread.
 
     Attributes:
         size: as given.
@@ -44,6 +46,7 @@ class Heat:
         picture_size: tuple[int, int],
         size: tuple[int, int],
         scale: Scale,
+        span: Span = WHOLE,
     ) -> None:
         if isinstance(scale, str) and scale not in ("max", "minmax", "robust"):
             raise WhylightError(f"scale: expected 'max', 'robust', 'minmax' or a number, got {scale!r}")
@@ -53,7 +56,7 @@ class Heat:
         signed = scale == "minmax"
         self._seen = seen(region, picture_size, size) if signed else None
         shown = raw if signed or not level else (raw - level).clamp(min=0)
-        self._placed, self._zero = Placed(shown, region, picture_size, size), float(raw.min()) if signed else 0.0
+        self._placed, self._zero = Placed(shown, region, picture_size, size, span), float(raw.min()) if signed else 0.0
         # A blank map stays blank: dividing nothing by almost nothing would make it look hot; and one that is the same everywhere
         # would be hot everywhere, which says nothing about places.
         least, most = (float(value) for value in raw.aminmax())

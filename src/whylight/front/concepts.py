@@ -14,6 +14,7 @@ from torch import Tensor
 
 from whylight import render
 from whylight.atomic import named_errors, replacing
+from whylight.cells import Span
 from whylight.errors import MethodError, WhylightError
 from whylight.images import Picture, decode, name_of
 from whylight.images.preprocess import Region, place
@@ -36,6 +37,7 @@ class Concepts:
         unexplained: share of the activations that the concepts together leave out, in [0, 1].
         picture: the picture, as decoded, RGB.
         region: the part of it that the network saw.
+        span: over which part of that the maps' cells are spread.
         source: the picture's path, or a word for what has none.
     """
 
@@ -46,11 +48,12 @@ class Concepts:
     unexplained: float
     picture: Image.Image
     region: Region
+    span: Span
     source: str
 
     def heatmaps(self) -> Tensor:
         """The maps laid over the picture, each relative to its own maximum: (r, H, W) float32 in [0, 1]."""
-        return shares(torch.stack([place(one, self.region, self.picture.size) for one in self.maps]))
+        return shares(torch.stack([place(one, self.region, self.picture.size, span=self.span) for one in self.maps]))
 
     def overlay(self, alpha: float = 0.6) -> Image.Image:
         """The picture, each pixel in the colour of its strongest concept."""
@@ -150,6 +153,7 @@ def concepts(
                     unexplained=float(facts[i]["unexplained"]),
                     picture=picture,
                     region=model.preprocessing.region(picture.size),
+                    span=model.span((x.shape[2], x.shape[3]), (maps.shape[2], maps.shape[3])),
                     source=name_of(source),
                 )
             )

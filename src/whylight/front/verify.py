@@ -87,7 +87,7 @@ def verify(
     asked = _method(ex, method)
     goal = _target(ex, target)
     x = (model.preprocess(ex.picture) if x is None else x).unsqueeze(0).to(model.device)
-    heat = enlarge([evidence(ex)], (x.shape[2], x.shape[3]))
+    heat = enlarge([evidence(ex)], (x.shape[2], x.shape[3]), [ex.span])
     facts: dict[str, Any] = {
         "label": ex.label,
         "method": ex.method,

@@ -16,6 +16,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from whylight.cells import WHOLE, Span, interpolation
 from whylight.errors import ModelError
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -147,19 +148,26 @@ def shown_bands(bands: Tensor) -> Image.Image:
     return Image.fromarray((255 * scaled).round().byte().permute(1, 2, 0).numpy())
 
 
-def place(raw: Tensor, region: Region, picture_size: tuple[int, int], size: tuple[int, int] | None = None) -> Tensor:
+def place(
+    raw: Tensor,
+    region: Region,
+    picture_size: tuple[int, int],
+    size: tuple[int, int] | None = None,
+    span: Span = WHOLE,
+) -> Tensor:
     """Put a map onto the picture it explains: bilinear, half-pixel centres, zero where the network did not look.
 
     Args:
         raw: the map, (h, w).
-        region: the part of the picture that the map covers, in pixels of the picture.
+        region: the part of the picture that the network saw, in pixels of the picture.
         picture_size: (width, height) of the picture in pixels.
         size: (height, width) of the result; default: the picture's own.
+        span: over which part of that the map's cells are spread; beyond it the outermost cells go on.
 
     Returns:
         (H, W) float32, in the units of `raw`.
     """
-    placed = Placed(raw, region, picture_size, size)
+    placed = Placed(raw, region, picture_size, size, span)
     return placed.rows(slice(None))
 
 
@@ -173,11 +181,17 @@ class Placed:
     """
 
     def __init__(
-        self, raw: Tensor, region: Region, picture_size: tuple[int, int], size: tuple[int, int] | None = None
+        self,
+        raw: Tensor,
+        region: Region,
+        picture_size: tuple[int, int],
+        size: tuple[int, int] | None = None,
+        span: Span = WHOLE,
     ) -> None:
         self.shape = rows, columns = size or (picture_size[1], picture_size[0])
-        down = _interpolation(raw.shape[0], rows, region.y0 / picture_size[1], region.y1 / picture_size[1])  # (H, h)
-        across = _interpolation(raw.shape[1], columns, region.x0 / picture_size[0], region.x1 / picture_size[0])
+        (width, height), (h, w) = picture_size, raw.shape
+        down = interpolation(h, rows, region.y0 / height, region.y1 / height, span.top, span.bottom)  # (H, h)
+        across = interpolation(w, columns, region.x0 / width, region.x1 / width, span.left, span.right)
         self._down, self._across = down @ raw.float().cpu(), across.T  # (H, w), (w, W)
 
     def rows(self, rows: slice) -> Tensor:
@@ -187,21 +201,6 @@ class Placed:
 
 def seen(region: Region, picture_size: tuple[int, int], size: tuple[int, int]) -> tuple[Tensor, Tensor]:
     """Say which rows and which columns of a result of `place` the network looked at: (H,) and (W,) bool."""
-    rows = _interpolation(1, size[0], region.y0 / picture_size[1], region.y1 / picture_size[1])[:, 0]
-    columns = _interpolation(1, size[1], region.x0 / picture_size[0], region.x1 / picture_size[0])[:, 0]
+    rows = interpolation(1, size[0], region.y0 / picture_size[1], region.y1 / picture_size[1])[:, 0]
+    columns = interpolation(1, size[1], region.x0 / picture_size[0], region.x1 / picture_size[0])[:, 0]
     return rows > 0, columns > 0
-
-
-def _interpolation(cells: int, pixels: int, start: float, stop: float) -> Tensor:
-    """The (pixels, cells) matrix of linear interpolation from cells spread over [start, stop] of a side to its pixels."""
-    centres = (torch.arange(pixels, dtype=torch.float64) + 0.5) / pixels
-    along = (centres - start) / (stop - start)  # 0 … 1 across what the network saw
-    position = (along * cells - 0.5).clamp(0, cells - 1)
-    lower = position.floor().long().clamp(max=max(cells - 2, 0))
-    share = (position - lower).float()
-    matrix = torch.zeros(pixels, cells)
-    rows = torch.arange(pixels)
-    matrix[rows, lower] = 1 - share
-    matrix[rows, (lower + 1).clamp(max=cells - 1)] += share
-    matrix[(along < 0) | (along > 1)] = 0
-    return matrix

@@ -12,7 +12,7 @@ from whylight.methods.gradcam import gradcam
 from whylight.methods.parts.options import number, whole
 from whylight.methods.parts.resampling import Box, Transforms, draw, operator, warp
 from whylight.methods.parts.superresolution import superresolve
-from whylight.methods.registry import LookAt, Maps, register
+from whylight.methods.registry import Covering, LookAt, Maps, register, same
 
 NAME = "augmented-gradcam"
 SEEN_AT_ONCE = 32  # copies handed to the network together
@@ -23,6 +23,7 @@ SOLVED_AT_ONCE = 16  # pictures whose maps are sought together
 def augmented_gradcam(
     inputs: Tensor,
     look_at: LookAt,
+    covering: Covering = same,
     *,
     copies: int = 100,
     rotation: float = 45.0,
@@ -48,6 +49,7 @@ def augmented_gradcam(
     Args:
         inputs: x, (N, 3, H, W).
         look_at: inputs and the number of the picture each belongs to → activations and gradients there.
+        covering: lays maps on the grid over the whole input.
         copies: L, the picture itself included. Even with `flip`.
         rotation: largest angle either way, in degrees.
         shift: largest shift either way, as a share of the input's width and height.
@@ -82,7 +84,7 @@ def augmented_gradcam(
     values, details = torch.empty_like(inputs[:, 0]), []
     for first in range(0, len(inputs), SOLVED_AT_ONCE):
         some = range(first, min(first + SOLVED_AT_ONCE, len(inputs)))
-        maps = copy_maps(inputs, look_at, transforms, some).to(device)  # (n, L, h, w)
+        maps = covering(copy_maps(inputs, look_at, transforms, some), finer=1).to(device)  # (n, L, h, w)
         size, grid = (inputs.shape[2], inputs.shape[3]), (maps.shape[2], maps.shape[3])
         found = superresolve(
             maps, operator(copies, box, seed, size, grid, device), tv=tv, ridge=ridge, tolerance=tolerance

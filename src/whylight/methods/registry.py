@@ -20,6 +20,7 @@ The engine offers, for N pictures with K channels of h × w places, and one targ
 | `gradient_at` | function: x' (M, 3, H, W), pictures (M,) → scores (M,), ∂s/∂x' (M, 3, H, W) |
 | `look_at` | function: x' (M, 3, H, W), pictures (M,) → activations, gradients (M, K, h, w) |
 | `probe` | function: scores of many perturbed inputs, chunk by chunk, see `Probe` |
+| `covering` | function: maps (…, h, w) on the grid → the same laid evenly over the whole input, where the grid is not |
 | `attentions` | tuple over blocks of (N, heads, T, T): attention probabilities, T = prefix + h·w |
 | `attention_gradients` | tuple over blocks of (N, heads, T, T): ∂sₗ/∂attention, sₗ read from block l's tokens |
 | `prefix` | int: tokens before the grid |
@@ -58,6 +59,7 @@ EVIDENCE = (
     "bias_gradients",
     "gradient_at",
     "look_at",
+    "covering",
     "probe",
     "attentions",
     "attention_gradients",
@@ -71,6 +73,17 @@ Display = Literal["max", "robust"]
 GradientsOf = Callable[[Callable[[Tensor], Tensor]], Tensor]
 GradientAt = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 LookAt = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+
+
+class Covering(Protocol):
+    """Lays maps (…, h, w) on the grid evenly over the whole input, where they are not, on a grid so much finer."""
+
+    def __call__(self, maps: Tensor, finer: int = 4) -> Tensor: ...
+
+
+def same(maps: Tensor, finer: int = 4) -> Tensor:
+    """Maps as they are: `covering` where a grid is spread evenly."""
+    return maps
 
 
 class Probe(Protocol):
@@ -93,6 +106,7 @@ class Maps(NamedTuple):
     values: Tensor  # (N, h, w)
     details: list[dict[str, Any]]  # one for each picture: JSON values, shown with the explanation
     levels: Tensor | None = None  # (N,): the value that means no evidence, where it is not 0
+    whole: bool = False  # they cover the whole input evenly already, whatever grid they are on
 
 
 class Method(ABC):

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.weak import WeakTensorKeyDictionary
 
+from whylight.cells import Span
 from whylight.errors import ModelError
 from whylight.images.preprocess import Preprocess
 from whylight.models import backprop, boxhead
@@ -23,9 +24,11 @@ from whylight.models.checks import check_numbers, check_weights, fastest_order, 
 from whylight.models.device import resolve_device
 from whylight.models.eval_mode import borrowed
 from whylight.models.fast.copy import Fast
+from whylight.models.lacking import lacking
 from whylight.models.split.cut import Context, logits_of, repeat
 from whylight.models.split.find import find_split
 from whylight.models.split.linear import LinearHead, find_linear_head
+from whylight.models.split.places import span_of
 
 
 class Model(Classifier):
@@ -73,6 +76,7 @@ class Model(Classifier):
         self._order = torch.contiguous_format
         self._fast: dict[str, Fast] = {}
         self._at: dict[str, Model] = {}
+        self._spans: dict[tuple[tuple[int, int], tuple[int, int]], Span] = {}
         check_weights(module)
         with borrowed(module):
             probe = self._probe()
@@ -106,6 +110,8 @@ class Model(Classifier):
         if len(self.classes) != count:
             raise ModelError(f"classes: {len(self.classes)} names were given, but {name_of(module)} has {count} logits")
         self._remembered = WeakTensorKeyDictionary()
+        with borrowed(module):
+            self.span(self.preprocessing.size, self.grid)  # found once, and not while somebody waits for a map
 
     def __getstate__(self) -> dict[str, Any]:
         # What was remembered beside each grid belongs to tensors that stay behind.
@@ -123,6 +129,12 @@ class Model(Classifier):
     def split_kind(self) -> str:
         """How the network is split, in words."""
         return self.split.kind
+
+    def span(self, size: tuple[int, int], grid: tuple[int, int]) -> Span:
+        """Over which part of an input of (height, width) the cells of a grid (h, w) of its are spread."""
+        if (size, grid) not in self._spans:
+            self._spans[size, grid] = span_of(self.module, self.prepare(torch.zeros((1, self.bands, *size))), grid)
+        return self._spans[size, grid]
 
     @property
     def device(self) -> torch.device:
@@ -254,21 +266,21 @@ class Model(Classifier):
     @property
     def attention(self) -> AttentionMaps:
         """How its attention is read; only for models that have attention over all places."""
-        assert not isinstance(self._attention, str)  # why_not has seen to it
-        return self._attention
+        assert not isinstance(self.found_attention, str)  # why_not has seen to it
+        return self.found_attention
 
     @cached_property
-    def _attention(self) -> AttentionMaps | str:
+    def found_attention(self) -> AttentionMaps | str:
         with self.borrow():
             return find_attention(self.module, self._probe(), replace(self.layout, grid=self.grid))
 
     @cached_property
-    def _has_rectifiers(self) -> bool:
+    def has_rectifiers(self) -> bool:
         with self.borrow():
             return backprop.has_rectifiers(self.module, self._probe())
 
     @cached_property
-    def _why_no_bias_gradients(self) -> str | None:
+    def why_no_bias_gradients(self) -> str | None:
         with self.borrow():
             return backprop.why_no_bias_gradients(self.module, self._probe())
 
@@ -279,19 +291,7 @@ class Model(Classifier):
 
     def lacks(self, need: str) -> str | None:
         """Why a kind of evidence cannot be had from this network, in words; None where it can."""
-        network = name_of(self.module)
-        if need == "class_weights" and self.linear is None:
-            head = "a head of global average pooling and one linear layer"
-            return f"needs {head}, which {network} does not have after {self.layer!r}"
-        if need in ("attentions", "attention_gradients", "prefix") and isinstance(self._attention, str):
-            return f"needs attention over all places: {self._attention}"
-        if need == "attention_gradients" and (why := self.attention.why_no_gradients) is not None:
-            return f"needs scores of each block's tokens: {why}"
-        if need == "guided_gradients" and not self._has_rectifiers:
-            return f"needs rectifiers (ReLU) to guide the gradient at, and {network} has none"
-        if need == "bias_gradients" and self._why_no_bias_gradients is not None:
-            return f"needs a network whose score is the sum of its bias gradients: {self._why_no_bias_gradients}"
-        return None
+        return lacking(self, need)
 
     def __repr__(self) -> str:
         h, w = self.grid

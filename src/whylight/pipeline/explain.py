@@ -247,6 +247,7 @@ def _explanation(ask: _Ask, opened: Opened, hosted: _Hosted, i: int) -> Explanat
         details={**hosted.seen.details[i], **({"ending": model.ending} if model.ending else {})},
         level=hosted.levels[i],
         scale=hosted.seen.method.scale,
+        span=hosted.seen.span,
         verifier=_bound(ask, opened, hosted.seen, target),
     )
 

@@ -8,15 +8,24 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from whylight.cells import WHOLE, Span, lay
+
 TIES = "in an order drawn once for all (seed 0)"  # how pixels of the same value are put in order, for protocols
 
 
-def enlarge(maps: Sequence[Tensor], size: tuple[int, int]) -> Tensor:
-    """Maps (h, w), each of a size of its own, at the input's size: (M, H, W) float32, bilinear, half-pixel centres."""
-    grown = [
-        F.interpolate(one[None, None].float(), size=size, mode="bilinear", align_corners=False)[0, 0] for one in maps
-    ]
-    return torch.stack(grown)
+def enlarge(maps: Sequence[Tensor], size: tuple[int, int], spans: Sequence[Span] | None = None) -> Tensor:
+    """Maps (h, w), each of a size of its own, at the input's size: (M, H, W) float32, bilinear, half-pixel centres.
+
+    `spans`: over which part of the input each one's cells are spread; default: over all of it.
+    """
+    return torch.stack(
+        [
+            F.interpolate(one[None, None].float(), size=size, mode="bilinear", align_corners=False)[0, 0]
+            if span == WHOLE
+            else lay(one.float(), span, size)
+            for one, span in zip(maps, spans or [WHOLE] * len(maps), strict=True)
+        ]
+    )
 
 
 def ranks(heat: Tensor, seed: int = 0) -> Tensor:

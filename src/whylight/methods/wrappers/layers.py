@@ -48,9 +48,10 @@ class Layered(Method):
         """Run the inner method at each layer, and fuse on the finest grid."""
         found = []
         for one in about.at_layers(self.names, self.inner):
-            maps, _, level = self.inner.run(one)
-            found.append(maps if level is None else maps - level.reshape(-1, 1, 1))
-        return Maps(fuse(found, self.fusion), [])
+            maps, _, level, whole = self.inner.run(one)
+            maps = maps if level is None else maps - level.reshape(-1, 1, 1)
+            found.append(maps if whole else one.covering(maps))
+        return Maps(fuse(found, self.fusion), [], whole=True)
 
 
 def layers(method: str | Method, layers: Sequence[str], *, fusion: Fusion = "max") -> Layered:

@@ -44,7 +44,8 @@ class Refined(Method):
 
     def run(self, about: Any) -> Maps:
         """Run the inner method, filter its positive evidence under the picture's guidance, and add both."""
-        found, details, level = self.inner.run(about)
+        found, details, level, whole = self.inner.run(about)
+        found = found if whole else about.covering(found)
         if level is not None:
             found = found - level.reshape(-1, 1, 1)
         size = tuple(max(1, side // _FINER) for side in about.inputs.shape[2:])
@@ -52,7 +53,7 @@ class Refined(Method):
         maps = interpolate(found.relu().unsqueeze(1), size=size, mode="bilinear", align_corners=False)
         radius = max(1, round(self.reach * min(size)))
         filtered = guided_filter(maps, _standard(picture), radius, self.eps).squeeze(1).relu()
-        return Maps((shares(maps.squeeze(1)) + self.weight * shares(filtered)) / (1 + self.weight), details)
+        return Maps((shares(maps.squeeze(1)) + self.weight * shares(filtered)) / (1 + self.weight), details, whole=True)
 
 
 def refine(method: str | Method, *, weight: float = 0.5, reach: float = 1 / 7, eps: float = 0.01) -> Refined:

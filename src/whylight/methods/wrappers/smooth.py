@@ -46,7 +46,7 @@ class Smoothed(Method):
                 f"smooth: {self.inner.name} makes maps of {tuple(found.values.shape[1:])}, not on the grid of the activations, "
                 f"{tuple(about.activations.shape[2:])}; put smooth inside: layers(smooth(…)), tta(smooth(…))"
             )
-        return Maps(project(found.values, about.activations, self.rank), found.details)
+        return Maps(project(found.values, about.activations, self.rank), found.details, whole=found.whole)
 
 
 def smooth(method: str | Method, *, rank: int = 3) -> Smoothed:

@@ -40,11 +40,12 @@ class Spread(Method):
 
     def run(self, about: Any) -> Maps:
         """Run the inner method and spread its positive evidence."""
-        found, details, level = self.inner.run(about)
+        found, details, level, whole = self.inner.run(about)
         if level is not None:
             found = found - level.reshape(-1, 1, 1)
         at = about if self.layer is None else about.at_layers([self.layer], self.inner)[0]
-        return Maps(spread_by(found.relu(), at.activations, self.power), details)
+        found = found if whole else about.covering(found, finer=2)
+        return Maps(spread_by(found.relu(), at.covering(at.activations, finer=2), self.power), details, whole=True)
 
 
 def spread(method: str | Method, layer: str | None = None, *, power: int = 2) -> Spread:

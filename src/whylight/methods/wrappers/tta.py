@@ -49,6 +49,7 @@ class Augmented(Method):
         levels: list[Tensor] = []
         details: list[dict[str, Any]] = []
         relative = len(self.scales) > 1
+        mixed = copies != [(1.0, False)]
         for scale, flipped in copies:
             x = about.inputs if (scale, flipped) != (1.0, False) else None
             if x is not None and scale != 1:
@@ -56,14 +57,18 @@ class Augmented(Method):
                 x = interpolate(x, size=size, mode="bilinear", align_corners=False, antialias=True)
             if x is not None and flipped:
                 x = x.flip(3)
-            maps, told, level = self.inner.run(about if x is None else about.moved(x))
+            copy = about if x is None else about.moved(x)
+            maps, told, level, whole = self.inner.run(copy)
+            if mixed and not whole:  # each copy's grid lies on it in its own way
+                maps = copy.covering(maps)
             details = details or told  # of the first copy
             if level is not None and relative:  # shares are of what there is above it
                 maps = maps - level.reshape(-1, 1, 1)
             elif level is not None:
                 levels.append(level)
             found.append(maps.flip(2) if flipped else maps)
-        return Maps(average(found, relative=relative), details, torch.stack(levels).mean(0) if levels else None)
+        level = torch.stack(levels).mean(0) if levels else None
+        return Maps(average(found, relative=relative), details, level, mixed or whole)
 
 
 def tta(method: str | Method, *, flip: bool = True, scales: Sequence[float] = (1.0,)) -> Augmented:
