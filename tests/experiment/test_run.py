@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 from whylight.cli import app
 from whylight.errors import TrainError, WhylightError
 from whylight.experiment import carry_out, plan, read, write
-from whylight.experiment.findings import FIGURES, gather, half_width, value
+from whylight.experiment.findings import FIGURES, _check_size, gather, half_width, value
 from whylight.experiment.measure import MEASURED
 from whylight.jobs.lock import only_run
 from whylight.train import train
@@ -234,3 +234,13 @@ def test_nothing_to_report(recipe: Path, tree: Path, tmp_path: Path) -> None:
 def test_the_width_of_an_interval() -> None:
     assert half_width(2.0, 4) == pytest.approx(3.182446 * 2.0 / 2)
     assert half_width(1.0, 100) == pytest.approx(0.1984, rel=1e-3)
+
+
+def test_an_archive_that_unpacks_to_gigabytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("whylight.experiment.findings._LARGEST", 1 << 20)
+    np.savez_compressed(tmp_path / "measured.npz", logits=np.zeros(1 << 20))
+    with pytest.raises(TrainError, match=r"measured\.npz: unpacks to 8,388,\d+ bytes"):
+        _check_size(tmp_path / "measured.npz")
+    (tmp_path / "measured.npz").write_bytes(b"PK")
+    with pytest.raises(TrainError, match=r"measured\.npz: cannot be read"):
+        _check_size(tmp_path / "measured.npz")

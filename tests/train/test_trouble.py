@@ -7,6 +7,7 @@ import json
 import os
 import resource
 import signal
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -198,3 +199,16 @@ def test_a_run_does_not_make_whylight_ask_the_network(settings: Make) -> None:
         resume(config.out, arch="resnet18")
     done = run("--resume", config.out)
     assert done.exit_code != 0
+
+
+def test_a_checkpoint_that_unpacks_to_more_than_it_is(settings: Make, tmp_path: Path) -> None:
+    config = settings(epochs=1)
+    train(config)
+    path = Path(config.out) / "last.pt"
+    with zipfile.ZipFile(path) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in parts.items():
+            archive.writestr(name, data + bytes(10_000_000) * name.endswith("data/0"))
+    with pytest.raises(TrainError, match=r"last\.pt: this checkpoint cannot be read \(.* unpacks to"):
+        resume(config.out)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,7 +21,10 @@ from whylight.evaluate.bootstrap import Interval, interval
 from whylight.experiment.measure import ARRAYS, MEASURED, read_measured
 from whylight.experiment.recipe import Arm
 from whylight.experiment.run import Planned
+from whylight.shown import shown
 from whylight.train.scores import Scores, expected_calibration_error
+
+_LARGEST = 1 << 32  # bytes: a million pictures of a thousand classes
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,7 @@ class Run:
     def read(cls, one: Planned) -> Run:
         """Read what `measure` left."""
         facts = read_measured(one.folder)
+        _check_size(one.folder / ARRAYS)
         with np.load(one.folder / ARRAYS) as arrays:
             return cls(
                 one.seed,
@@ -64,6 +69,23 @@ class Run:
     def scores(self) -> Scores:
         """Accuracy, balanced accuracy, loss, calibration error, recall."""
         return Scores.of(self.logits, self.label)
+
+
+def _check_size(path: Path) -> None:
+    """Refuse an archive that unpacks to more than any experiment measures: it is deflated, and says itself how large it is.
+
+    Raises:
+        TrainError: if it does, or is none.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            size = sum(entry.file_size for entry in archive.infolist())
+    except (OSError, zipfile.BadZipFile) as error:
+        raise TrainError(f"{shown(path)}: cannot be read ({error}); delete it, and run the experiment again") from error
+    if size > _LARGEST:
+        raise TrainError(
+            f"{shown(path)}: unpacks to {size:,} bytes, more than whylight writes; delete it, and run the experiment again"
+        )
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ import torch
 
 from whylight.atomic import replacing
 from whylight.errors import TrainError, WriteError
+from whylight.models.zoo.pickled import check_sizes
 
 LAST, BEST = "last.pt", "best.pt"
 
@@ -51,8 +52,9 @@ def load(path: Path, *names: str) -> dict[str, Any]:
         TrainError: if it cannot be read, or one of these names is missing in it.
     """
     try:
+        check_sizes(path)
         state: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+    except (OSError, RuntimeError, ValueError, EOFError, pickle.UnpicklingError) as error:
         raise TrainError(f"{path}: this checkpoint cannot be read ({error})") from error
     if not isinstance(state, dict):
         raise TrainError(

@@ -57,6 +57,18 @@ def read(path: Path) -> Any:
         raise ModelError(f"{path}: not a file of weights that can be read safely ({_cause(error)})") from error
 
 
+def check_sizes(path: Path) -> None:
+    """Refuse a file of PyTorch's that unpacks to more than it is: its opcodes are listed, and nothing is run.
+
+    Raises:
+        ValueError: if it does, or is damaged.
+    """
+    try:
+        _asked(path)
+    except DAMAGED as error:
+        raise ValueError(str(error) or type(error).__name__) from error
+
+
 def whole_network(path: Path, name: str) -> ModelError:
     """The refusal of a file that holds an object of this class in place of tensors."""
     return ModelError(
