@@ -11,7 +11,7 @@ from torch import Tensor
 from whylight.errors import MethodError
 from whylight.methods.cam import cam
 from whylight.methods.parts.options import choice
-from whylight.methods.registry import Covering, Maps, Probe, register, same
+from whylight.methods.registry import Maps, Probe, register
 
 _ROUNDS = 4  # in which the channels to run are chosen, each with what the earlier ones have shown
 _NOISE = 0.05  # of a score, as a part of the scores' variance, that its mask does not explain
@@ -22,7 +22,6 @@ def scorecam(
     activations: Tensor,
     inputs: Tensor,
     probe: Probe,
-    covering: Covering = same,
     *,
     channels: int | Literal["all"] = "all",
     after: Literal["logit", "probability"] = "logit",
@@ -40,7 +39,6 @@ def scorecam(
         activations: A, (N, K, h, w).
         inputs: x, (N, 3, H, W).
         probe: gives the scores.
-        covering: lays channels on the grid over the whole input.
         channels: how many channels to run, or `"all"`, which is exact.
         after: `"logit"`, s before softmax, or `"probability"`.
 
@@ -56,7 +54,7 @@ def scorecam(
     choice("scorecam", "after", after, ("logit", "probability"))
     weights, details = [], []
     for picture, (a, x) in enumerate(zip(activations, inputs, strict=True)):
-        masks = _Masks(covering(a, finer=1), x)
+        masks = _Masks(a, x)
         baseline, scores = _scores(picture, masks, probe, most, after)
         increase = a.new_zeros(len(a))
         increase[masks.live] = scores - baseline  # C: (K,)
