@@ -262,7 +262,9 @@ class About:
             return self._score(self.scene.model.probabilities(logits), of)
 
         scene = self.scene
-        return Prober(scene.x, scene.model.fast(scene.precision), score, chunk=scene.most, tick=scene.tick)
+        return Prober(
+            scene.x, scene.model.fast(scene.precision), score, chunk=scene.most, tick=scene.tick, covering=self.covering
+        )
 
     # In the attention of a transformer
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from whylight.errors import ModelError, WhylightWarning
+from whylight.methods.registry import Covering, same
 from whylight.models.device import is_out_of_memory
 
 After = Literal["auto", "logit", "probability"]
@@ -32,6 +33,7 @@ class Prober:
         score: logits (M, C), the picture they belong to, and what is asked for → scores (M,).
         chunk: inputs of one forward at most; None chooses by their size. It does not change what comes out.
         tick: called with (done, count) after every chunk.
+        covering: lays maps on a grid of the network's evenly over the inputs, see `methods.registry.Covering`.
     """
 
     def __init__(
@@ -42,7 +44,9 @@ class Prober:
         *,
         chunk: int | None = None,
         tick: Callable[[int, int], None] | None = None,
+        covering: Covering = same,
     ) -> None:
+        self.covering = covering
         self._inputs, self._forward, self._score, self._tick = inputs, forward, score, tick
         self._chunk = chunk
 

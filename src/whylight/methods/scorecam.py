@@ -11,7 +11,7 @@ from torch import Tensor
 from whylight.errors import MethodError
 from whylight.methods.cam import cam
 from whylight.methods.parts.options import choice
-from whylight.methods.registry import Maps, Probe, register
+from whylight.methods.registry import Maps, Probe, register, same
 
 _ROUNDS = 4  # in which the channels to run are chosen, each with what the earlier ones have shown
 _NOISE = 0.05  # of a score, as a part of the scores' variance, that its mask does not explain
@@ -54,7 +54,8 @@ def scorecam(
     choice("scorecam", "after", after, ("logit", "probability"))
     weights, details = [], []
     for picture, (a, x) in enumerate(zip(activations, inputs, strict=True)):
-        masks = _Masks(a, x)
+        # A mask hides what its channel's places show, wherever these lie on the input.
+        masks = _Masks(getattr(probe, "covering", same)(a, finer=1), x)
         baseline, scores = _scores(picture, masks, probe, most, after)
         increase = a.new_zeros(len(a))
         increase[masks.live] = scores - baseline  # C: (K,)

@@ -153,3 +153,26 @@ def test_what_is_made_of_maps_keeps_their_places(method: Any) -> None:
         assert ex.peak == pytest.approx((16 * 12 + 8, 16 * 9 + 8), abs=250 / 30 / 2)
     else:
         assert centre(ex) == pytest.approx((16 * 9 + 8, 16 * 12 + 8), abs=1.0)
+
+
+def test_score_cam_hides_what_its_channels_do_not_see() -> None:
+    """One channel sees the bright cell: its mask lets that cell's places through, and the score behind it is the cell's own."""
+    network = Dots(4, "mean").eval()
+    model = whylight.wrap(network, layer="last", size=250, **K)
+    picture = bright(250, 16 * 12 + 4, 16 * 13 + 4)
+    seen: list[Tensor] = []
+    forward = model.fast("fp32")
+
+    class Watching:
+        precision = "fp32"
+
+        def __call__(self, x: Tensor) -> Tensor:
+            seen.extend(x)
+            return forward(x)
+
+    model._fast["fp32"] = Watching()  # type: ignore[assignment]
+    whylight.explain(model, picture, method="scorecam", target=0, precision="fp32")
+    let_through = [one for one in seen if one.any()]
+    assert let_through
+    for one in let_through:  # the whole dot, which lies in the cell's middle
+        assert float(one.sum() / picture.sum()) > 0.8
