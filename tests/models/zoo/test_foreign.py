@@ -81,6 +81,8 @@ def forms(state: dict[str, torch.Tensor]) -> dict[str, tuple[Any, str]]:
             {"state_dict": other, "state_dict_ema": state},
             "its 'state_dict_ema', a moving average of the weights",
         ),
+        "no average": ({"semantic": state, "schema": {"epoch": 3}}, "taken: its 'semantic'"),
+        "an average by another name": ({"net": other, "netEMA": state}, "its 'netEMA', a moving average"),
         "ema in one": (
             under("model.", other) | under("model_ema.module.", state),
             "the tensors under 'model_ema.module.'",
@@ -110,6 +112,7 @@ def test_what_fits_is_taken_and_said(name: str, legacy: bool, state: dict[str, t
     assert "; ".join(said).startswith(f"{path}: ") == bool(said)
     assert words in "; ".join(said)
     assert bool(words) == bool(said)
+    assert ("average of the weights" in "; ".join(said)) == ("ema" in name or "average by" in name)
 
 
 def test_the_last_layer_of_another_number_of_classes_stays(state: dict[str, torch.Tensor], tmp_path: Path) -> None:

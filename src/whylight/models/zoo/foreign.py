@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,9 +84,9 @@ class _Fitting:
 
     @property
     def is_average(self) -> bool:
-        return (
-            "ema" in f"{self.place}.{self.prefix}".lower().replace("_", ".").split(".") or "ema" in self.place.lower()
-        )
+        """Whether its name says that it is a moving average of the weights."""
+        words = re.split(r"[._]", f"{self.place}.{self.prefix}")
+        return any(word.lower().startswith("ema") or word.endswith("EMA") for word in words)
 
     @property
     def words(self) -> str:

@@ -29,7 +29,7 @@ DAMAGED = (
 )
 # No honest checkpoint asks for these; nothing would run, but such a file is not worth reading on.
 _HOSTILE = re.compile(
-    r"(os|posix|nt|sys|subprocess|shutil|socket|runpy|importlib|ctypes|pty|webbrowser|code|codeop|pdb)\."
+    r"(os|posix|nt|sys|subprocess|shutil|socket|runpy|importlib|ctypes)\."
     r"|builtins\.(?!(list|dict|set|tuple|frozenset|int|float|bool|complex|str|bytes|bytearray|object|slice|range|getattr"
     r"|min|max|sum|abs|len|round|sorted)$)"
 )
