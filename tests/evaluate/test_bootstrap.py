@@ -75,8 +75,8 @@ def _right(rng: np.random.Generator, n: int, spread: float, peak: tuple[float, f
 @pytest.mark.parametrize(("spread", "peak"), [(0.15, (6, 2.5)), (0.25, (5, 3)), (0.05, (8, 1.5))])
 @pytest.mark.parametrize("n", [20, 50, 250])
 def test_the_best_of_many_thresholds_holds_the_truth(
-    spread: float, peak: tuple[float, float], n: int, monkeypatch
-) -> None:  # type: ignore[no-untyped-def]
+    spread: float, peak: tuple[float, float], n: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("whylight.evaluate.bootstrap.RESAMPLES", 300)
     truth = 100 * _right(np.random.default_rng(0), 200_000, spread, peak).mean(0).max()
     figures: list[tuple[float, float]] = []
@@ -111,8 +111,7 @@ def test_shares_that_are_no_means() -> None:
     assert found == pytest.approx(rate(values), rel=0.03)
     assert share(lambda chosen: 100.0, 12).low == pytest.approx(71.2, abs=0.1)
     assert share(lambda chosen: 100.0, 1) == Interval(100.0, None, None, 1)
-    repeat = lambda: share(lambda chosen: 100 * float(values[chosen].mean()), 80)  # noqa: E731
-    assert repeat() == repeat()
+    assert share(lambda chosen: 100 * float(values[chosen].mean()), 80) == found
 
 
 def test_one_picture_has_no_interval() -> None:

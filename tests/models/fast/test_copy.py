@@ -395,35 +395,3 @@ def test_a_network_that_changes_its_type_is_copied_anew() -> None:
     network.to(torch.float64)
     torch.testing.assert_close(quick(x), before, rtol=1e-3, atol=1e-3)
     assert quick.precision == "float64"
-
-
-@pytest.mark.skipif(why_not_bf16(torch.device("cpu")) != "", reason="bfloat16 is not native here")
-def test_scores_that_bf16_blurs_are_made_in_float32() -> None:
-    """Its logits agree within their spread over the classes; those of one class, over one picture's inputs, do not."""
-
-    class Blurred(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.scale = nn.Parameter(torch.ones(1))
-
-        def forward(self, x: Tensor) -> Tensor:
-            mean = x.mean((2, 3))[:, :1] * self.scale
-            return torch.cat([0 * mean - 60, (mean + 100) - 100, 0 * mean + 60], 1)
-
-    network = Blurred().eval()
-    x = inputs(8) + torch.linspace(-0.2, 0.2, 8).reshape(-1, 1, 1, 1)
-    blurred = fast(network, "auto")
-    assert blurred(x).shape == (8, 3)
-    assert blurred.precision == "bf16"
-    blurred.settle(x.split(1), lambda logits: logits[:, 1])
-    assert blurred.precision == "fp32"
-    assert "off by" in blurred.why
-    assert "of their range" in blurred.why
-    torch.testing.assert_close(blurred(x), own(network, x))
-    clear = fast(Blurred().eval(), "auto")
-    clear.settle((x * 40).split(1), lambda logits: logits[:, 1])
-    assert clear.precision == "bf16"
-    insisting = fast(network, "bf16")
-    insisting.settle(x.split(1), lambda logits: logits[:, 1])
-    insisting(x)
-    assert insisting.precision == "bf16"

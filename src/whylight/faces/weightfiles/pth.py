@@ -8,19 +8,17 @@ file's blue, green, red.
 from __future__ import annotations
 
 import pickle
-import pickletools
 import struct
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import IO
 
 import torch
 from torch import Tensor
 
 from whylight.errors import ModelError, cause_of
 from whylight.faces.weightfiles.oxford import CONVOLUTIONS, DENSE, LAYERS, Channels, by_name_or_order, oxford
-from whylight.models.zoo.pickled import LEGACY
+from whylight.models.zoo.pickled import check_sizes
 
 # What the restricted unpickler raises on bytes that it does not take.
 _DAMAGED = (
@@ -41,7 +39,7 @@ def read(path: Path, channels: Channels | None = None) -> dict[str, Tensor]:
         ModelError: if it holds more than tensors (it is refused then, and nothing in it was run), or is damaged.
     """
     try:
-        _check_sizes(path)
+        check_sizes(path)
         state = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise ModelError(
@@ -75,42 +73,3 @@ def layers_of(path: Path, state: Mapping[str, Tensor]) -> dict[str, tuple[Tensor
     if len(pairs) == len(LAYERS) and set(numbered) == set(LAYERS):
         return {name: numbered[name] for name in LAYERS}
     return by_name_or_order(path, pairs)
-
-
-def _check_sizes(path: Path) -> None:
-    """Refuse a file that speaks of more numbers than it has bytes: PyTorch would make room for them before it reads them.
-
-    The opcodes are listed, not run.
-
-    Raises:
-        ValueError: if it does, or is not made as PyTorch makes such files.
-    """
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        legacy = file.read(len(LEGACY)) == LEGACY
-        file.seek(0)
-        if legacy:
-            for _ in range(3):  # magic number, protocol, facts about the machine
-                for _ in pickletools.genops(file):
-                    pass
-            _check_numbers(file, size)
-            return
-        with zipfile.ZipFile(file) as archive:
-            for entry in archive.infolist():
-                if entry.compress_type != zipfile.ZIP_STORED or entry.file_size > size:
-                    raise ValueError(f"{entry.filename} unpacks to {entry.file_size} bytes, more than there are")
-                if entry.filename.endswith("data.pkl"):
-                    with archive.open(entry) as pickled:
-                        _check_numbers(pickled, size)
-
-
-def _check_numbers(pickled: IO[bytes], most: int) -> None:
-    for number in _numbers(pickled):
-        if abs(number) > most:
-            raise ValueError(f"it speaks of {number} numbers and has {most} bytes")
-
-
-def _numbers(pickled: IO[bytes]) -> Iterator[int]:
-    for _, argument, _ in pickletools.genops(pickled):
-        if isinstance(argument, int) and not isinstance(argument, bool):
-            yield argument

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, cast
 
 from torch import nn
 
@@ -44,7 +44,7 @@ def from_pipeline(given: Any) -> tuple[nn.Module, Any] | None:
 
 def classes_of(module: nn.Module) -> tuple[str, ...]:
     """The names of a model's classes, in the order of its logits."""
-    names: Mapping[Any, Any] = module.config.id2label  # type: ignore[union-attr, assignment]
+    names: Mapping[Any, Any] = cast(Any, module).config.id2label
     return tuple(str(names[key]) for key in sorted(names, key=int))
 
 
@@ -108,11 +108,11 @@ def preprocess_of(processor: Any) -> Preprocess:
     std = _three(said("image_std", IMAGENET_STD)) if normal else (1.0,) * 3
     return Preprocess(
         size=size,
-        mode=mode,  # type: ignore[arg-type]
+        mode=mode,
         crop_pct=crop,
         interpolation=_FILTERS.get(int(said("resample", 2)), "bilinear"),
-        mean=tuple((m + shift) / to_unit for m in mean),  # type: ignore[arg-type]
-        std=tuple(s / to_unit for s in std),  # type: ignore[arg-type]
+        mean=((mean[0] + shift) / to_unit, (mean[1] + shift) / to_unit, (mean[2] + shift) / to_unit),
+        std=(std[0] / to_unit, std[1] / to_unit, std[2] / to_unit),
     )
 
 
@@ -139,7 +139,7 @@ def load_hf(name: str) -> tuple[nn.Module, Any]:
     return model.eval(), processor
 
 
-def _geometry(processor: Any, name: str) -> tuple[tuple[int, int], str, float]:
+def _geometry(processor: Any, name: str) -> tuple[tuple[int, int], Literal["squash", "crop"], float]:
     """(height, width) of the input, `Preprocess`' mode, and the share that is cropped."""
     size = getattr(processor, "size", None)
     sides = _sides(size)
@@ -163,9 +163,8 @@ def _geometry(processor: Any, name: str) -> tuple[tuple[int, int], str, float]:
             f"processor: {name} does not say to what size pictures are brought ({size}); give size=, mean= and std="
         )
     crop_pct = getattr(processor, "crop_pct", None)
-    if (
-        crop_pct and shortest < 384
-    ):  # ConvNeXt's: scaled to a larger size, and its middle cut out; stretched from 384 on
+    # ConvNeXt's: scaled to a larger size, and its middle cut out; stretched from 384 on.
+    if crop_pct and shortest < 384:
         return (shortest, shortest), "crop", float(crop_pct)
     return (shortest, shortest), "squash" if crop_pct else "crop", 1.0
 
