@@ -28,7 +28,10 @@ def train(
         ),
     ] = None,
     out: Annotated[Path | None, _option("--out", panel=Run, about="The run folder to make.")] = None,
-    resume: Annotated[Path | None, _option("--resume", panel=Run, about="Go on with a stopped run.")] = None,
+    resume: Annotated[
+        Path | None,
+        _option("--resume", panel=Run, about="Go on with a stopped run; of a hub's network say --arch, too."),
+    ] = None,
     arch: Annotated[str | None, _option("--arch", panel=Net, about="timm name, or torchvision/NAME.")] = None,
     weights: Annotated[
         Path | None, _option("--weights", panel=Start, about="Start from a file of weights, or a run.")

@@ -236,6 +236,8 @@ def test_names_that_cannot_be_had(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(ModelError, match=r"this folder could not be loaded.*save_pretrained"):
         whylight.load(f"hf:{tmp_path / 'empty'}")
+    with pytest.raises(ModelError, match="nowhere: no such folder"):
+        whylight.load(f"hf:{tmp_path / 'nowhere'}")
     with pytest.raises(ModelError, match="needs a name"):
         whylight.load("hf:")
     with pytest.raises(ModelError, match="leave weights="):

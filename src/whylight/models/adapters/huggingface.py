@@ -126,7 +126,11 @@ def load_hf(name: str) -> tuple[nn.Module, Any]:
     """
     if not name:
         raise ModelError(f"{PREFIX} needs a name: {PREFIX}OWNER/NAME of the hub, or {PREFIX}FOLDER")
-    library = _transformers()
+    if name.startswith(("/", ".", "~")) and not Path(name).expanduser().is_dir():
+        raise ModelError(
+            f"{PREFIX}{name}: no such folder; save_pretrained writes one, and {PREFIX}OWNER/NAME is a model of the hub"
+        )
+    library, name = _transformers(), str(Path(name).expanduser()) if Path(name).expanduser().is_dir() else name
     try:
         model = library.AutoModelForImageClassification.from_pretrained(name)
         processor = library.AutoImageProcessor.from_pretrained(name)

@@ -54,7 +54,8 @@ def read(path: Path) -> Any:
     except DAMAGED as error:
         if any(name.startswith("torch.nn.modules.") for name in asked):
             raise whole_network(path, asked[0]) from error
-        raise ModelError(f"{path}: not a file of weights that can be read safely ({_cause(error)})") from error
+        cause = _cause(error) if asked or zipfile.is_zipfile(path) else "it is none that torch.save wrote"
+        raise ModelError(f"{path}: not a file of weights that can be read safely ({cause})") from error
 
 
 def check_sizes(path: Path) -> None:
