@@ -20,7 +20,9 @@ from whylight.atomic import named_errors, replacing
 from whylight.boxes import Box, boxes_of
 from whylight.cells import WHOLE, Span
 from whylight.errors import WhylightError
-from whylight.explanation.heat import ROUNDING, Heat, Scale
+from whylight.explanation.asking import Asking
+from whylight.explanation.heat import NOTHING, ROUNDING, Heat, Scale
+from whylight.explanation.notebook import InNotebooks
 from whylight.explanation.receipt import Receipt
 from whylight.explanation.writing import write
 from whylight.images.preprocess import Region
@@ -31,7 +33,6 @@ from whylight.shown import shown
 
 REDUCED = 2**23  # pixels that a large picture is brought to where a pixel more or less is no matter
 View = Literal["overlay", "panel", "map"]
-NOTHING = {"": "", "blank": "no positive evidence", "constant": "the same everywhere"}
 _SUFFIXES = {
     ".png": "PNG",
     ".jpg": "JPEG",
@@ -44,7 +45,7 @@ _SUFFIXES = {
 
 
 @dataclass(frozen=True, eq=False)
-class Explanation:
+class Explanation(InNotebooks):
     """Where a model looked for one target in one picture.
 
     Attributes:
@@ -62,7 +63,9 @@ class Explanation:
         level: the map's value that means no evidence: 0 but for methods like RISE, whose maps start from the mean score.
         scale: how the method's maps are best shown, where `heatmap` is not told otherwise.
         span: over which part of what the network saw the map's cells are spread: shares of its height and width.
+        model: name of the model, as it was loaded or is called.
         verifier: how `verify` asks the model that was explained; not kept in copies and pickles, which would take the model along.
+        asking: how `about` asks it; not kept either.
     """
 
     map: Tensor
@@ -79,7 +82,9 @@ class Explanation:
     level: float = 0.0
     scale: Scale = "max"
     span: Span = WHOLE
+    model: str = ""
     verifier: Callable[..., Receipt] | None = field(default=None, repr=False)
+    asking: Asking | None = field(default=None, repr=False)
 
     @property
     def flat(self) -> Literal["", "blank", "constant"]:
@@ -93,6 +98,11 @@ class Explanation:
     def is_blank(self) -> bool:
         """Whether the map says nothing about places (`flat`): such a map is shown as empty, and has no peak and no boxes."""
         return self.flat != ""
+
+    @property
+    def certainty(self) -> str:
+        """How sure the model is of the class, in words; where the target is no single class, its score."""
+        return f"{self.probability:.1%}" if self.probability is not None else f"score {self.score:.4g}"
 
     @property
     def peak(self) -> tuple[float, float] | None:
@@ -129,6 +139,10 @@ class Explanation:
         """The heat map over the picture, rounded to the 256 steps of a colour table: a few rows at a time, (h, W) uint8."""
         return ((rows, quantize(band.numpy())) for rows, band in self._heat(scale).bands())
 
+    def limits(self, scale: Scale | None = None) -> tuple[float, float] | None:
+        """The raw values that `heatmap` shows as 0 and as 1; None where nothing is to be seen."""
+        return self._heat(scale).limits
+
     def overlay(self, alpha: float = 0.5, colormap: str = render.DEFAULT, scale: Scale | None = None) -> Image.Image:
         """Blend the heat map over the picture.
 
@@ -145,16 +159,15 @@ class Explanation:
         if times > 1:  # the panel's pictures are small
             return smaller.panel(alpha, colormap, scale)
         steps = np.concatenate([band for _, band in self.steps(scale)])
-        sure = f"{self.probability:.1%}" if self.probability is not None else f"score {self.score:.4g}"
         return render.panel(
             self.picture,
             steps,
             overlay_steps(self.picture, self.steps(scale), alpha=alpha, colormap=colormap),
-            title=f"{self.label}, {sure}",
+            title=f"{self.label}, {self.certainty}",
             subtitle=f"{self.method} · {shown(self.source)}",
             colormap=colormap,
             bar_label=self.units,
-            limits=self._heat(scale).limits,
+            limits=self.limits(scale),
             blank=NOTHING[self.flat],
         )
 
@@ -197,7 +210,7 @@ class Explanation:
         return self.verifier(self, **options)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "verifier": None}
+        return {**self.__dict__, "verifier": None, "asking": None}
 
     def save(self, path: str | os.PathLike[str], view: View = "overlay", **options: Any) -> Path:
         """Write a picture of this explanation, whole or not at all; the suffix says the format (`.npz`: the raw map).
@@ -226,6 +239,7 @@ class Explanation:
         return {
             "picture": self.source,
             "method": self.method,
+            **({"model": self.model} if self.model else {}),
             "target": self.target,
             "label": self.label,
             "score": self.score,
@@ -259,11 +273,6 @@ class Explanation:
             with named_errors(shown(path)), replacing(path) as file:
                 file.write(made.getbuffer())
         return path
-
-    def _repr_png_(self) -> bytes:
-        file = io.BytesIO()
-        self.panel().save(file, "PNG")
-        return file.getvalue()
 
     def __repr__(self) -> str:
         h, w = self.map.shape

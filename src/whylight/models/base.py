@@ -41,6 +41,7 @@ class Classifier(ABC):
     Attributes:
         classes: one name for each logit.
         preprocessing: how a picture becomes its input.
+        name: what to call it: as it was loaded, or after its class or function; can be set.
         multilabel: whether classes are judged one by one (a sigmoid each) rather than against each other (a softmax).
         ending: what the network does to its logits, which are explained as they were before; "" where it does nothing.
         taken: what was taken from a file of weights, where that is not simply all of it; "" elsewhere.
@@ -52,6 +53,7 @@ class Classifier(ABC):
 
     classes: tuple[str, ...]
     preprocessing: Preprocess
+    name: str = ""
     multilabel: bool = False
     ending: str = ""
     taken: str = ""

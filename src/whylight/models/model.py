@@ -69,7 +69,7 @@ class Model(Classifier):
         run: int | None = None,
         bands: int = 3,
     ) -> None:
-        self.module, self.bands, self.box_head = module, bands, box_head
+        self.module, self.bands, self.box_head, self.name = module, bands, box_head, name_of(module)
         self._layer_given = layer is not None
         self.preprocessing = preprocessing or Preprocess()
         self.multilabel = multilabel

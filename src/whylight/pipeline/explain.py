@@ -6,6 +6,7 @@ import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -15,7 +16,7 @@ from torch import Tensor, stack
 
 from whylight.engine import Precision, Seen, Tick, as_method, look
 from whylight.errors import ModelError, WhylightError
-from whylight.explanation import Explanation, Receipt
+from whylight.explanation import Asking, Explanation, Receipt
 from whylight.methods import Fusion, Method
 from whylight.methods import layers as fused
 from whylight.models.base import Classifier, checked
@@ -248,8 +249,29 @@ def _explanation(ask: _Ask, opened: Opened, hosted: _Hosted, i: int) -> Explanat
         level=hosted.levels[i],
         scale=hosted.seen.method.scale,
         span=hosted.seen.span,
+        model=model.name,
         verifier=_bound(ask, opened, hosted.seen, target),
+        asking=Asking(model.classes, partial(_again, ask, hosted.seen.method, _kept(opened))),
     )
+
+
+def _again(ask: _Ask, method: Method, x: Tensor | None, explanation: Explanation, target: Target) -> Explanation:
+    """Another class of the picture of an explanation: what `Explanation.about` asks for."""
+    picture = explanation.picture if x is None else x
+    placed = explain_placed(
+        *(ask.model, [picture]),
+        methods=[method],
+        targets=[target],
+        precision=ask.precision,
+        batch_size=ask.most,
+        verifier=ask.verifier,
+    )
+    return replace(next(placed)[1][0], source=explanation.source)
+
+
+def _kept(opened: Opened) -> Tensor | None:
+    """What is held to ask once more: a picture is prepared again, since to hold its input costs more."""
+    return opened.x if isinstance(opened.source, Tensor) else None
 
 
 def _bound(ask: _Ask, opened: Opened, seen: Seen, target: int | None) -> Callable[..., Receipt] | None:
@@ -261,7 +283,6 @@ def _bound(ask: _Ask, opened: Opened, seen: Seen, target: int | None) -> Callabl
         ask.model,
         method=seen.method,
         target=seen.target if target is None else Resolved(index=target),
-        # A picture is prepared again: to hold its input costs more.
-        x=opened.x if isinstance(opened.source, Tensor) else None,
+        x=_kept(opened),
         precision=ask.precision,
     )

@@ -59,7 +59,7 @@ def overlay_steps(
 def blended(picture: Image.Image, steps: Iterable[Band], alpha: float, colormap: str) -> Iterator[Band]:
     """The rows of `overlay_steps`, (h, W, 3) uint8, as they are made."""
     _check_alpha(alpha)
-    colour, keep = _layers(colormap, float(alpha))
+    colour, keep = layers(colormap, float(alpha))
     for rows, heat in steps:
         part = picture.crop((0, rows.start, picture.width, rows.stop))
         pixels = np.asarray(part if part.mode == "RGB" else part.convert("RGB"))  # (h, W, 3) uint8
@@ -74,7 +74,7 @@ def _check_alpha(alpha: float) -> None:
 
 
 @lru_cache(maxsize=64)
-def _layers(colormap: str, alpha: float) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+def layers(colormap: str, alpha: float) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """Two (256, 3) tables: the colour already times its opacity, and what is kept of the picture (255 = all)."""
     steps = np.linspace(0.0, 1.0, 256)
     if colormap in UNIFORM:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from whylight.render.colormap import DEFAULT, apply, quantize, table
+from whylight.render.fit import resized
 from whylight.render.page import INK, Box, Page, lines
 
 _SIDE = 420  # longest side of a tile, and
@@ -51,9 +52,9 @@ def panel(
     fine = np.asarray(heat) if heat.dtype == np.uint8 else quantize(np.asarray(heat))
     steps = cv2.resize(fine, size, interpolation=cv2.INTER_AREA if width < fine.shape[1] else cv2.INTER_LINEAR)
     tiles = {
-        "picture": np.asarray(_resize(picture, size)),
+        "picture": np.asarray(resized(picture, size)),
         "map": apply(np.asarray(steps, dtype=np.uint8), colours),
-        "map over picture": np.asarray(_resize(overlay, size)),
+        "map over picture": np.asarray(resized(overlay, size)),
     }
     bar = limits if limits is not None and limits[1] > limits[0] else None  # without a range there is no scale to show
     cell = (max(width, 160), max(height, 60))  # room for the captions, however narrow the picture is
@@ -90,10 +91,3 @@ def _tile_size(size: tuple[int, int]) -> tuple[int, int]:
     if size[0] > 2 * size[1] and longest > _LEAST:
         side *= 1.6  # stacked tiles have the whole width for themselves
     return max(1, round(size[0] * side / longest)), max(1, round(size[1] * side / longest))
-
-
-def _resize(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
-    picture = picture if picture.mode == "RGB" else picture.convert("RGB")
-    if max(picture.size) < 64:
-        return picture.resize(size, Image.Resampling.NEAREST)  # show a tiny picture's pixels as what they are
-    return picture.resize(size, Image.Resampling.LANCZOS, reducing_gap=2.0)

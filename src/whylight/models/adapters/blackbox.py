@@ -59,7 +59,7 @@ class BlackBox(Classifier):
         if outputs not in ("auto", "logits", "probabilities"):
             raise ModelError(f"outputs: expected 'auto', 'logits' or 'probabilities', got {outputs!r}")
         self._function = function
-        self._name = name or getattr(function, "__name__", type(function).__name__).strip("<>")
+        self.name = name or getattr(function, "__name__", type(function).__name__).strip("<>")
         self.preprocessing = preprocessing or Preprocess(mean=(0, 0, 0), std=(1, 1, 1))
         self._classes: int | None = None
         # Two pictures of noise, of the range that pictures have: one alone would not show a function that ignores the batch.
@@ -77,7 +77,7 @@ class BlackBox(Classifier):
         self.classes = tuple(classes) if classes is not None else tuple(map(str, range(self._classes + single)))
         if len(self.classes) != self._classes + single:
             raise ModelError(
-                f"classes: {len(self.classes)} names were given, but {self._name} returns {self._classes} scores"
+                f"classes: {len(self.classes)} names were given, but {self.name} returns {self._classes} scores"
             )
 
     @property
@@ -97,7 +97,7 @@ class BlackBox(Classifier):
             ModelError: if another device than the processor is insisted on.
         """
         if device != "auto" and resolve_device(device).type != "cpu":
-            raise ModelError(f"device {str(device)!r}: {self._name} computes where its own code does; leave device out")
+            raise ModelError(f"device {str(device)!r}: {self.name} computes where its own code does; leave device out")
         return self
 
     def prepare(self, x: Tensor) -> Tensor:
@@ -122,7 +122,7 @@ class BlackBox(Classifier):
             ModelError: if bfloat16 is insisted on.
         """
         if precision == "bf16":
-            raise ModelError(f"precision 'bf16': {self._name} computes in a precision of its own; leave it at 'auto'")
+            raise ModelError(f"precision 'bf16': {self.name} computes in a precision of its own; leave it at 'auto'")
         return self.logits
 
     def borrow(self) -> AbstractContextManager[None]:
@@ -133,7 +133,7 @@ class BlackBox(Classifier):
         """Why a kind of evidence cannot be had from it, in words; None where it can."""
         if need in _OFFERED:
             return None
-        return f"looks inside the network, and {self._name} is a black box: only methods that perturb the picture work"
+        return f"looks inside the network, and {self.name} is a black box: only methods that perturb the picture work"
 
     def _decide(self, scores: Tensor, outputs: Outputs) -> bool:
         """Whether the scores are probabilities: by their rows, where it is not said."""
@@ -144,7 +144,7 @@ class BlackBox(Classifier):
         if outputs == "probabilities" and not in_range:
             low, high = float(scores.min()), float(scores.max())
             raise ModelError(
-                f"outputs='probabilities': {self._name} returns scores from {low:.4g} to {high:.4g}, outside of 0 … 1; "
+                f"outputs='probabilities': {self.name} returns scores from {low:.4g} to {high:.4g}, outside of 0 … 1; "
                 "if they are logits, say outputs='logits'"
             )
         return outputs == "probabilities"
@@ -159,34 +159,34 @@ class BlackBox(Classifier):
             if is_out_of_memory(error):
                 raise  # those who ask with fewer pictures at once must see it as what it is
             raise ModelError(
-                f"{self._name} failed on an input of shape {shape}: {type(error).__name__}: {error}"
+                f"{self.name} failed on an input of shape {shape}: {type(error).__name__}: {error}"
             ) from error
         if isinstance(found, np.ndarray):
             found = torch.from_numpy(np.ascontiguousarray(found)) if found.dtype != object else found
         if not isinstance(found, Tensor):
             raise ModelError(
-                f"{self._name} returned {type(found).__name__} for an input of shape {shape}; it must return a tensor or an "
+                f"{self.name} returned {type(found).__name__} for an input of shape {shape}; it must return a tensor or an "
                 f"array of scores, one row for each picture: ({shape[0]}, classes)"
             )
         if found.ndim != 2 or len(found) != len(x) or found.shape[1] == 0:
             raise ModelError(
-                f"{self._name} returned shape {tuple(found.shape)} for an input of shape {shape}; it must return one row of "
+                f"{self.name} returned shape {tuple(found.shape)} for an input of shape {shape}; it must return one row of "
                 f"scores for each picture: ({shape[0]}, classes)"
             )
         if self._classes not in (None, found.shape[1]):
             raise ModelError(
-                f"{self._name} returned {found.shape[1]} scores for an input of shape {shape}, and {self._classes} before"
+                f"{self.name} returned {found.shape[1]} scores for an input of shape {shape}, and {self._classes} before"
             )
         with torch.inference_mode(False):
             scores = found.detach().to("cpu", torch.float32, copy=True)
         if not scores.isfinite().all():
-            raise ModelError(f"{self._name} returned scores that are not finite (NaN or infinity), input shape {shape}")
+            raise ModelError(f"{self.name} returned scores that are not finite (NaN or infinity), input shape {shape}")
         return scores
 
     def __repr__(self) -> str:
         names = ", ".join(self.classes[:4]) + (", …" if len(self.classes) > 4 else "")
         h, w = self.preprocessing.size
-        return f"BlackBox({self._name}, 3×{h}×{w}, {len(self.classes)} classes: {names})"
+        return f"BlackBox({self.name}, 3×{h}×{w}, {len(self.classes)} classes: {names})"
 
 
 def wrap_callable(

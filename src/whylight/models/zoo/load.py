@@ -59,8 +59,21 @@ def load(
     >>> whylight.load("resnet18", pretrained=False, device="cpu").grid
     (7, 7)
     """
-    where = resolve_device(device)
     text = os.fspath(name)
+    model = _loaded(text, pretrained, weights, classes, resolve_device(device), layer, multilabel)
+    model.name = text
+    return model
+
+
+def _loaded(
+    text: str,
+    pretrained: bool,
+    weights: str | os.PathLike[str] | None,
+    classes: Sequence[str] | None,
+    where: torch.device,
+    layer: str | None,
+    multilabel: bool,
+) -> Model | BlackBox:
     if text.lower().endswith(".onnx"):
         return _black_box(text, weights, layer, classes, multilabel)
     if text.startswith(huggingface.PREFIX):
