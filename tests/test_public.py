@@ -21,6 +21,7 @@ def test_public_names() -> None:
         "Box",
         "Concepts",
         "Explanation",
+        "Explanations",
         "Location",
         "Model",
         "Preprocess",
@@ -32,6 +33,7 @@ def test_public_names() -> None:
         "explain",
         "explain_each",
         "faces",
+        "grid",
         "jobs",
         "load",
         "load_onnx",
@@ -42,6 +44,7 @@ def test_public_names() -> None:
         "targets",
         "tune_allocator",
         "verify",
+        "view",
         "wrap",
         "wrap_callable",
     }

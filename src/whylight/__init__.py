@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from whylight import errors, faces, jobs, methods, targets
     from whylight.allocator import tune_allocator
-    from whylight.explanation import Explanation, Receipt
+    from whylight.explanation import Explanation, Explanations, Receipt, grid, view
     from whylight.front.concepts import Concepts, concepts
     from whylight.front.explain import explain, explain_each
     from whylight.front.locate import locate, locate_each
@@ -34,6 +34,7 @@ __all__ = [
     "Box",
     "Concepts",
     "Explanation",
+    "Explanations",
     "Location",
     "Model",
     "Preprocess",
@@ -45,6 +46,7 @@ __all__ = [
     "explain",
     "explain_each",
     "faces",
+    "grid",
     "jobs",
     "load",
     "load_onnx",
@@ -55,6 +57,7 @@ __all__ = [
     "targets",
     "tune_allocator",
     "verify",
+    "view",
     "wrap",
     "wrap_callable",
 ]
@@ -64,6 +67,7 @@ _HOMES = {
     "Box": "whylight.localize",
     "Concepts": "whylight.front.concepts",
     "Explanation": "whylight.explanation",
+    "Explanations": "whylight.explanation",
     "Location": "whylight.localize.location",
     "Model": "whylight.models.model",
     "Preprocess": "whylight.images.preprocess",
@@ -72,6 +76,7 @@ _HOMES = {
     "detector": "whylight.models.adapters.detector",
     "explain": "whylight.front.explain",
     "explain_each": "whylight.front.explain",
+    "grid": "whylight.explanation",
     "load": "whylight.models.zoo.load",
     "load_onnx": "whylight.models.adapters.onnx",
     "locate": "whylight.front.locate",
@@ -79,6 +84,7 @@ _HOMES = {
     "segmenter": "whylight.models.adapters.segmentation",
     "tune_allocator": "whylight.allocator",
     "verify": "whylight.front.verify",
+    "view": "whylight.explanation",
     "wrap": "whylight.models.wrap",
     "wrap_callable": "whylight.models.adapters.blackbox",
 }

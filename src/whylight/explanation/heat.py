@@ -14,7 +14,11 @@ from whylight.images.preprocess import Placed, Region, seen
 from whylight.render.bands import bands
 
 Scale = Literal["max", "minmax", "robust"] | float
-NOTHING = {"": "", "blank": "no positive evidence", "constant": "the same everywhere"}  # of `Explanation.flat`, in words
+NOTHING = {
+    "": "",
+    "blank": "no positive evidence",
+    "constant": "the same everywhere",
+}  # of `Explanation.flat`, in words
 ROUNDING = 1e-6  # of a map's values, up to which they are the same
 _ROBUST = 0.99  # of the positive values, the share that `"robust"` does not cut off
 

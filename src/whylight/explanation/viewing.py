@@ -11,7 +11,6 @@ import numpy as np
 from PIL import Image
 
 from whylight import render
-from whylight.errors import WhylightError
 from whylight.explanation.asking import Asking
 from whylight.explanation.heat import NOTHING, Scale
 from whylight.images.preprocess import Region
@@ -22,7 +21,6 @@ from whylight.shown import shown
 
 SIDE = 420  # pixels of a picture's longer side
 STEPS = 20  # of opacity, from nothing to all
-INSTALL = "pip install 'whylight[notebook]'"
 
 
 class Seen(Protocol):
@@ -66,22 +64,6 @@ def over(explanation: T, picture: Image.Image) -> T:
     across, down = picture.width / explanation.picture.width, picture.height / explanation.picture.height
     x0, y0, x1, y1 = explanation.region
     return replace(explanation, picture=picture, region=Region(x0 * across, y0 * down, x1 * across, y1 * down))
-
-
-def viewer(explanations: Sequence[Seen], *, alpha: float = 0.5, colormap: str = render.DEFAULT) -> Any:
-    """The widget that shows them, the first at first.
-
-    Raises:
-        WhylightError: if anywidget is not installed, or the opacity or colormap cannot be used.
-    """
-    layers(colormap, alpha)  # complain before anything is drawn
-    try:
-        from whylight.explanation.widget import Viewer
-    except ModuleNotFoundError as error:
-        if error.name != "anywidget":
-            raise
-        raise WhylightError(f"view: the viewer needs anywidget, which is not installed: {INSTALL}") from None
-    return Viewer(explanations, alpha=alpha, colormap=colormap)
 
 
 class Pictures:

@@ -37,9 +37,9 @@ class Viewer(anywidget.AnyWidget):
     _esm = (_HERE / "viewer.js").read_text(encoding="utf-8")
     _css = (_HERE / "viewer.css").read_text(encoding="utf-8")
 
-    pictures = traitlets.List().tag(sync=True)
-    maps = traitlets.List().tag(sync=True)
-    classes = traitlets.List().tag(sync=True)  # the names to choose from, of each model once
+    pictures: traitlets.List[Any] = traitlets.List().tag(sync=True)
+    maps: traitlets.List[Any] = traitlets.List().tag(sync=True)
+    classes: traitlets.List[Any] = traitlets.List().tag(sync=True)  # the names to choose from, of each model once
     blends = traitlets.Bytes().tag(sync=True)
     colours = traitlets.Bytes().tag(sync=True)
     chosen = traitlets.Int(0).tag(sync=True)

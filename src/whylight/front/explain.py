@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, cast
 
 from whylight.engine import Precision, Tick
-from whylight.explanation import Explanation
+from whylight.explanation import Explanation, Explanations
 from whylight.front.verify import verify
 from whylight.methods import Fusion, Method
 from whylight.models.base import Classifier
@@ -52,7 +52,7 @@ def explain(
 
     Returns:
         One `Explanation` for one picture with one method and target. Otherwise a list, in picture order, and within a picture
-        method by method, within a method target by target.
+        method by method, within a method target by target; in a notebook it shows itself as a grid (`Explanations`).
 
     Raises:
         ImageError, MethodError, TargetError: naming the picture or argument, what is wrong and what to do.
@@ -67,7 +67,7 @@ def explain(
     ('dog', (8, 8), (48, 60))
     """
     many = not is_one(pictures)
-    found = [
+    found = Explanations(
         ex
         for exs in explain_each(
             model,
@@ -84,7 +84,7 @@ def explain(
             progress=progress,
         )
         for ex in exs
-    ]
+    )
     return found if many or methods is not None or targets is not None else found[0]
 
 

@@ -34,7 +34,7 @@ def overlay(
     >>> overlay(grey, np.zeros((2, 4))).tobytes() == grey.tobytes()
     True
     """
-    _check_alpha(alpha)
+    check_alpha(alpha)
     width, height = picture.size
     if heat.shape != (height, width):
         heat = np.asarray(cv2.resize(heat.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR))
@@ -58,7 +58,7 @@ def overlay_steps(
 
 def blended(picture: Image.Image, steps: Iterable[Band], alpha: float, colormap: str) -> Iterator[Band]:
     """The rows of `overlay_steps`, (h, W, 3) uint8, as they are made."""
-    _check_alpha(alpha)
+    check_alpha(alpha)
     colour, keep = layers(colormap, float(alpha))
     for rows, heat in steps:
         part = picture.crop((0, rows.start, picture.width, rows.stop))
@@ -68,7 +68,7 @@ def blended(picture: Image.Image, steps: Iterable[Band], alpha: float, colormap:
         yield rows, np.asarray(cv2.add(kept, apply(heat, colour)), dtype=np.uint8)
 
 
-def _check_alpha(alpha: float) -> None:
+def check_alpha(alpha: float) -> None:
     if not 0.0 <= alpha <= 1.0:
         raise WhylightError(f"alpha is an opacity from 0 (picture only) to 1 (map only); given {alpha}")
 
