@@ -25,8 +25,9 @@ Target = Annotated[
 Style = Annotated[
     str,
     opt.option(
-        "overlay: map over picture. panel: picture, map and overlay with a colour bar. map: the map alone.",
-        of=("overlay", "panel", "map"),
+        "overlay: map over picture. panel: picture, map and overlay with a colour bar. map: the map alone. grid: all maps "
+        "of a picture side by side.",
+        of=("overlay", "panel", "map", "grid"),
     ),
 ]
 Alpha = Annotated[float, opt.option("How much the strongest evidence covers.", metavar="0...1", min=0.0, max=1.0)]

@@ -52,6 +52,10 @@ class Arrangement:
         """Whether there is more than one of it."""
         return len(self.words[axis]) > 1
 
+    def words_of(self, axis: Axis, place: int) -> str:
+        """What is written where it is not plain which axis is meant."""
+        return f"model {self.words[axis][place]}" if axis == "model" else self.words[axis][place]
+
     def row_places(self) -> list[tuple[int, ...]]:
         """The places of the rows that hold anything, on `rows`."""
         found = {tuple(place[AXES.index(axis)] for axis in self.rows) for place in self.cells}
@@ -105,8 +109,8 @@ def arrange(explanations: Sequence[Explanation], tile: int, columns: Axis | None
     places = list(zip(pictures, models, targets, _numbered(methods), strict=True))
     words: dict[Axis, list[str]] = {
         "picture": _picture_words(explanations, pictures),
-        "model": [shown(one) or "model" for one in dict.fromkeys(ex.model for ex in explanations)],
-        "target": list(dict.fromkeys(labels)) if named else [f"class {one + 1}" for one in range(max(targets) + 1)],
+        "model": [shown(one) or "unnamed" for one in dict.fromkeys(ex.model for ex in explanations)],
+        "target": list(dict.fromkeys(labels)) if named else [f"target {one + 1}" for one in range(max(targets) + 1)],
         "method": [shown(one) for one in dict.fromkeys(methods)],
     }
     cells = {place: One(ex, place, small) for place, ex, small in zip(places, explanations, smalls, strict=True)}
@@ -152,11 +156,14 @@ def _repeats_told(groups: Sequence[tuple[int, int, int]], methods: Sequence[str]
 def _picture_words(explanations: Sequence[Explanation], pictures: Sequence[int]) -> list[str]:
     """Names of pictures, with their folders where two have the same, with numbers where that is not enough."""
     sources = list(dict(zip(pictures, (ex.source for ex in explanations), strict=True)).values())
-    bases = [os.path.basename(source) or source for source in sources]
-    short = bases if len(set(bases)) == len(bases) else sources
+    folders: dict[str, set[str]] = {}
+    for source in sources:
+        folders.setdefault(os.path.basename(source), set()).add(source)
     seen: Counter[str] = Counter()
     words = []
-    for name in short:
+    for source in sources:
+        base = os.path.basename(source)
+        name = base if base and len(folders[base]) == 1 else source
         seen[name] += 1
         words.append(shown(name if seen[name] == 1 else f"{name} ({seen[name]})"))
     return words

@@ -84,7 +84,7 @@ def grid(
     heads = [one if plan.varies(plan.columns) else "map" for one in plan.words[plan.columns]]
     rows = _rows(plan, tiles)
     on_columns = plan.columns == "picture"
-    constants = [plan.words[axis][0] for axis in ("target", "method", "model", "picture") if not plan.varies(axis)]
+    constants = [plan.words_of(axis, 0) for axis in ("target", "method", "model", "picture") if not plan.varies(axis)]
     if not (plan.named or plan.varies("target")):
         constants = constants[1:]  # it is another class in each, told under it
     return drawn(
@@ -120,7 +120,7 @@ def _tile(plan: Arrangement, explanation: Explanation, show: Shown, alpha: float
     label = "" if plan.named else shown(explanation.label)
     words = ", ".join(filter(None, (label, explanation.certainty)))
     pixels = np.asarray(explanation.overlay(alpha=alpha, colormap=colormap, scale=show.scale))
-    return Tile(pixels, f"{words} · {show.own}" if show.own else words, NOTHING[explanation.flat])
+    return Tile(pixels, f"{words} · {show.told}" if show.told else words, NOTHING[explanation.flat])
 
 
 def _rows(plan: Arrangement, tiles: Mapping[Place, Tile]) -> list[Row]:
@@ -128,7 +128,7 @@ def _rows(plan: Arrangement, tiles: Mapping[Place, Tile]) -> list[Row]:
     for place in plan.row_places():
         cells = [plan.at(place, column) for column in range(len(plan.words[plan.columns]))]
         words = [plan.words[axis][one] for axis, one in zip(plan.rows, place, strict=True)]
-        heading = " · ".join(words[:-1])
+        heading = " · ".join(plan.words_of(axis, one) for axis, one in zip(plan.rows[:-1], place[:-1], strict=True))
         shows = [tiles[cell.place] if cell is not None else None for cell in cells]
         if plan.columns != "picture":
             shows = [_plain(next(cell for cell in cells if cell is not None)), *shows]

@@ -11,16 +11,17 @@ from whylight.explanation.heat import Scale
 from whylight.render.grid import Legend
 
 Scaling = Literal["shared", "each"] | float
+_FAINT = 0.15  # of a shared scale, below which a map can be taken for an empty one
 # Units that each map sets for itself, so that their numbers say nothing about another map.
 _OF_ITS_OWN = frozenset({"share of the maximum", "unit vector over places", "kernel units", "sum of scaled maps"})
 
 
 @dataclass(frozen=True)
 class Shown:
-    """How one map is shown: on which scale, and in words what its strongest colour stands for where that is its own."""
+    """How one map is shown: on which scale, and what is said of it: what its own scale is, or that it is faint on a shared one."""
 
     scale: Scale | None
-    own: str = ""
+    told: str = ""
 
 
 def scales(explanations: Sequence[Explanation], methods: Sequence[str], scaling: Scaling) -> tuple[list[Shown], Legend]:
@@ -60,7 +61,10 @@ def scales(explanations: Sequence[Explanation], methods: Sequence[str], scaling:
             found[places[0]] = Shown(None, _own(explanations[places[0]], limits[places[0]]))
             continue
         for place in places:
-            found[place] = Shown(explanations[place].level + most if reach else None)
+            ex, limit = explanations[place], limits[place]
+            faint = limit is not None and limit[1] - ex.level < _FAINT * most
+            told = f"faint: {_own(ex, limit)}" if faint else ""
+            found[place] = Shown(ex.level + most if reach else None, told)
         if reach:
             several.append(
                 (model, method, units, most, len(places), any(explanations[place].level for place in places))

@@ -65,6 +65,17 @@ def file_name(stem: str, method: str, label: str, style: str, suffix: str, taken
     return os.path.join(folder, _cut(base, _LONGEST - len(tail.encode())) + tail)
 
 
+def grid_name(stem: str, suffix: str, taken: int = 0) -> str:
+    """`<stem>.grid.<suffix>`, of the picture in which all maps of one picture are.
+
+    >>> grid_name("sub/dog", "png"), grid_name("dog", "png", 1)
+    ('sub/dog.grid.png', 'dog.grid-2.png')
+    """
+    folder, base = os.path.split(stem)
+    tail = f".grid{f'-{taken + 1}' if taken else ''}.{suffix}"
+    return os.path.join(folder, _cut(base, _LONGEST - len(tail)) + tail)
+
+
 def _cut(text: str, most: int) -> str:
     """As many characters as have so many bytes on disk; at least one."""
     kept = text[: max(most, 1)]

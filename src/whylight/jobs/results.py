@@ -55,6 +55,8 @@ class Results(Lines):
         name: of the file in it.
         schema: what a record must hold, the keys of `Written` among them.
         files: the files of a record besides its `file` and `map`, relative to the folder.
+        part: what tells a record from others that share its file; () where none does. Those that share one and were made with
+            other settings are forgotten with the first of the new ones: the file shows them no longer.
 
     Raises:
         WhylightError: if the file cannot be read.
@@ -62,14 +64,20 @@ class Results(Lines):
     """
 
     def __init__(
-        self, folder: Path, name: str, schema: Schema, files: Callable[[Record], list[str]] | None = None
+        self,
+        folder: Path,
+        name: str,
+        schema: Schema,
+        files: Callable[[Record], list[str]] | None = None,
+        part: Callable[[Record], Key] = lambda record: (),
     ) -> None:
         super().__init__(folder / name)
         self.folder = folder
-        self._schema, self._more = schema, files
+        self._schema, self._more, self._part = schema, files, part
         self._answers: dict[Key, Key] = {}  # of picture, question and settings: the latest result
         self._bare: dict[str, Key] = {}  # results by the name of their file without its suffix
         self._stands_for: dict[Key, Key] = {}
+        self._of_file: dict[str, set[Key]] = {}
         self._superseded = False
         self._latest: Record = {}
         self._owned: set[str] | None = None  # all files, once somebody asks
@@ -129,27 +137,38 @@ class Results(Lines):
     def add(self, record: Record) -> None:
         """Write a record down, at once."""
         self._latest = record
-        self.put((record["file"].casefold(),), record)
+        self.put(self._key(record), record)
 
     def entry(self, value: Any) -> tuple[Key, Record] | None:
         """Key and record of a line; None where it is not ours."""
         if not self._schema.fits(value):
             return None
         self._latest = value
-        return (value["file"].casefold(),), value
+        return self._key(value), value
+
+    def _key(self, record: Record) -> Key:
+        return record["file"].casefold(), *self._part(record)
 
     def _keep(self, key: Key, place: int) -> None:
-        if key in self._places:
-            self._superseded = True
-            del self._places[key]  # so that it comes last, as its line does
-            answer = self._stands_for.pop(key)
-            if self._answers.get(answer) == key:
-                del self._answers[answer]
-        super()._keep(key, place)
         record = self._latest
         answer = _answer(record["stamp"]["path"], record["method"], record["asked"], record["settings"])
+        there = self._of_file.setdefault(key[0], set())
+        for one in [one for one in there if one == key or self._stands_for[one][-1] != answer[-1]]:
+            self._forget(one)  # the same one too, so that it comes last, as its line does
+        super()._keep(key, place)
+        there.add(key)
         self._answers[answer] = self._bare[_without_suffix(record["file"])] = key
+        if record["map"]:
+            self._bare[_without_suffix(record["map"])] = key
         self._stands_for[key] = answer
+
+    def _forget(self, key: Key) -> None:
+        self._superseded = True
+        del self._places[key]
+        self._of_file[key[0]].discard(key)
+        answer = self._stands_for.pop(key)
+        if self._answers.get(answer) == key:
+            del self._answers[answer]
 
     def _rewrite(self) -> None:
         """Leave out the lines that a later one stands for; those that are not ours stay."""

@@ -97,7 +97,9 @@ class _Sheet:
         self.rows, self.columns, self.legend, self.colormap = rows, columns, legend, colormap
         tiles = [tile for row in rows for tile in row.tiles if tile is not None]
         self.cell = max([_LEAST, *(tile.pixels.shape[1] for tile in tiles)])
-        self.heights: list[int] = [max([0, *(tile.pixels.shape[0] for tile in row.tiles if tile is not None)]) for row in rows]
+        self.heights: list[int] = [
+            max([0, *(tile.pixels.shape[0] for tile in row.tiles if tile is not None)]) for row in rows
+        ]
         self.bands = _bands(len(columns), repeated)
         self.indent = _LABEL + _GAP if any(row.label for row in rows) else 0
         widest = max(len(band) for band in self.bands)

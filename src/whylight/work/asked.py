@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from whylight.errors import MethodError, WhylightError
+from whylight.errors import MethodError, TargetError, WhylightError
 from whylight.jobs.job import Job
 from whylight.schema import Schema
 from whylight.shown import shown
+
+if TYPE_CHECKING:
+    from whylight.models.base import Classifier
 
 T = TypeVar("T")
 
@@ -41,3 +44,26 @@ def methods_of(names: Sequence[str], options: Mapping[str, Mapping[str, Any]]) -
             raise MethodError(f"options: method {shown(name)!r} is not among those asked for: {', '.join(near)}")
         chosen[name] = dict(given)
     return chosen
+
+
+def check_targets(targets: Sequence[str | None], model: Classifier) -> None:
+    """Complain about a class asked for twice under two names: both would be one file."""
+    from whylight.targets import resolve
+
+    seen: dict[int, str] = {}
+    for target in targets:
+        index = resolve(target_of(target, model), model.classes).index
+        if target is None or index is None:
+            continue
+        if index in seen:
+            raise TargetError(
+                f"targets {seen[index]!r} and {target!r} are the same class, {model.classes[index]}; give it once"
+            )
+        seen[index] = target
+
+
+def target_of(text: str | None, model: Classifier) -> Any:
+    """What a target's text means to a model."""
+    from whylight.targets import parse
+
+    return None if text is None else parse(text, model.classes)[0]

@@ -2,37 +2,36 @@
 
 from __future__ import annotations
 
-import itertools
-import os
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from whylight.errors import ImageError, TargetError, WhylightError
+from whylight.errors import ImageError, WhylightError
 from whylight.jobs.folder import place_in, put
 from whylight.jobs.job import Job
-from whylight.jobs.names import file_name
 from whylight.jobs.pictures import Picture
 from whylight.jobs.results import Written
 from whylight.schema import Schema, Text
 from whylight.shown import shown
-from whylight.work.asked import methods_of, read_part
+from whylight.work.asked import check_targets, methods_of, read_part, target_of
+from whylight.work.naming import Names
 from whylight.work.results import WritesResults
 from whylight.work.wrapping import Wrapping
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from whylight.explanation import Explanation
     from whylight.front.verify import Networks
     from whylight.jobs.lines import Record
     from whylight.jobs.runner import Answer, Question
     from whylight.methods import Method
-    from whylight.models.base import Classifier
     from whylight.pipeline.workers import Workers
 
 NAME = "explanations.jsonl"
 _LONGEST_JPEG = 65_500  # pixels a side that libjpeg writes
-_DRAWN = {"style", "colormap", "alpha", "format", "verify"}  # settings that change how a map is shown, not which
 
 
 @dataclass(frozen=True)
@@ -57,7 +56,7 @@ class Settings(Wrapping):
     """How maps are made and drawn: what is put around each method, and the look of the files.
 
     Attributes:
-        style: `overlay`, `panel` or `map`.
+        style: `overlay`, `panel` or `map`, a file for each map; or `grid`, all maps of a picture in one.
         colormap: any matplotlib name.
         alpha: how much the strongest evidence covers, 0 … 1.
         format: `png` or `jpg`.
@@ -65,7 +64,7 @@ class Settings(Wrapping):
         verify: write a receipt for each explanation.
     """
 
-    style: Literal["overlay", "panel", "map"] = "overlay"
+    style: Literal["overlay", "panel", "map", "grid"] = "overlay"
     colormap: Text = "plasma"
     alpha: float = 0.5
     format: Literal["png", "jpg"] = "png"
@@ -93,6 +92,7 @@ class Explain(WritesResults):
     name, schema = NAME, Schema(ExplanationRecord)
 
     def __init__(self, job: Job) -> None:
+        from whylight.explanation.beside import MOST
         from whylight.render import colormap
         from whylight.targets import parse
 
@@ -115,18 +115,35 @@ class Explain(WritesResults):
             **self.look.wrapped(),
             **({"verify": True} if self.look.verify else {}),  # only where asked for, so that earlier results stay good
         }
-        self._given: set[str] = set()
-        self._stems = {os.path.abspath(self.out / one.stem) for one in self.pictures.all}
+        self._in_one = self.look.style == "grid"
+        if self._in_one:
+            self.settings["grid"] = {"methods": list(self.chosen), "targets": self.targets}  # it shows all of these
+            if (count := len(self.questions)) > MOST:
+                raise WhylightError(f"style: a grid has room for {MOST} maps, and each picture would have {count:,}")
+        self._whole: dict[Path, bool] = {}
 
     @property
     def questions(self) -> list[Question]:
         """Method by method, target by target."""
         return [(method, target) for method in self.chosen for target in self.targets]
 
+    @staticmethod
+    def part(record: Record) -> tuple[str, ...]:
+        """The maps of a grid share its file."""
+        in_one = record["settings"].get("style") == "grid"
+        return (record["method"], str(record["asked"])) if in_one else ()
+
+    def knows(self, item: Picture, question: Question) -> bool:
+        """A grid shows all that is asked: where one answer is missing, all are wanted again."""
+        if self._in_one and item.path not in self._whole:
+            self._whole[item.path] = all(self.recalled(item, one) is not None for one in self.questions)
+        return self._whole.get(item.path, True) and super().knows(item, question)
+
     def prepare(self) -> None:
         """Load the model, and complain about what it cannot be asked."""
         from whylight import methods
 
+        self._names = Names(self.out, self.pictures.all, self.results.owner)
         self._methods: dict[str, Method] = {
             name: self.look.wrap(methods.get(name, **given)) for name, given in self.chosen.items()
         }
@@ -172,34 +189,58 @@ class Explain(WritesResults):
                 self._check_size(item, size)
                 # The engine answers every method for every target; some may be done already.
                 open_ones = (pair for pair in zip(asked, explanations, strict=True) if pair[0] in questions)
-                parts = [(ex, self._record(item, ex, *question)) for question, ex in open_ones]
+                pairs = [(ex, self._record(item, ex, *question)) for question, ex in open_ones]
+                parts = [self._on_grid(item, pairs)] if self._in_one else [[pair] for pair in pairs]
             if parts:
                 yield Answer(item, parts, size[0] * size[1])
-            del explanations, parts  # nothing of them is held while the next is made
+            del explanations, parts, pairs  # nothing of them is held while the next is made
 
-    def write(self, part: tuple[Explanation, Record]) -> Record:
-        """Draw, encode and write one explanation."""
-        from whylight.explanation import drawn
+    def write(self, part: list[tuple[Explanation, Record]]) -> list[Record]:
+        """Draw, encode and write what goes into one file: one explanation, or a grid of them."""
         from whylight.render import encode
 
-        explanation, record = part
+        records = [record for _, record in part]
         with self._workers.at("draw"):
-            pixels = drawn(explanation, self.look.style, alpha=self.look.alpha, colormap=self.look.colormap)
-        if record["map"]:
-            with self._workers.at("write"):
-                path = place_in(self.out, record["map"])
-                path.parent.mkdir(parents=True, exist_ok=True)
-                explanation.to_npz(path)
-        del part, explanation  # a large picture is not held beside its bytes
+            pixels = self._drawn([ex for ex, _ in part])
+        with self._workers.at("write"):
+            for explanation, record in part:
+                if record["map"]:
+                    path = place_in(self.out, record["map"])
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    explanation.to_npz(path)
+        part.clear()  # a large picture is not held beside its bytes
+        del explanation
         with self._workers.at("encode"):
             data = encode(pixels, self.look.format, spoil=True)  # nobody else holds them
         with self._workers.at("write"):
-            put(self.out, record["file"], data)
-        return record
+            put(self.out, records[0]["file"], data)
+        return records
+
+    def _drawn(self, explanations: list[Explanation]) -> NDArray[np.uint8]:
+        import numpy as np
+
+        from whylight.explanation import drawn, grid
+
+        colours: dict[str, Any] = {"alpha": self.look.alpha, "colormap": self.look.colormap}
+        if self._in_one:
+            return np.array(grid(explanations, **colours))
+        return drawn(explanations[0], self.look.style, **colours)
+
+    def note(self, part: list[Record]) -> None:
+        """A line for each map."""
+        for record in part:
+            super().note(record)
+
+    def _on_grid(self, item: Picture, pairs: list[tuple[Explanation, Record]]) -> list[tuple[Explanation, Record]]:
+        """The same, all in one file."""
+        name = self._names.of_grid(item, pairs[0][1])
+        for _, record in pairs:
+            record["file"] = name
+        return pairs
 
     def _check_size(self, item: Picture, size: tuple[int, int]) -> None:
-        """Complain about what a JPEG file cannot hold; panels are never large."""
-        if self.look.format == "jpg" and self.look.style != "panel" and max(size) > _LONGEST_JPEG:
+        """Complain about what a JPEG file cannot hold; panels and grids are never that large."""
+        if self.look.format == "jpg" and self.look.style in ("overlay", "map") and max(size) > _LONGEST_JPEG:
             wide = f"{size[0]}×{size[1]} pixels are too many for a JPEG file; use --format png"
             raise ImageError(f"{shown(item.path)}: {wide}")
 
@@ -228,49 +269,11 @@ class Explain(WritesResults):
             "settings": self.settings,
             "stamp": item.stamp,
         }
-        name = self._free_name(item, method, record)
-        record["file"] = Path(name).as_posix()
-        record["map"] = Path(name).with_suffix(".npz").as_posix() if self.look.save_map else None
+        if self._in_one:
+            record["map"] = self._names.of_map(item, record, "grid", "npz") if self.look.save_map else None
+        else:
+            record["file"] = name = self._names.of_map(item, record, self.look.style, self.look.format)
+            record["map"] = Path(name).with_suffix(".npz").as_posix() if self.look.save_map else None
         if self._networks is not None:
             record["verified"] = explanation.verify(networks=self._networks).to_dict()
         return record
-
-    def _free_name(self, item: Picture, method: str, record: Record) -> str:
-        for taken in itertools.count():
-            name = file_name(item.stem, method, record["label"], self.look.style, self.look.format, taken)
-            owner = self.results.owner(name)
-            free = owner is None or _same_thing(owner, record)
-            if free and name.casefold() not in self._given and os.path.abspath(self.out / name) not in self._stems:
-                break
-        self._given.add(name.casefold())
-        return name
-
-
-def check_targets(targets: Sequence[str | None], model: Classifier) -> None:
-    """Complain about a class asked for twice under two names: both would be one file."""
-    from whylight.targets import resolve
-
-    seen: dict[int, str] = {}
-    for target in targets:
-        index = resolve(target_of(target, model), model.classes).index
-        if target is None or index is None:
-            continue
-        if index in seen:
-            raise TargetError(
-                f"targets {seen[index]!r} and {target!r} are the same class, {model.classes[index]}; give it once"
-            )
-        seen[index] = target
-
-
-def target_of(text: str | None, model: Classifier) -> Any:
-    """What a target's text means to a model."""
-    from whylight.targets import parse
-
-    return None if text is None else parse(text, model.classes)[0]
-
-
-def _same_thing(owner: Record, record: Record) -> bool:
-    """Whether two records answer the same question about the same picture, perhaps drawn in other colours, or verified."""
-    what = [{k: v for k, v in one["settings"].items() if k not in _DRAWN} for one in (owner, record)]
-    same = all(owner.get(key) == record[key] for key in ("method", "target", "label"))
-    return same and owner["stamp"]["path"] == record["stamp"]["path"] and what[0] == what[1]

@@ -62,12 +62,17 @@ class WritesResults:
     @classmethod
     def open_results(cls, out: Path) -> Results:
         """What a folder holds of this kind's results."""
-        return Results(out, cls.name, cls.schema, cls.files)
+        return Results(out, cls.name, cls.schema, cls.files, cls.part)
 
     @staticmethod
     def files(record: Record) -> list[str]:
         """Files of a record besides its `file` and `map`, relative to the folder; without them it is made again."""
         return []
+
+    @staticmethod
+    def part(record: Record) -> tuple[str, ...]:
+        """What tells a record from others that share its file; () where none does."""
+        return ()
 
     def run(self, session: Session) -> Any:
         """Do what is missing."""
@@ -92,13 +97,17 @@ class WritesResults:
 
     def knows(self, item: Picture, question: Question) -> bool:
         """Whether the folder holds the answer, made with the same settings of the same file."""
-        method, target = question
-        if item.stamp is None or self._session.overwrite or self.folder is None:
-            return False
-        record = self.results.done(item.stamp, str(method), target, self.settings)
+        record = self.recalled(item, question)
         if record is not None:
             self.watch.known(record)
         return record is not None
+
+    def recalled(self, item: Picture, question: Question) -> Record | None:
+        """The record that answers, where there is one that still holds."""
+        method, target = question
+        if item.stamp is None or self._session.overwrite or self.folder is None:
+            return None
+        return self.results.done(item.stamp, str(method), target, self.settings)
 
     def prepare(self) -> None:
         """Load the model."""
@@ -118,7 +127,7 @@ class WritesResults:
         """Write the files of one answer; returns its record."""
         raise NotImplementedError
 
-    def note(self, part: Record) -> None:
+    def note(self, part: Any) -> None:
         """One line more."""
         if self.folder is not None:
             self.results.add(part)
