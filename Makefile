@@ -28,9 +28,10 @@ docs: $(VENV)/.ready-docs ## the documentation, into site/
 	@NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict --quiet
 	@echo "site/index.html"
 
-picture: $(VENV)/.ready-core ## the picture in the README, made anew by the bundled model
+picture: $(VENV)/.ready-core ## the pictures in the README and the guide to explaining, made anew by the bundled models
 	@$(VENV)/bin/whylight explain examples/astronaut.jpg --model face --style panel --out demo --overwrite
 	@cp demo/astronaut.gradcam.face.panel.png docs/assets/astronaut.png
+	@$(VENV)/bin/python scripts/side_by_side.py
 
 gallery: $(VENV)/.ready-core ## every method on one picture, into docs/; VIT=another transformer for those that read attention
 	@$(VENV)/bin/python scripts/gallery.py $(if $(VIT),--vit $(VIT))

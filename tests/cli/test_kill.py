@@ -86,6 +86,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, photo: Path) -> Path:
 
 VERBS: dict[str, tuple[str, ...]] = {
     "explain": ("explain", "../photos", "--method", "gradcam,cam", "--save-map", "--out", "out"),
+    "grid": ("explain", "../photos", "--method", "gradcam,cam", "--style", "grid", "--save-map", "--out", "out"),
     "locate": ("locate", "../photos", "--fast", "--target", "face", "--also", "csv", "--out", "out"),
     "face": ("face", "../photos", "--threshold", "0", "--files", "crop,heat", "--out", "out"),
     "localization": ("evaluate", "localization", "--data", "../photos", "--boxes", "../boxes.csv", "--out", "out"),

@@ -120,7 +120,7 @@ def _tile(plan: Arrangement, explanation: Explanation, show: Shown, alpha: float
     label = "" if plan.named else shown(explanation.label)
     words = ", ".join(filter(None, (label, explanation.certainty)))
     pixels = np.asarray(explanation.overlay(alpha=alpha, colormap=colormap, scale=show.scale))
-    return Tile(pixels, f"{words} · {show.told}" if show.told else words, NOTHING[explanation.flat])
+    return Tile(pixels, f"{words}\n{show.told}" if show.told else words, NOTHING[explanation.flat])
 
 
 def _rows(plan: Arrangement, tiles: Mapping[Place, Tile]) -> list[Row]:

@@ -37,7 +37,6 @@ function blended(picture, steps, blend) {
 function render({ model, el }) {
   const root = make("section", el, { className: "whylight-viewer" });
   root.setAttribute("aria-label", "Explanation");
-  root.dataset.lmSuppressShortcuts = "true"; // letters typed here are no commands of the notebook
   const found = make("p", root, { className: "found" });
   const label = make("strong", found);
   const told = make("span", found);
@@ -70,6 +69,7 @@ function render({ model, el }) {
   make("span", asking, { textContent: "Other class" });
   const form = make("form", asking, { className: "row" });
   const other = make("input", form, { type: "text", placeholder: "name or index", autocomplete: "off" });
+  other.dataset.lmSuppressShortcuts = "true"; // for a JupyterLab that hears keys before the page does
   const names = make("datalist", form, { id: `whylight-${Math.random().toString(36).slice(2)}` });
   other.setAttribute("list", names.id);
   const button = make("button", form, { type: "submit", textContent: "Explain" });
@@ -119,8 +119,10 @@ function render({ model, el }) {
     canvas.height = picture.height;
     canvas.getContext("2d").putImageData(blended(pixels, bytes(one.steps), blend), 0, 0);
     label.textContent = one.label;
-    told.textContent = `, ${one.certainty} · ${[one.method, one.model, picture.name].filter(Boolean).join(" · ")}`;
-    const words = `${one.label}, ${one.certainty}: ${one.note || `map of ${one.method}`} over ${picture.name}`;
+    const which = [one.method, one.model && `model ${one.model}`, picture.short].filter(Boolean).join(" · ");
+    told.textContent = `, ${one.certainty} · ${which}`;
+    found.title = picture.name;
+    const words = `${one.label}, ${one.certainty}: ${one.note || `map of ${one.method}`} over ${picture.short}`;
     canvas.setAttribute("aria-label", words);
     note.textContent = one.note;
     note.hidden = !one.note;
@@ -166,7 +168,9 @@ function render({ model, el }) {
     status.textContent = `Asking the model about ${classes()[index]} …`;
     model.send({ ask: index, of: maps().indexOf(now()) });
   });
-  for (const event of ["keydown", "keypress"]) root.addEventListener(event, (one) => one.stopPropagation());
+  root.addEventListener("keydown", (event) => {
+    if (!event.ctrlKey && !event.metaKey) event.stopPropagation(); // keys pressed here are no commands of the notebook
+  });
 
   const heard = (message) => {
     button.disabled = false;

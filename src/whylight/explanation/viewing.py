@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -83,6 +84,7 @@ class Pictures:
         self.entries.append(
             {
                 "name": shown(explanation.source),
+                "short": shown(os.path.basename(explanation.source) or explanation.source),
                 "width": small.width,
                 "height": small.height,
                 "png": render.encode(np.asarray(small), "png"),

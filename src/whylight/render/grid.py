@@ -25,7 +25,7 @@ _SIDE, _PIXELS = 65_000, 120_000_000  # what matplotlib draws, and what fits in 
 
 @dataclass(frozen=True)
 class Tile:
-    """A small picture, (h, w, 3) uint8, the words under it, and what is written over it, such as "no positive evidence"."""
+    """A small picture, (h, w, 3) uint8, the words under it (lines of them), and what is written over it, such as "no positive evidence"."""
 
     pixels: NDArray[np.uint8]
     caption: str = ""
@@ -110,8 +110,9 @@ class _Sheet:
         self.heads = [lines(one, self.cell, _HEADING, weight="bold") for one in columns]
         self.labels = [lines(row.label, _LABEL, SMALL + 0.5, weight="bold", most=4) for row in rows]
         self.captions = {
-            tile.caption: lines(tile.caption, self.cell, SMALL, most=3) for tile in tiles
-        }  # many say the same
+            caption: [line for part in caption.split("\n") for line in lines(part, self.cell, SMALL)]
+            for caption in {tile.caption for tile in tiles}  # many say the same
+        }
         self.notes = [line for note in legend.notes for line in lines(note, inner, SMALL, most=4)]
 
     def drawn(self) -> Image.Image:
