@@ -25,7 +25,7 @@ _SIDE, _PIXELS = 65_000, 120_000_000  # what matplotlib draws, and what fits in 
 
 @dataclass(frozen=True)
 class Tile:
-    """A small picture, (h, w, 3) uint8, the words under it (lines of them), and what is written over it, such as "no positive evidence"."""
+    """A small picture, (h, w, 3) uint8, the lines of words under it, and what is written over it ("no positive evidence")."""
 
     pixels: NDArray[np.uint8]
     caption: str = ""
