@@ -2,6 +2,7 @@
 
 const AXES = [["picture", "Picture"], ["model", "Model"], ["method", "Method"], ["label", "Class"]];
 const STEPS = 20; // of opacity, as in viewing.py
+const PATIENCE = 30000; // milliseconds without an answer, after which it is said that there is none
 
 function make(tag, parent, properties = {}) {
   const node = document.createElement(tag);
@@ -80,6 +81,7 @@ function render({ model, el }) {
   const pictures = new Map();
   let listed = null;
   let drawing = 0;
+  let waiting = 0;
 
   function choose(axis, value) {
     // of the maps with this value, the one that has most in common with the present one
@@ -167,12 +169,17 @@ function render({ model, el }) {
     button.disabled = true;
     status.textContent = `Asking the model about ${classes()[index]} …`;
     model.send({ ask: index, of: maps().indexOf(now()) });
+    waiting = setTimeout(() => {
+      button.disabled = false;
+      status.textContent = "No answer yet. Is the notebook's kernel running?";
+    }, PATIENCE);
   });
   root.addEventListener("keydown", (event) => {
     if (!event.ctrlKey && !event.metaKey) event.stopPropagation(); // keys pressed here are no commands of the notebook
   });
 
   const heard = (message) => {
+    clearTimeout(waiting);
     button.disabled = false;
     status.textContent = message.failed ? `That failed: ${message.failed}` : "";
     if (!message.failed) other.value = "";
@@ -190,6 +197,7 @@ function render({ model, el }) {
   return () => {
     for (const name of watched) model.off(`change:${name}`, update);
     model.off("msg:custom", heard);
+    clearTimeout(waiting);
   };
 }
 
