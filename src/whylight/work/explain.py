@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from whylight.methods import Method
     from whylight.models.base import Classifier
     from whylight.pipeline.workers import Workers
+    from whylight.work.gallery.explained import Explained
 
 NAME = "explanations.jsonl"
 _LONGEST_JPEG = 65_500  # pixels a side that libjpeg writes
@@ -63,6 +64,7 @@ class Settings(Wrapping):
         format: `png` or `jpg`.
         save_map: also write the raw map as `.npz`.
         verify: write a receipt for each explanation.
+        html: also write `index.html`, a page with all results of the folder.
     """
 
     style: Literal["overlay", "panel", "map"] = "overlay"
@@ -71,6 +73,7 @@ class Settings(Wrapping):
     format: Literal["png", "jpg"] = "png"
     save_map: bool = False
     verify: bool = False
+    html: bool = False
 
 
 class ExplanationRecord(Written):
@@ -91,6 +94,7 @@ class Explain(WritesResults):
     """The kind `explain`."""
 
     name, schema = NAME, Schema(ExplanationRecord)
+    page: Explained | None
 
     def __init__(self, job: Job) -> None:
         from whylight.render import colormap
@@ -134,6 +138,20 @@ class Explain(WritesResults):
         check_targets(self.targets, self.model)
         self.patient = any(method.is_slow for method in self._methods.values())
         self._networks = self._random_networks()
+        if self.page is not None:
+            self.page.remember(self.settings, self.model.classes)
+
+    def shelf(self) -> Explained | None:
+        """The page, where one is wanted."""
+        if not self.look.html:
+            return None
+        from whylight.work.gallery.explained import Explained
+
+        return Explained(self.out, self.pictures.root, self._session, self.settings, _DRAWN)
+
+    def finish(self) -> Path | None:
+        """Write the page of all results."""
+        return self.page and self.page.write_all(self.results, lambda: self.choice.load().classes)
 
     def _random_networks(self) -> Networks | None:
         """Where explanations are verified, the networks with random weights that all of them share."""
@@ -184,6 +202,8 @@ class Explain(WritesResults):
 
         explanation, record = part
         with self._workers.at("draw"):
+            if self.page is not None:
+                self.page.keep(explanation, record)
             pixels = drawn(explanation, self.look.style, alpha=self.look.alpha, colormap=self.look.colormap)
         if record["map"]:
             with self._workers.at("write"):
