@@ -146,7 +146,7 @@
       ? (a, b) => (a.view?.value === undefined) - (b.view?.value === undefined) || way * ((a.view?.value ?? 0) - (b.view?.value ?? 0))
       : (a, b) => way * names.compare(a.entry.name, b.entry.name);
     shown.sort(by);
-    $("count").value = `${many.format(shown.length)} of ${many.format(entries.length)} pictures` +
+    $("count").value = `${many.format(shown.length)} of ${many.format(entries.length)} shown` +
       (every.length < entries.length ? ` (${many.format(entries.length - every.length)} not explained so)` : "");
     grid.replaceChildren();
     cards = new Map();
@@ -259,6 +259,19 @@
     if (shown[at + by]) open(at + by);
   }
 
+  // Back to the card of the picture that was last looked at.
+  function back() {
+    const top = grid.getBoundingClientRect().top + Math.floor(at / columns) * height;
+    if (top < 60 || top + height > innerHeight) scrollBy({ top: top - innerHeight / 3, behavior: "instant" });
+    draw();
+    cards.get(at)?.firstElementChild.focus({ preventScroll: true });
+  }
+
+  function shut() {
+    large.close();
+    back();
+  }
+
   function show(on) {
     overlay = on;
     document.body.classList.toggle("bare", !on);
@@ -272,17 +285,12 @@
   });
   large.querySelector(".before").addEventListener("click", () => step(-1));
   large.querySelector(".after").addEventListener("click", () => step(1));
-  large.querySelector(".close").addEventListener("click", () => large.close());
+  large.querySelector(".close").addEventListener("click", shut);
   large.querySelector(".toggle").addEventListener("click", () => show(!overlay));
-  large.addEventListener("click", (event) => { if (event.target === large) large.close(); });
-  large.addEventListener("close", () => { // back to the card of the picture that was last looked at
-    const top = grid.getBoundingClientRect().top + Math.floor(at / columns) * height;
-    if (top < 60 || top + height > innerHeight) scrollBy({ top: top - innerHeight / 3, behavior: "instant" });
-    draw();
-    cards.get(at)?.firstElementChild.focus({ preventScroll: true });
-  });
+  large.addEventListener("click", (event) => { if (event.target === large) shut(); });
+  large.addEventListener("close", () => { if (!grid.contains(document.activeElement)) back(); }); // by Esc
   document.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input[type=search], select, textarea")) return;
+    if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches?.("input[type=search], select, textarea")) return;
     if (event.key.toLowerCase() === "o") show(!overlay);
     else if (large.open && event.key === "ArrowLeft") step(-1);
     else if (large.open && event.key === "ArrowRight") step(1);

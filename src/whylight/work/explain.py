@@ -151,7 +151,9 @@ class Explain(WritesResults):
 
     def finish(self) -> Path | None:
         """Write the page of all results."""
-        return self.page and self.page.write_all(self.results, lambda: self.choice.load().classes)
+        if self.page is None:
+            return None
+        return self.page.write_all(self.results, lambda: self.choice.load().classes)
 
     def _random_networks(self) -> Networks | None:
         """Where explanations are verified, the networks with random weights that all of them share."""

@@ -72,7 +72,7 @@ class Explained(Shelf):
         shown = f"{plural(len(newest), 'explanation')} of {plural(len({path for path, _ in newest}), 'picture')}"
         models = ", ".join(dict.fromkeys(str(record["settings"].get("model")) for record in newest.values()))
         strength = small.strength(self._settings["colormap"], self._settings["alpha"])
-        title = f"Where {models or self._settings['model']} looked"
+        title = f"Where “{models or self._settings['model']}” looked"
         return super().write(Gallery(title, shown, asked.questions, self.sorted(), strength))
 
 

@@ -41,7 +41,7 @@ class Located(Shelf):
         self.fail()
         boxes = sum(len(record["boxes"]) for record in records)
         about = f"{boxes:,} {'box' if boxes == 1 else 'boxes'} in {plural(len(records), 'picture')}"
-        title = f"What {settings['model']} found"
+        title = f"What “{settings['model']}” found"
         return self.write(Gallery(title, about, asked.questions, self.sorted(), overlay="Boxes"))
 
 

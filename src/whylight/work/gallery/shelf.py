@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from whylight.errors import TargetError
+from whylight.errors import TargetError, WhylightError, WhylightWarning
 from whylight.evaluate.labels import Labels
 from whylight.jobs.folder import ERRORS
 from whylight.jsontext import loads
@@ -17,6 +18,7 @@ from whylight.pages.entries import Entry, Gallery
 from whylight.pages.thumbs import Thumbs, name_of
 from whylight.pipeline.workers import Workers
 from whylight.render.thumbnail import thumbnail
+from whylight.shown import shown
 from whylight.train.data.folders import SPLIT_LIKE
 
 if TYPE_CHECKING:
@@ -98,8 +100,7 @@ class Shelf:
         if name not in self._labels:
             classes = self.thumbs.get_list(name)
             if classes is None and load is not None:
-                classes = list(load())
-                self.remember(record["settings"], classes)
+                classes = self._loaded(record, load)
             self._labels[name] = Labels(classes) if classes else None
         labels = self._labels[name]
         # A folder called 7 is a year's month or somebody's numbering as often as a class: only a class of that name counts.
@@ -109,6 +110,16 @@ class Shelf:
             return labels.name(folder)
         except TargetError:
             return None
+
+    def _loaded(self, record: Record, load: Callable[[], Sequence[str]]) -> list[str] | None:
+        try:
+            classes = list(load())
+        except WhylightError as error:  # the results are there without their model
+            said = f"the page tells nothing correct or wrong, since the model's classes are not known: {error}"
+            warnings.warn(said, WhylightWarning, stacklevel=2)
+            return None
+        self.remember(record["settings"], classes)
+        return classes
 
     def fail(self) -> None:
         """Add what went wrong in this run."""
@@ -120,16 +131,17 @@ class Shelf:
             failure = loads(line)
             path = os.path.abspath(failure["picture"])
             entry = self.entries.setdefault(path, Entry(name_from(self.root, path)))
-            entry.error = failure["error"]
+            # Its path as it was typed says nothing more than the name does, and may say who the user is.
+            entry.error = failure["error"].removeprefix(f"{shown(failure['picture'])}: ")
 
     def write(self, gallery: Gallery) -> Path:
         """Make the small pictures that are missing, write the page, and delete small pictures that it does not show."""
         with Workers(self._session.workers) as workers:
             self.thumbs.make(self._wanted, workers, self._session.watch.cancel.check)
         path = page.write(gallery, self.out, self.thumbs)
-        shown = {entry.picture for entry in gallery.entries}
-        shown |= {view.layer for entry in gallery.entries for view in entry.views}
-        self.thumbs.sweep({name for name in shown if name is not None} | set(self._labels))
+        used = {entry.picture for entry in gallery.entries}
+        used |= {view.layer for entry in gallery.entries for view in entry.views}
+        self.thumbs.sweep({name for name in used if name is not None} | set(self._labels))
         return path
 
     def sorted(self) -> list[Entry]:
