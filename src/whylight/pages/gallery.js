@@ -288,7 +288,7 @@
   large.querySelector(".close").addEventListener("click", shut);
   large.querySelector(".toggle").addEventListener("click", () => show(!overlay));
   large.addEventListener("click", (event) => { if (event.target === large) shut(); });
-  large.addEventListener("close", () => { if (!grid.contains(document.activeElement)) back(); }); // by Esc
+  large.addEventListener("close", back); // by Esc
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches?.("input[type=search], select, textarea")) return;
     if (event.key.toLowerCase() === "o") show(!overlay);

@@ -56,6 +56,7 @@ class Shelf:
         self.entries: dict[str, Entry] = {}  # by absolute path, and more where a picture has several
         self._wanted: dict[str, str] = {}  # small pictures → the files they are made from
         self._labels: dict[str, Labels | None] = {}
+        self._truths: dict[tuple[str, str], str | None] = {}
 
     def entry(self, key: str, path: str, size: tuple[int, int], picture: str | None = None, note: str = "") -> Entry:
         """The entry of a picture, made where there is none; `picture` is its thumbnail, `note` follows its name."""
@@ -102,14 +103,12 @@ class Shelf:
             if classes is None and load is not None:
                 classes = self._loaded(record, load)
             self._labels[name] = Labels(classes) if classes else None
-        labels = self._labels[name]
-        # A folder called 7 is a year's month or somebody's numbering as often as a class: only a class of that name counts.
-        if labels is None or (folder.isdigit() and folder not in labels.classes):
-            return None
-        try:
-            return labels.name(folder)
-        except TargetError:
-            return None
+        if (
+            name,
+            folder,
+        ) not in self._truths:  # looked up once: for a name that is none, all classes are searched for near ones
+            self._truths[name, folder] = _class_called(folder, self._labels[name])
+        return self._truths[name, folder]
 
     def _loaded(self, record: Record, load: Callable[[], Sequence[str]]) -> list[str] | None:
         try:
@@ -178,6 +177,16 @@ def label_in(name: str) -> str | None:
     if len(folders) > 1 and folders[0] in SPLIT_LIKE:
         folders = folders[1:]
     return folders[0] if folders and folders[0] not in ("..", *SPLIT_LIKE) else None
+
+
+def _class_called(folder: str, labels: Labels | None) -> str | None:
+    # A folder called 7 is a year's month or somebody's numbering as often as a class: only a class of that name counts.
+    if labels is None or (folder.isdigit() and folder not in labels.classes):
+        return None
+    try:
+        return labels.name(folder)
+    except TargetError:
+        return None
 
 
 def _classes_of(settings: Mapping[str, Any]) -> str:
