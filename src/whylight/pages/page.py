@@ -63,7 +63,7 @@ def _parts(gallery: Gallery, thumbs: Thumbs) -> Iterator[str]:
         for name in (entry.picture, *(view.layer for view in entry.views)):
             if name is not None and thumbs.has(name):
                 places.setdefault(name, len(places))
-    script = _piece("gallery.js")
+    script = _piece("gallery.js") + _piece("large.js")
     known = {
         "style": _piece("gallery.css"),
         "script": script,
