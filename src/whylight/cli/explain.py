@@ -10,6 +10,7 @@ from whylight.cli import screen as on
 from whylight.jobs.job import Job
 from whylight.jobs.session import Outcome
 from whylight.shown import plural
+from whylight.work.words import certainty, evidence
 
 Target = Annotated[
     list[str] | None,
@@ -72,6 +73,7 @@ def explain(
     format_: Format = "png",
     save_map: SaveMap = False,
     verify: Verify = False,
+    html: opt.Html = False,
     multilabel: opt.Multilabel = False,
     size: Size = None,
     mean: Mean = None,
@@ -88,7 +90,7 @@ def explain(
         out,
         which.choice(layer=wrap.one_layer, multilabel=multilabel, size=size, mean=mean, std=std),
         {"methods": opt.named(method), "options": opt.options_of(option), "targets": opt.named(target)},
-        {**wrap.settings(), **look, "verify": verify},
+        {**wrap.settings(), **look, "verify": verify, "html": html},
     )
     verified: list[bool] = []
     with on.Screen(json_to, which.model) as screen:
@@ -110,6 +112,8 @@ def explain(
             if verified:
                 maps, where = plural(len(verified), "map"), Path(out) / "explanations.jsonl"
                 screen.say(f"verified: {sum(verified)} of {maps} pass both checks; what was found is in {where}")
+        if html:
+            on.say_page(screen, out)
     on.leave(outcome)
 
 
@@ -123,18 +127,9 @@ def public(record: on.Record, out: Path) -> dict[str, object]:
 
 def sentence(record: on.Record, folder: Path) -> str:
     """One result in words: what, how sure, where the evidence is, and where the picture of it went."""
-    sure = record["probability"]
-    certainty = f"{on.percent(sure)}" if sure is not None else f"score {record['score']:.4g}"
-    if record["blank"]:
-        same = record.get("flat") == "constant"
-        where = "a map that is the same everywhere" if same else "no positive evidence for it anywhere"
-    else:
-        x, y = record["peak_x"], record["peak_y"]
-        part = on.place(x / record["width"], y / record["height"])
-        where = f"the evidence peaks at x={x:.0f} y={y:.0f}, {part} of the picture"
     masks = (record.get("details") or {}).get("masks")
     taken = f", from {masks:,} masks" if masks else ""
-    return f"{record['picture']}: {record['label']} ({certainty}), {where}{taken} → {folder / record['file']}"
+    return f"{record['picture']}: {record['label']} ({certainty(record)}), {evidence(record)}{taken} → {folder / record['file']}"
 
 
 def summary(screen: on.Screen, outcome: Outcome, out: Path) -> str:

@@ -107,6 +107,7 @@ def identify(
     margin: Margin = False,
     rather_than: RatherThan = None,
     out: opt.KeptOut = None,
+    html: opt.Html = False,
     json_to: opt.JsonTo = None,
     colormap: opt.Colormap = "plasma",
     workers: opt.Workers = None,
@@ -118,7 +119,7 @@ def identify(
     """
     who: dict[str, Any] = {"gallery": gallery, "vggface": vggface, "names": names, "channels": channels, "faces": faces}
     who["rather_than"] = margin if rather_than is None else rather_than
-    asked, look = evidence.questions(**who, **finding.questions()), evidence.settings(colormap=colormap)
+    asked, look = evidence.questions(**who, **finding.questions()), evidence.settings(colormap=colormap, html=html)
     job = Job("face", inputs, out, ModelChoice(device=finding.device), asked, look)
     with _Answers(json_to) as screen:
         try:
@@ -135,6 +136,8 @@ def identify(
             said = f"; {failed} without an answer" if failed else ""
             what = f"{screen.faces} faces in {screen.pictures} pictures"
             screen.say(f"{what} ({screen.known} done before{rate}){where}{said}")
+        if html and out is not None:
+            on.say_page(screen, out)
     _leave([*screen.codes, *(1 for _ in outcome.failed)])
 
 
@@ -205,7 +208,8 @@ def compare(
     from whylight.faces.embed import load_embedder
     from whylight.faces.query import compare
     from whylight.faces.result import encoded
-    from whylight.work.face import Questions, Settings, keep
+    from whylight.work.face import Questions
+    from whylight.work.facefiles import Settings, keep
 
     asked, look = Questions(**evidence.questions(**finding.questions())), Settings(**evidence.settings())
     look.check()

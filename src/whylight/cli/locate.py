@@ -10,6 +10,7 @@ from whylight.cli import screen as on
 from whylight.errors import WhylightError
 from whylight.jobs.job import Job
 from whylight.shown import plural
+from whylight.work.words import found
 
 Target = Annotated[
     str | None,
@@ -86,6 +87,7 @@ def locate(
     eraser: Erase = None,
     also: Also = None,
     strips: Strip = False,
+    html: opt.Html = False,
     json_to: opt.JsonTo = None,
 ) -> None:
     """Find objects with a classifier that knows labels only: writes <stem>.boxes.png and boxes.jsonl.
@@ -107,14 +109,15 @@ def locate(
         **({} if iou is None else {"iou": iou}),
         **({} if eraser is None else {"eraser": eraser}),
         "strips": strips,
+        "html": html,
         "forms": [part.strip() for part in (also or "").split(",") if part.strip()],
     }
     job = Job("locate", inputs, out, which.choice(), {"target": target}, settings)
     with on.Screen(json_to, which.model) as screen:
-        found: dict[str, on.Record] = {}
-        screen.on_record = lambda record, again: found.update({record["stamp"]["path"]: record})
+        latest: dict[str, on.Record] = {}
+        screen.on_record = lambda record, again: latest.update({record["stamp"]["path"]: record})
         outcome = screen.run(job, run)
-        done = [found[path] for path in outcome.result if path in found]
+        done = [latest[path] for path in outcome.result if path in latest]
         for record in done:
             screen.put({key: value for key, value in record.items() if key not in ("settings", "stamp", "map")})
         if screen.pictures == 1:
@@ -126,26 +129,17 @@ def locate(
             failed = f"; {len(outcome.failed)} failed, see {outcome.errors_file}" if outcome.failed else ""
             what = f"{boxes} {'box' if boxes == 1 else 'boxes'} in {plural(len(done), 'picture')}"
             screen.say(f"{what} ({screen.known} done before{rate}) → {out}/{background(done)}{failed}")
+        if html:
+            on.say_page(screen, out)
     on.leave(outcome)
 
 
 def sentence(record: on.Record, out: Path) -> str:
     """What was found in one picture, in words."""
-    from whylight.localize.location import NOTHING
-
-    boxes = record["boxes"]
-    if record["stopped"].startswith(NOTHING):
-        what = f"{record['label']}: {record['stopped']}"
-    elif not boxes:
-        what = f"no {record['label']} found ({record['stopped']})"
-    else:
-        where = ", ".join(f"x={box['x0']}…{box['x1']} y={box['y0']}…{box['y1']}" for box in boxes[:5])
-        more = f" and {len(boxes) - 5} more" if len(boxes) > 5 else ""
-        what = f"{len(boxes)} × {record['label']} at {where}{more}"
     first, last = record["steps"][0]["probability_before"], record["steps"][-1]["probability_after"]
     erased = f", {on.percent(last)} once erased" if last is not None else ""
     sure = f" ({on.percent(first)}{erased})" if first is not None else ""
-    return f"{record['picture']}: {what}{sure} → {out / record['file']}"
+    return f"{record['picture']}: {found(record)}{sure} → {out / record['file']}"
 
 
 def background(records: list[on.Record]) -> str:

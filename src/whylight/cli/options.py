@@ -98,6 +98,9 @@ Workers = Annotated[
     int | None,
     option("Threads that decode, draw and write. Default: as many as there are cores.", metavar="N", min=1, **_quiet),
 ]
+Html = Annotated[
+    bool, option("Also write index.html: all results of the folder as one page to filter and sort.", "--html")
+]
 Overwrite = Annotated[bool, option("Do again what is done already.", "--overwrite")]
 Seed = Annotated[int, option("Decides everything random.", metavar="N")]
 _MODEL = "A bundled, timm or torchvision/ name, hf-hub:..., a run folder, a .safetensors or .onnx file; see `models`."

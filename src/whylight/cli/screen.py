@@ -23,6 +23,7 @@ from whylight.jobs.job import Job
 from whylight.jsontext import dumps
 from whylight.progress import Bars, bars
 from whylight.shown import shown
+from whylight.work.words import percent as percent
 
 if TYPE_CHECKING:
     from whylight.cli.options import RunOptions
@@ -157,6 +158,13 @@ def limited_by(progress: Progress) -> str:
     return f", limited by {stage}" if stage and progress.done > 1 else ""
 
 
+def say_page(screen: Screen, out: str) -> None:
+    """Tell where the page of all results is."""
+    from whylight.pages.page import NAME
+
+    screen.say(f"all results on one page → {Path(out) / NAME}")
+
+
 def leave(outcome: Outcome) -> None:
     """End with the exit code of a job."""
     if outcome.failed:
@@ -176,28 +184,6 @@ def in_order(keys: Sequence[str], tell: Callable[[Record], None]) -> Callable[[s
             state["next"] = next(left, None)
 
     return put
-
-
-def place(x: float, y: float) -> str:
-    """A place in a picture in words, from its share of the width and of the height.
-
-    >>> place(0.5, 0.2), place(0.9, 0.5), place(0.5, 0.5)
-    ('upper middle', 'right middle', 'centre')
-    """
-    column = ("left", "middle", "right")[min(int(x * 3), 2)]
-    row = ("upper", "", "lower")[min(int(y * 3), 2)]
-    if not row:
-        return "centre" if column == "middle" else f"{column} middle"
-    return f"{row} {column}"
-
-
-def percent(share: float) -> str:
-    """99.97 % is not 100 %: as many decimals as it takes to keep certainty apart from near certainty, at most four."""
-    for decimals in (1, 2, 3, 4):
-        text = f"{100 * share:.{decimals}f}"
-        if share in (0.0, 1.0) or float(text) not in (0.0, 100.0):
-            return f"{text} %"
-    return "> 99.9999 %" if share > 0.5 else "< 0.0001 %"
 
 
 @contextmanager

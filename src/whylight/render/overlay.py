@@ -73,19 +73,22 @@ def check_alpha(alpha: float) -> None:
         raise WhylightError(f"alpha is an opacity from 0 (picture only) to 1 (map only); given {alpha}")
 
 
+def opacity(colormap: str, alpha: float) -> NDArray[np.float64]:
+    """How much each of the 256 steps of heat covers of the picture: (256,) in [0, 1]."""
+    if colormap in UNIFORM:
+        return np.full(256, alpha)
+    # Full opacity from half of the peak on, so that the whole hot part shows its true colours; smooth at both
+    # ends, so that the edge of the evidence is no contour that the map does not have. The exponent: as only the
+    # hot part is covered at all, the same alpha can cover it more than an even blend does (0.5 → 0.62), which
+    # keeps it legible over busy pictures and in grey.
+    rise = np.clip(np.linspace(0.0, 1.0, 256) / 0.5, 0.0, 1.0)
+    return np.asarray((1.0 - (1.0 - alpha) ** 1.4) * rise * rise * (3.0 - 2.0 * rise), dtype=np.float64)
+
+
 @lru_cache(maxsize=64)
 def layers(colormap: str, alpha: float) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """Two (256, 3) tables: the colour already times its opacity, and what is kept of the picture (255 = all)."""
-    steps = np.linspace(0.0, 1.0, 256)
-    if colormap in UNIFORM:
-        opacity = np.full(256, alpha)
-    else:
-        # Full opacity from half of the peak on, so that the whole hot part shows its true colours; smooth at both
-        # ends, so that the edge of the evidence is no contour that the map does not have. The exponent: as only the
-        # hot part is covered at all, the same alpha can cover it more than an even blend does (0.5 → 0.62), which
-        # keeps it legible over busy pictures and in grey.
-        rise = np.clip(steps / 0.5, 0.0, 1.0)
-        opacity = (1.0 - (1.0 - alpha) ** 1.4) * rise * rise * (3.0 - 2.0 * rise)
-    colour = np.rint(table(colormap) * opacity[:, None])
-    keep = np.repeat(np.rint(255.0 * (1.0 - opacity))[:, None], 3, axis=1)
+    covers = opacity(colormap, alpha)
+    colour = np.rint(table(colormap) * covers[:, None])
+    keep = np.repeat(np.rint(255.0 * (1.0 - covers))[:, None], 3, axis=1)
     return colour.astype(np.uint8), keep.astype(np.uint8)

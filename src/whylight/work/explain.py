@@ -15,7 +15,7 @@ from whylight.jobs.results import Written
 from whylight.schema import Schema, Text
 from whylight.shown import shown
 from whylight.work.asked import check_targets, methods_of, read_part, target_of
-from whylight.work.naming import Names
+from whylight.work.naming import DRAWN, Names
 from whylight.work.results import WritesResults
 from whylight.work.wrapping import Wrapping
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from whylight.jobs.runner import Answer, Question
     from whylight.methods import Method
     from whylight.pipeline.workers import Workers
+    from whylight.work.gallery.explained import Explained
 
 NAME = "explanations.jsonl"
 _LONGEST_JPEG = 65_500  # pixels a side that libjpeg writes
@@ -62,6 +63,7 @@ class Settings(Wrapping):
         format: `png` or `jpg`.
         save_map: also write the raw map as `.npz`.
         verify: write a receipt for each explanation.
+        html: also write `index.html`, a page with all results of the folder.
     """
 
     style: Literal["overlay", "panel", "map", "grid"] = "overlay"
@@ -70,6 +72,7 @@ class Settings(Wrapping):
     format: Literal["png", "jpg"] = "png"
     save_map: bool = False
     verify: bool = False
+    html: bool = False
 
 
 class ExplanationRecord(Written):
@@ -90,6 +93,7 @@ class Explain(WritesResults):
     """The kind `explain`."""
 
     name, schema = NAME, Schema(ExplanationRecord)
+    page: Explained | None
 
     def __init__(self, job: Job) -> None:
         from whylight.explanation.beside import MOST
@@ -151,6 +155,20 @@ class Explain(WritesResults):
         check_targets(self.targets, self.model)
         self.patient = any(method.is_slow for method in self._methods.values())
         self._networks = self._random_networks()
+        if self.page is not None:
+            self.page.remember(self.settings, self.model.classes)
+
+    def shelf(self) -> Explained | None:
+        """The page, where one is wanted."""
+        if not self.look.html:
+            return None
+        from whylight.work.gallery.explained import Explained
+
+        return Explained(self.out, self.pictures.root, self._session, self.settings, DRAWN)
+
+    def finish(self) -> Path | None:
+        """Write the page of all results."""
+        return None if self.page is None else self.page.write_all(self.results, lambda: self.choice.load().classes)
 
     def _random_networks(self) -> Networks | None:
         """Where explanations are verified, the networks with random weights that all of them share."""
@@ -201,6 +219,9 @@ class Explain(WritesResults):
 
         records = [record for _, record in part]
         with self._workers.at("draw"):
+            if self.page is not None:
+                for explanation, record in part:
+                    self.page.keep(explanation, record)
             pixels = self._drawn([ex for ex, _ in part])
         with self._workers.at("write"):
             for explanation, record in part:

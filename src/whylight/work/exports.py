@@ -52,7 +52,7 @@ def export(results: Results, forms: Sequence[str], root: str, classes: Sequence[
 def current(results: Results) -> list[Record]:
     """The latest record of each picture, by path; without pictures that are gone or others now, or whose result is gone."""
     latest = {record["stamp"]["path"]: record for record in results.records()}
-    return [latest[path] for path in sorted(latest) if _holds(latest[path], results.folder)]
+    return [latest[path] for path in sorted(latest) if holds(latest[path], results.folder)]
 
 
 def named(paths: Iterable[str], root: str) -> list[str]:
@@ -69,7 +69,8 @@ def named(paths: Iterable[str], root: str) -> list[str]:
     return [(path.relative_to(root) if inside else path).as_posix() for path in found]
 
 
-def _holds(record: Record, folder: Path) -> bool:
+def holds(record: Record, folder: Path) -> bool:
+    """Whether a record's picture is as it was, and its result there."""
     try:
         now = stamp(record["stamp"]["path"])
     except (OSError, ValueError):  # gone; or no path at all, which a line may hold that somebody changed

@@ -22,6 +22,7 @@ from whylight.models.zoo.choice import ModelChoice
 from whylight.schema import Schema, Text
 from whylight.shown import shown
 from whylight.work.asked import read_part
+from whylight.work.facefiles import Settings, keep
 from whylight.work.results import WritesResults
 
 if TYPE_CHECKING:
@@ -35,9 +36,9 @@ if TYPE_CHECKING:
     from whylight.jobs.runner import Answer, Question
     from whylight.pipeline.ahead import Source
     from whylight.pipeline.workers import Workers
+    from whylight.work.gallery.faced import Faced
 
 RESULT = "face.json"
-FILES = ("crop", "heat", "grey", "blend", "card")
 UNREADABLE = 1  # the code of a photograph that cannot be loaded: nothing to remember
 # Whatever a line says, nothing else is looked for, or deleted.
 _OURS = re.compile(r"(face\d+_)?(cropped\.jpg|blended_\d+\.jpg|(heat_map|gc_map|card)_\d+\.png)")
@@ -141,24 +142,6 @@ class Questions:
         return FaceOnly()
 
 
-@dataclass(frozen=True)
-class Settings:
-    """What is written: `files`, among crop, heat, grey, blend and card; `colormap`, of the coloured ones."""
-
-    __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid"}
-
-    files: tuple[Text, ...] = FILES
-    colormap: Text = "plasma"
-
-    def check(self) -> None:
-        """Complain about unknown files and colours."""
-        from whylight.render import colormap
-
-        if unknown := [one for one in self.files if one not in FILES]:
-            raise WhylightError(f"--files {unknown[0]!r}: choose among {', '.join(FILES)}, or all")
-        colormap.table(self.colormap)
-
-
 class _Face(TypedDict):
     """One face's answer, as far as anything is read from it again."""
 
@@ -182,6 +165,7 @@ class Face(WritesResults):
     """The kind `face`."""
 
     name, schema, needs_folder = "faces.jsonl", Schema(FaceRecord), False
+    page: Faced | None
 
     def __init__(self, job: Job) -> None:
         self.asked = read_part(job, "questions", Questions)
@@ -196,7 +180,10 @@ class Face(WritesResults):
             raise FaceError(UNREADABLE, str(error)) from error
         if len(self.pictures.all) == 1 and os.path.isfile(job.inputs[0]):  # its files need no folder of their own
             self.pictures = replace(self.pictures, all=[replace(self.pictures.all[0], stem="")])
-        self.settings = {**asdict(self.asked), "device": self.choice.device, **asdict(self.look)}
+        if self.look.html and self.folder is None:
+            raise WhylightError("--html: the page goes into the folder of the results; give --out FOLDER")
+        look = {name: value for name, value in asdict(self.look).items() if name != "html"}
+        self.settings = {**asdict(self.asked), "device": self.choice.device, **look}
         self.settings["stamps"] = self.asked.stamps()
 
     @staticmethod
@@ -217,6 +204,19 @@ class Face(WritesResults):
         self._query = self.asked.query(self.choice.device)
         method = self._query.method
         self.patient = (get(method) if isinstance(method, str) else method).is_slow
+
+    def shelf(self) -> Faced | None:
+        """The page, where one is wanted."""
+        if not self.look.html:
+            return None
+        from whylight.work.gallery.faced import Faced
+
+        return Faced(self.out, self.pictures.root, self._session)
+
+    def finish(self) -> None:
+        """Write the page of all results."""
+        if self.page is not None:
+            self.page.write_all(self.results, self.settings)
 
     def ask(
         self, items: Sequence[Picture], questions: Sequence[Question], workers: Workers
@@ -269,18 +269,6 @@ class Face(WritesResults):
             except (OSError, WriteError) as error:
                 said = f"{shown(self.folder / name)}: belongs to an earlier answer, and cannot be deleted: {error}"
                 warnings.warn(said, WhylightWarning, stacklevel=2)
-
-
-def keep(result: FaceResult, folder: Path | None, place: str, look: Settings) -> Record:
-    """A result as plain values, its files written to a place in a folder, if there is one."""
-    from whylight.faces.result import encoded
-
-    files: dict[str, str] = {}
-    stem = f"face{result.number + 1}_" if result.number else ""
-    if folder is not None:
-        for kind, (name, draw) in result.drawings(look.files, colormap=look.colormap).items():
-            files[kind] = os.fspath(put(folder, str(Path(place, stem + name)), encoded(draw(), name)))
-    return {**result.to_dict(), "files": files}
 
 
 def _open(place: int, source: Source, pixels: int) -> tuple[int, Image.Image | FaceError, int]:

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from whylight.jobs.runner import Answer, Question
     from whylight.localize.location import Location
     from whylight.pipeline.workers import Workers
+    from whylight.work.gallery.located import Located
+
+_WRITTEN = ("forms", "strips", "html")  # settings of what is written beside the boxes
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,7 @@ class Settings:
 
     Attributes:
         strips: also each picture's looks side by side, and one after another.
+        html: also `index.html`, a page with all results of the folder.
         forms: also `coco`, `yolo` or `csv`.
     """
 
@@ -56,6 +60,7 @@ class Settings:
     iou: float = 0.5
     eraser: Literal["blur", "mean", "inpaint"] = "blur"
     strips: bool = False
+    html: bool = False
     forms: tuple[Text, ...] = ()
 
     def check(self) -> None:
@@ -109,13 +114,14 @@ class Locate(WritesResults):
     """The kind `locate`."""
 
     name, schema = "boxes.jsonl", Schema(LocationRecord)
+    page: Located | None
 
     def __init__(self, job: Job) -> None:
         self.target = read_part(job, "questions", Questions).target
         self.how = read_part(job, "settings", Settings)
         self.how.check()
         super().__init__(job)
-        how = {name: value for name, value in asdict(self.how).items() if name not in ("forms", "strips")}
+        how = {name: value for name, value in asdict(self.how).items() if name not in _WRITTEN}
         self.settings = {**self.choice.identity(), "target": self.target, **how, "strips": self.how.strips}
         self.classes: tuple[str, ...] | None = None
 
@@ -130,6 +136,8 @@ class Locate(WritesResults):
 
         self.model = self.choice.load()
         self.classes = self.model.classes
+        if self.page is not None:
+            self.page.remember(self.settings, self.classes)
         self._asked = None if self.target is None else parse(self.target, self.classes)[0]
 
     def ask(
@@ -172,6 +180,8 @@ class Locate(WritesResults):
 
         location, record = part
         with self._workers.at("draw"):
+            if self.page is not None:
+                self.page.keep_picture(record, location.picture)
             file = place_in(self.out, record["file"])
             file.parent.mkdir(parents=True, exist_ok=True)
             if self.how.strips:
@@ -180,12 +190,22 @@ class Locate(WritesResults):
             write(location.overlay(spoil=True), file, "PNG")  # nobody else holds the picture
         return record
 
+    def shelf(self) -> Located | None:
+        """The page, where one is wanted."""
+        if not self.how.html:
+            return None
+        from whylight.work.gallery.located import Located
+
+        return Located(self.out, self.pictures.root, self._session)
+
     def finish(self) -> list[str]:
-        """Write the other forms; returns the pictures' absolute paths in order."""
+        """Write the other forms and the page; returns the pictures' absolute paths in order."""
         if self.classes is None and any(form in NUMBERED for form in self.how.forms):
             self.prepare()
         if self.how.forms:
             export(self.results, self.how.forms, self.pictures.root, self.classes or ())
+        if self.page is not None:
+            self.page.write_all(self.results, self.settings, lambda: self.choice.load().classes)
         return [picture.key for picture in self.pictures.all]
 
     def _record(self, location: Location, item: Picture) -> Record:

@@ -14,14 +14,8 @@ from whylight.jobs.pictures import Picture
 if TYPE_CHECKING:
     from whylight.jobs.lines import Record
 
-_DRAWN = {
-    "style",
-    "colormap",
-    "alpha",
-    "format",
-    "verify",
-    "grid",
-}  # settings that change how a map is shown, not which
+# Settings that change how a map is shown, not which.
+DRAWN = frozenset({"style", "colormap", "alpha", "format", "verify", "grid"})
 
 
 class Names:
@@ -72,7 +66,7 @@ def _same_map(owner: Record, record: Record) -> bool:
 
 def _same_model(owner: Record, record: Record) -> bool:
     """Whether the same model was asked about the same picture in the same way."""
-    what = [{k: v for k, v in one["settings"].items() if k not in _DRAWN} for one in (owner, record)]
+    what = [{k: v for k, v in one["settings"].items() if k not in DRAWN} for one in (owner, record)]
     return bool(owner["stamp"]["path"] == record["stamp"]["path"] and what[0] == what[1])
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from whylight.jobs.lines import Record
     from whylight.jobs.runner import Answer, Question
     from whylight.pipeline.workers import Workers
+    from whylight.work.gallery.shelf import Shelf
 
 
 class WritesResults:
@@ -30,6 +31,7 @@ class WritesResults:
         folder: that folder; None: nothing is kept, and there is no `out` and there are no `results`.
         pictures: those of the job.
         settings: all that results depend on besides picture and question; another value means doing them again.
+        page: of all results, while the job runs, where one is wanted.
         patient: whether one picture takes so long that it should be on disk before the next is begun.
     """
 
@@ -45,6 +47,7 @@ class WritesResults:
         self.pictures = find(job.inputs, self.folder, self.open_results)
         self.settings: dict[str, Any] = {}
         self.patient = False
+        self.page: Shelf | None = None
         self._results: Results | None = None
 
     @property
@@ -79,6 +82,7 @@ class WritesResults:
         from whylight.jobs.runner import carry_out
 
         self._session, self.watch = session, session.watch
+        self.page = self.shelf()
         self.pictures.tell(self.watch)
         with ExitStack() as stack:
             if self.folder is not None:
@@ -86,6 +90,14 @@ class WritesResults:
                 self._results.before_first = session.begin
             carry_out(self, self.pictures.all, self.watch, session.workers)
             return self.finish()
+
+    def shelf(self) -> Shelf | None:
+        """What collects a page of all results, where one is wanted.
+
+        Raises:
+            WhylightError: if somebody else's page is in the way.
+        """
+        return None
 
     def finish(self) -> Any:
         """What is left to do when every picture is dealt with, and what the kind tells."""

@@ -1,0 +1,1 @@
+"""Results as a page to look through: one file with everything in it, for a folder of any size."""

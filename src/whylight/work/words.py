@@ -1,0 +1,59 @@
+"""Results in words, for the terminal and for pages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def evidence(record: Mapping[str, Any]) -> str:
+    """Where the evidence of an explanation is: the end of a sentence."""
+    if record["blank"]:
+        same = record.get("flat") == "constant"
+        return "a map that is the same everywhere" if same else "no positive evidence for it anywhere"
+    x, y = record["peak_x"], record["peak_y"]
+    return (
+        f"the evidence peaks at x={x:.0f} y={y:.0f}, {place(x / record['width'], y / record['height'])} of the picture"
+    )
+
+
+def certainty(record: Mapping[str, Any]) -> str:
+    """How sure the model is: a probability, or a score where there is none."""
+    sure = record["probability"]
+    return percent(sure) if sure is not None else f"score {record['score']:.4g}"
+
+
+def found(record: Mapping[str, Any]) -> str:
+    """Which boxes a search has found."""
+    from whylight.localize.location import NOTHING
+
+    boxes, label = record["boxes"], record["label"]
+    if record["stopped"].startswith(NOTHING):
+        return f"{label}: {record['stopped']}"
+    if not boxes:
+        return f"no {label} found ({record['stopped']})"
+    where = ", ".join(f"x={box['x0']}…{box['x1']} y={box['y0']}…{box['y1']}" for box in boxes[:5])
+    more = f" and {len(boxes) - 5} more" if len(boxes) > 5 else ""
+    return f"{len(boxes)} × {label} at {where}{more}"
+
+
+def place(x: float, y: float) -> str:
+    """A place in a picture in words, from its share of the width and of the height.
+
+    >>> place(0.5, 0.2), place(0.9, 0.5), place(0.5, 0.5)
+    ('upper middle', 'right middle', 'centre')
+    """
+    column = ("left", "middle", "right")[min(int(x * 3), 2)]
+    row = ("upper", "", "lower")[min(int(y * 3), 2)]
+    if not row:
+        return "centre" if column == "middle" else f"{column} middle"
+    return f"{row} {column}"
+
+
+def percent(share: float) -> str:
+    """99.97 % is not 100 %: as many decimals as it takes to keep certainty apart from near certainty, at most four."""
+    for decimals in (1, 2, 3, 4):
+        text = f"{100 * share:.{decimals}f}"
+        if share in (0.0, 1.0) or float(text) not in (0.0, 100.0):
+            return f"{text} %"
+    return "> 99.9999 %" if share > 0.5 else "< 0.0001 %"
