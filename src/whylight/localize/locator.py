@@ -42,7 +42,7 @@ class Locator:
         where it was not calibrated itself.
         """
         known = model.localization
-        name = self.called or (self.method if isinstance(self.method, str) else self.method.name)
+        name = self.called or (methods.get(self.method) if isinstance(self.method, str) else self.method).name
         if known is None or not _like(known["method"], name) or known.get("options") or known.get("around"):
             return self.threshold
         return float(known["threshold"])

@@ -50,7 +50,7 @@ from whylight.methods.makers import (
     XGradCAM,
 )
 from whylight.methods.occlusion import occlusion
-from whylight.methods.registry import Function, Maps, Method, Probe, get, names, register, unregister
+from whylight.methods.registry import Function, Maps, Method, Probe, get, meant, names, register, unregister
 from whylight.methods.rise import rise
 from whylight.methods.rollout import rollout
 from whylight.methods.saliency import saliency
@@ -120,6 +120,7 @@ __all__ = [
     "layercam",
     "layers",
     "legrad",
+    "meant",
     "names",
     "occlusion",
     "refine",

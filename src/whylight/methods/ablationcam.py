@@ -9,7 +9,7 @@ from whylight.methods.cam import cam
 from whylight.methods.registry import register
 
 
-@register("ablationcam", units="activation")
+@register("ablationcam", units="activation", signed=False)
 def ablationcam(activations: Tensor, scores: Tensor, ablated_scores: Tensor) -> Tensor:
     """relu(Σ_k w_k A_k) with w_k = (s − s without A_k) / |s|, 0 where s is 0.
 

@@ -19,7 +19,11 @@ SEEN_AT_ONCE = 32  # copies handed to the network together
 SOLVED_AT_ONCE = 16  # pictures whose maps are sought together
 
 
-@register(NAME, units="logit")
+@register(
+    NAME,
+    units="logit",
+    cost="{copies} forwards, and as many backwards through the head unless that is linear; then a solver: seconds",
+)
 def augmented_gradcam(
     inputs: Tensor,
     look_at: LookAt,

@@ -7,7 +7,7 @@ from torch import Tensor
 from whylight.methods.registry import register
 
 
-@register("cam", units="logit × places")
+@register("cam", units="logit × places", signed=True)
 def cam(activations: Tensor, class_weights: Tensor) -> Tensor:
     """Σ_k w_k A_k, signed: each place's share of the class logit, before the average over places is taken.
 

@@ -14,7 +14,7 @@ from whylight.methods.registry import Maps, register
 NAME = "dff"
 
 
-@register("dff", units="activation")
+@register("dff", units="activation", signed=False)
 def dff(
     activations: Tensor, gradients: Tensor, *, concepts: int = 5, iterations: int = 200, tolerance: float = 1e-4
 ) -> Maps:

@@ -8,7 +8,7 @@ from whylight.methods.parts.principal import first
 from whylight.methods.registry import register
 
 
-@register("eigencam", units="unit vector over places")
+@register("eigencam", units="unit vector over places", signed=True)
 def eigencam(activations: Tensor) -> Tensor:
     """First right singular vector of A as a K × (h·w) matrix, with the sign that agrees with the mean activation.
 

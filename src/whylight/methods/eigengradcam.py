@@ -8,7 +8,7 @@ from whylight.methods.parts.principal import first
 from whylight.methods.registry import register
 
 
-@register("eigengradcam", units="unit vector over places")
+@register("eigengradcam", units="unit vector over places", signed=True)
 def eigengradcam(activations: Tensor, gradients: Tensor) -> Tensor:
     """First right singular vector of g ⊙ A as a K × (h·w) matrix, with the sign that agrees with Σ_k g_k ⊙ A_k.
 

@@ -7,7 +7,7 @@ from torch import Tensor
 from whylight.methods.registry import register
 
 
-@register("elementgradcam", units="logit")
+@register("elementgradcam", units="logit", signed=False)
 def elementgradcam(activations: Tensor, gradients: Tensor) -> Tensor:
     """Σ_k relu(g_k ⊙ A_k): evidence against the target in one channel does not cancel evidence for it in another.
 

@@ -15,7 +15,7 @@ from whylight.methods.registry import GradientsOf, Maps, register
 NAME = "finercam"
 
 
-@register("finercam", units="logit")
+@register("finercam", units="logit", signed=False)
 def finercam(
     activations: Tensor,
     logits: Tensor,

@@ -10,7 +10,7 @@ from whylight.methods.parts.options import choice
 from whylight.methods.registry import register
 
 
-@register("fullgrad", units="sum of scaled maps")
+@register("fullgrad", units="sum of scaled maps", signed=False)
 def fullgrad(
     inputs: Tensor, input_gradients: Tensor, bias_gradients: tuple[Tensor, ...], *, rescale: str = "layer"
 ) -> Tensor:

@@ -8,7 +8,7 @@ from whylight.methods.cam import cam
 from whylight.methods.registry import register
 
 
-@register("gradcam", units="logit")
+@register("gradcam", units="logit", signed=False)
 def gradcam(activations: Tensor, gradients: Tensor) -> Tensor:
     """relu(Σ_k mean(g_k) A_k).
 

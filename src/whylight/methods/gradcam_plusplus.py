@@ -9,7 +9,7 @@ from whylight.methods.cam import cam
 from whylight.methods.registry import register
 
 
-@register("gradcam++", units="logit")
+@register("gradcam++", units="logit", signed=False)
 def gradcam_plusplus(activations: Tensor, gradients: Tensor) -> Tensor:
     """α = g² / (2g² + ΣA·g³) elementwise, 0 where the denominator is 0; relu(Σ_k (Σ α·relu(g_k)) A_k).
 

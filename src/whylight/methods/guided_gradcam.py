@@ -9,7 +9,7 @@ from whylight.methods.gradcam import gradcam
 from whylight.methods.registry import Covering, register, same
 
 
-@register("guided-gradcam", units="logit² per input unit", scale="robust")
+@register("guided-gradcam", units="logit² per input unit", scale="robust", signed=True)
 def guided_gradcam(
     activations: Tensor, gradients: Tensor, guided_gradients: Tensor, covering: Covering = same
 ) -> Tensor:

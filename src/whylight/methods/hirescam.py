@@ -8,7 +8,7 @@ from torch import Tensor
 from whylight.methods.registry import register
 
 
-@register("hirescam", units="logit")
+@register("hirescam", units="logit", signed=True)
 def hirescam(activations: Tensor, gradients: Tensor) -> Tensor:
     """Σ_k g_k ⊙ A_k, signed. On a head of pooling and one linear layer its sum is the logit minus the bias.
 

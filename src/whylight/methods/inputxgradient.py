@@ -8,7 +8,7 @@ from whylight.methods.hirescam import hirescam
 from whylight.methods.registry import register
 
 
-@register("inputxgradient", units="logit", scale="robust")
+@register("inputxgradient", units="logit", scale="robust", signed=True)
 def inputxgradient(inputs: Tensor, input_gradients: Tensor) -> Tensor:
     """Σ over colours of x ⊙ ∂s/∂x, signed. For a network of rectifiers without biases its sum is the logit.
 

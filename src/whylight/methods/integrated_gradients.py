@@ -15,7 +15,13 @@ from whylight.methods.registry import GradientAt, Maps, register
 NAME = "integrated-gradients"
 
 
-@register("integrated-gradients", units="logit", scale="robust")
+@register(
+    "integrated-gradients",
+    units="logit",
+    scale="robust",
+    signed=True,
+    cost="{steps} + 1 forwards and backwards through the whole network",
+)
 def integrated_gradients(
     inputs: Tensor,
     scores: Tensor,

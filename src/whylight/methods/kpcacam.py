@@ -12,7 +12,7 @@ from whylight.methods.registry import register
 NAME = "kpcacam"
 
 
-@register("kpcacam", units="kernel units")
+@register("kpcacam", units="kernel units", signed=True)
 def kpcacam(activations: Tensor, *, kernel: str = "sigmoid", gamma: float | None = None) -> Tensor:
     """√λ·u: the coordinate of each place along the first kernel principal component of the activations.
 

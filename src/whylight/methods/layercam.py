@@ -8,7 +8,7 @@ from whylight.methods.hirescam import hirescam
 from whylight.methods.registry import register
 
 
-@register("layercam", units="logit")
+@register("layercam", units="logit", signed=False)
 def layercam(activations: Tensor, gradients: Tensor) -> Tensor:
     """relu(Σ_k relu(g_k) ⊙ A_k).
 

@@ -9,7 +9,7 @@ from whylight.methods.parts.options import whole
 from whylight.methods.registry import register
 
 
-@register("legrad", units="logit per unit of attention")
+@register("legrad", units="logit per unit of attention", signed=False)
 def legrad(
     attention_gradients: tuple[Tensor, ...], prefix: int, grid: tuple[int, int], *, blocks: int | None = None
 ) -> Tensor:

@@ -13,7 +13,7 @@ from whylight.methods.parts.options import choice, number, whole
 from whylight.methods.registry import Maps, Probe, register
 
 
-@register("occlusion", units="logit")
+@register("occlusion", units="logit", signed=True, cost="a forward for each patch, some 600")
 def occlusion(
     inputs: Tensor,
     probe: Probe,

@@ -32,7 +32,6 @@ input. Keyword-only parameters are options.
 
 from __future__ import annotations
 
-import difflib
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
@@ -42,6 +41,7 @@ from typing import Any, Literal, NamedTuple, Protocol, TypeVar
 from torch import Tensor
 
 from whylight.errors import MethodError
+from whylight.methods import naming
 
 EVIDENCE = (
     "activations",
@@ -147,6 +147,8 @@ class Function(Method):
         units: what the numbers of its map are measured in.
         options: values for the function's keyword-only parameters.
         scale: how its maps are best shown.
+        signed: whether its maps tell what speaks against the target, too; None where that is no question of sign.
+        cost: what it takes beside one forward where it runs the network on inputs of its own, options in braces.
     """
 
     name: str
@@ -154,6 +156,8 @@ class Function(Method):
     units: str
     scale: Display = "max"
     options: Mapping[str, Any] = field(default_factory=dict)
+    signed: bool | None = None
+    cost: str = ""
 
     @property
     def needs(self) -> tuple[str, ...]:
@@ -199,16 +203,21 @@ class Function(Method):
 _METHODS: dict[str, Function] = {}
 
 
-def register(name: str, *, units: str, scale: Display = "max") -> Callable[[F], F]:
+def register(
+    name: str, *, units: str, scale: Display = "max", signed: bool | None = None, cost: str = ""
+) -> Callable[[F], F]:
     """Add a method: a decorator for a pure function that takes tensors of the module's table and returns maps (N, h, w).
 
     Args:
         name: the name by which users ask for it.
         units: what its numbers are measured in, shown on colour bars.
         scale: how its maps are best shown: `"max"`, or `"robust"` where single pixels stand out.
+        signed: whether its maps tell what speaks against the target, too; None where that is no question of sign.
+        cost: for a method that runs the network on inputs of its own: what that takes, options in braces, for `whylight methods`.
 
     Raises:
-        MethodError: if the name is taken, or a parameter's name is not something the engine offers.
+        MethodError: if the name is taken or means another method (`grad-cam`), or a parameter's name is not something the engine
+            offers.
 
     >>> import whylight
     >>> @whylight.methods.register("meancam", units="activation")
@@ -220,15 +229,15 @@ def register(name: str, *, units: str, scale: Display = "max") -> Callable[[F], 
     """
 
     def add(function: F) -> F:
-        method = Function(name, function, units, scale)
+        method = Function(name, function, units, scale, signed=signed, cost=cost)
         unknown = [need for need in method.needs if need not in EVIDENCE]
         if unknown:
             raise MethodError(
                 f"method {name!r} takes {', '.join(unknown)}, which the engine does not offer; "
                 f"it offers {', '.join(EVIDENCE)}, and options are keyword-only (after a *)"
             )
-        if name in _METHODS:
-            raise MethodError(f"a method {name!r} is registered already: choose another name, or unregister it first")
+        if (taken := meant(name)) is not None:
+            raise MethodError(f"a method {taken!r} is registered already: choose another name, or unregister it first")
         _METHODS[name] = method
         return function
 
@@ -237,8 +246,7 @@ def register(name: str, *, units: str, scale: Display = "max") -> Callable[[F], 
 
 def unregister(name: str) -> None:
     """Take a method out of the registry."""
-    get(name)
-    del _METHODS[name]
+    del _METHODS[get(name).name]
 
 
 def names() -> list[str]:
@@ -246,16 +254,26 @@ def names() -> list[str]:
     return sorted(_METHODS)
 
 
+def meant(name: str) -> str | None:
+    """The registered name that a name means, however it is written; None where it means none.
+
+    >>> import whylight
+    >>> whylight.methods.meant("Grad-CAM++"), whylight.methods.meant("IntegratedGradients"), whylight.methods.meant("catcam")
+    ('gradcam++', 'integrated-gradients', None)
+    """
+    return naming.meant(name, _METHODS)
+
+
 def get(name: str, **options: Any) -> Function:
-    """Look a method up, and set its options.
+    """Look a method up, and set its options. Case, hyphens and other libraries' names do not matter: `GradCAM++`, `grad-cam-pp`.
 
     Raises:
         MethodError: if there is no such method (the nearest names are given) or no such option.
     """
-    if name not in _METHODS:
-        near = difflib.get_close_matches(name, names(), n=3) or names()
-        raise MethodError(f"method {name!r} is not known. Near it: {', '.join(near)}")
-    method = _METHODS[name]
+    found = meant(name)
+    if found is None:
+        raise MethodError(f"method {name!r} is not known. Near it: {', '.join(naming.near(name, names()))}")
+    method = _METHODS[found]
     return method.with_options(**options) if options else method
 
 

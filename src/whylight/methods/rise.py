@@ -18,7 +18,7 @@ _CHECKED = 200  # masks between two looks at the standard error
 _FEW = 20  # masks from which on a regression on them is worth its noise
 
 
-@register("rise", units="probability")
+@register("rise", units="probability", cost="{masks:,} forwards, or fewer with a tolerance")
 def rise(
     inputs: Tensor,
     probe: Probe,

@@ -11,7 +11,7 @@ from whylight.methods.registry import register
 NAME = "rollout"
 
 
-@register("rollout", units="share of attention")
+@register("rollout", units="share of attention", signed=False)
 def rollout(
     attentions: tuple[Tensor, ...],
     prefix: int,

@@ -7,7 +7,7 @@ from torch import Tensor
 from whylight.methods.registry import register
 
 
-@register("saliency", units="logit per input unit", scale="robust")
+@register("saliency", units="logit per input unit", scale="robust", signed=False)
 def saliency(input_gradients: Tensor) -> Tensor:
     """max over colours of |∂s/∂x|.
 

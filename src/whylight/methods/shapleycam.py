@@ -8,7 +8,7 @@ from whylight.methods.cam import cam
 from whylight.methods.registry import register
 
 
-@register("shapleycam", units="logit")
+@register("shapleycam", units="logit", signed=False)
 def shapleycam(activations: Tensor, gradients: Tensor, curvature: Tensor) -> Tensor:
     """relu(Σ_k mean(g_k − ½ (H·A)_k) A_k), with H the Hessian of the score by the activations.
 

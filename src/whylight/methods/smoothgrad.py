@@ -13,7 +13,13 @@ from whylight.methods.saliency import saliency
 NAME = "smoothgrad"
 
 
-@register("smoothgrad", units="logit per input unit", scale="robust")
+@register(
+    "smoothgrad",
+    units="logit per input unit",
+    scale="robust",
+    signed=False,
+    cost="{copies} forwards and backwards through the whole network",
+)
 def smoothgrad(
     inputs: Tensor,
     gradient_at: GradientAt,

@@ -13,7 +13,12 @@ from whylight.methods.registry import LookAt, register
 NAME = "smoothgradcam++"
 
 
-@register("smoothgradcam++", units="logit")
+@register(
+    "smoothgradcam++",
+    units="logit",
+    signed=False,
+    cost="{copies} forwards, and as many backwards through the head unless that is linear",
+)
 def smoothgradcam_plusplus(
     activations: Tensor, inputs: Tensor, look_at: LookAt, *, copies: int = 16, noise: float = 0.15, seed: int = 0
 ) -> Tensor:

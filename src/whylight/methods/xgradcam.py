@@ -9,7 +9,7 @@ from whylight.methods.cam import cam
 from whylight.methods.registry import register
 
 
-@register("xgradcam", units="logit")
+@register("xgradcam", units="logit", signed=False)
 def xgradcam(activations: Tensor, gradients: Tensor) -> Tensor:
     """relu(Σ_k w_k A_k) with w_k = Σ(g_k·A_k) / ΣA_k, 0 where a channel sums to 0.
 

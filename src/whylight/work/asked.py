@@ -32,17 +32,20 @@ def read_part(job: Job, part: str, wanted: type[T]) -> T:
 
 
 def methods_of(names: Sequence[str], options: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Each method once, with the options given to it.
+    """Each method once, by its own name however it was written, with the options given to it.
 
     Raises:
-        MethodError: if an option is for a method that is not asked for.
+        MethodError: if an option is for a method that is not asked for, or the same option is given twice.
     """
-    chosen: dict[str, dict[str, Any]] = {name: {} for name in names}
+    chosen: dict[str, dict[str, Any]] = {method_name(name): {} for name in names}
     for name, given in options.items():
-        if name not in chosen:
-            near = difflib.get_close_matches(name, names, n=1) or names
+        called = method_name(name)
+        if called not in chosen:
+            near = difflib.get_close_matches(called, chosen, n=1) or chosen
             raise MethodError(f"options: method {shown(name)!r} is not among those asked for: {', '.join(near)}")
-        chosen[name] = dict(given)
+        if twice := chosen[called].keys() & given.keys():
+            raise MethodError(f"options: {called}.{shown(min(twice))} is given twice, under two names of the method")
+        chosen[called] |= given
     return chosen
 
 
@@ -67,3 +70,18 @@ def target_of(text: str | None, model: Classifier) -> Any:
     from whylight.targets import parse
 
     return None if text is None else parse(text, model.classes)[0]
+
+
+def method_name(name: str) -> str:
+    """A method's own name, however it is written; a name that means none, as it is: whoever looks the method up says so.
+
+    >>> method_name("Grad-CAM++"), method_name("locate"), method_name("grdcam")
+    ('gradcam++', 'locate', 'grdcam')
+    """
+    from whylight.methods import meant, naming
+
+    if (found := meant(name)) is not None:
+        return found
+    from whylight.localize.locator import NAMES  # what `locate` takes by default has names, too
+
+    return next((one for one in NAMES if naming.plain(one) == naming.plain(name)), name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -16,7 +16,7 @@ from whylight.jobs.job import Job
 from whylight.jobs.pictures import Picture
 from whylight.jobs.results import Written
 from whylight.schema import Schema, Text
-from whylight.work.asked import read_part
+from whylight.work.asked import method_name, read_part
 from whylight.work.exports import FORMS, NUMBERED, export
 from whylight.work.results import WritesResults
 
@@ -120,6 +120,8 @@ class Locate(WritesResults):
         self.target = read_part(job, "questions", Questions).target
         self.how = read_part(job, "settings", Settings)
         self.how.check()
+        if self.how.method is not None:
+            self.how = replace(self.how, method=method_name(self.how.method))
         super().__init__(job)
         how = {name: value for name, value in asdict(self.how).items() if name not in _WRITTEN}
         self.settings = {**self.choice.identity(), "target": self.target, **how, "strips": self.how.strips}
