@@ -6,10 +6,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from whylight.errors import TrainError
+from whylight.errors import TargetError, TrainError
 from whylight.images.preprocess import Preprocess
 from whylight.models.model import Model
 from whylight.models.zoo.load import load
+from whylight.targets.names import index_of
 
 
 class Teacher:
@@ -29,11 +30,14 @@ class Teacher:
         model = load(name, device=str(device))
         if not isinstance(model, Model):
             raise TrainError(f"teacher: {name} is no network of PyTorch's")
-        if set(model.classes or ()) != set(classes) or len(model.classes or ()) != len(classes):
-            theirs = ", ".join((model.classes or ())[:6])
+        try:  # by any of their names: a folder may be called n02123045, and the teacher's class tabby
+            self._order = [index_of(one, model.classes) for one in classes]
+        except TargetError:
+            self._order = []
+        if sorted(self._order) != list(range(len(model.classes))):
+            theirs = ", ".join(model.classes[:6])
             raise TrainError(f"teacher: {name} knows {theirs}; these pictures are of {', '.join(classes[:6])}")
         self._module, self._size = model.module, model.preprocessing.size
-        self._order = [model.classes.index(one) for one in classes]
         mine, theirs_ = preprocess, model.preprocessing
 
         def each(values: tuple[float, ...]) -> Tensor:
