@@ -70,7 +70,7 @@ def test_a_folder_that_cannot_be_written(run: Run, good: Path, model: str, tmp_p
     assert "no permission to write" in outcome.err
 
 
-@pytest.mark.parametrize("verb", [[], ["explain"], ["models"], ["train"]])
+@pytest.mark.parametrize("verb", [[], ["explain"], ["models"], ["methods"], ["train"]])
 def test_help_loads_nothing_heavy(verb: list[str]) -> None:
     """How quick that makes it is measured in benchmarks/speed/startup.py."""
     code = (

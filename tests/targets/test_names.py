@@ -70,7 +70,8 @@ def test_a_short_name_for_many_is_no_silent_choice(imagenet: tuple[str, ...]) ->
 
 
 @pytest.mark.parametrize(
-    ("slip", "first"), [("tabbby", "tabby (281)"), ("goldn retriever", "golden retriever (207)"), ("strwberry", "straw")]
+    ("slip", "first"),
+    [("tabbby", "tabby (281)"), ("goldn retriever", "golden retriever (207)"), ("strwberry", "straw")],
 )
 def test_a_slip_comes_second(slip: str, first: str, imagenet: tuple[str, ...]) -> None:
     with pytest.raises(TargetError) as caught:
@@ -180,5 +181,7 @@ def test_annotations_go_by_the_same_names(tmp_path: Path) -> None:
     (one,) = read(tmp_path / "names", boxes, classes=names)
     assert (one.label, len(one.boxes)) == ("tabby", 4)
     boxes.write_text("file,label,x0,y0,x1,y1\ntabby_cat/a.png,retriever,1,1,2,2")
-    with pytest.raises(DataError, match=r"label 'retriever' is no class of this model\. Near it: golden retriever \(0\)"):
+    with pytest.raises(
+        DataError, match=r"label 'retriever' is no class of this model\. Near it: golden retriever \(0\)"
+    ):
         read(tmp_path / "names", boxes, classes=names)

@@ -15,6 +15,7 @@ from whylight.cli.explain import explain
 from whylight.cli.face import app as face
 from whylight.cli.group import COMMON, Group
 from whylight.cli.locate import locate
+from whylight.cli.methods import methods
 from whylight.cli.models import models
 from whylight.cli.options import spread
 from whylight.cli.screen import warn
@@ -75,6 +76,7 @@ app = typer.Typer(
 for verb in (explain, locate, train, experiment, calibrate):
     app.command(verb.__name__, no_args_is_help=True)(spread(verb))
 app.command("models")(models)
+app.command("methods")(methods)
 app.add_typer(evaluate, name="evaluate")
 app.add_typer(face, name="face")
 

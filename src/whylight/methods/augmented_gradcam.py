@@ -22,7 +22,7 @@ SOLVED_AT_ONCE = 16  # pictures whose maps are sought together
 @register(
     NAME,
     units="logit",
-    cost="{copies} forwards, and as many backwards through the head unless that is linear; then a solver: seconds",
+    cost="{copies} forwards and a solver, and as many backwards through the head unless that is linear",
 )
 def augmented_gradcam(
     inputs: Tensor,

@@ -36,7 +36,8 @@ class Facts:
         does: the first sentence of its description: the map as an equation, mostly.
         reads: what it looks at.
         needs: in words, what a network must be or have.
-        cost: in words, for each picture and target; methods that read the same share it.
+        cost: in words, for each picture: "one forward" is that of the prediction, which methods and targets share, and all others
+            come on top of it.
         signed: whether its maps tell what speaks against the target, too; None where that is no question of sign.
         of_target: whether its maps depend on the target.
         pixels: whether they have the size of the input, rather than of the grid.
@@ -117,7 +118,7 @@ def _cost(method: Function, linear: bool | None) -> str:
     elif "curvature" in needs:
         words = f"one forward, and two backwards through the head{_UNLESS}"
     elif "ablated_scores" in needs:
-        words = f"one forward, and one of the head for each channel{_UNLESS}"
+        words = f"one forward, and one for each channel through the head{_UNLESS}"
     elif needs & {"gradients", "gradients_of"}:
         words = f"one forward, and a backward through the head{_UNLESS}"
     else:

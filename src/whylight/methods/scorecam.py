@@ -17,7 +17,7 @@ _ROUNDS = 4  # in which the channels to run are chosen, each with what the earli
 _NOISE = 0.05  # of a score, as a part of the scores' variance, that its mask does not explain
 
 
-@register("scorecam", units="activation", signed=False, cost="a forward for each channel, or no more than channels=N")
+@register("scorecam", units="activation", signed=False, cost="a forward for each channel; channels=N runs fewer")
 def scorecam(
     activations: Tensor,
     inputs: Tensor,
