@@ -57,7 +57,7 @@ def test_no_name_means_two_methods() -> None:
     assert all(methods.meant(alias) in methods.names() for alias in ALIASES)
     for name in ("gradcam2", "guided_backprop", "sscam", "", "++"):  # other methods, and none
         assert methods.meant(name) is None
-        with pytest.raises(whylight.errors.MethodError, match="is not known. Near it: "):
+        with pytest.raises(whylight.errors.MethodError, match=r"is not known\. Near it: "):
             methods.get(name)
     with pytest.raises(whylight.errors.MethodError, match="a method 'gradcam' is registered already"):
         methods.register("Grad-CAM", units="")(methods.gradcam)
@@ -142,7 +142,7 @@ def test_all_are_listed(run: Run) -> None:
     facts = json.loads(run("methods", "--json").out)["methods"]
     assert [one["name"] for one in facts] == methods.names()
     for one in facts:
-        assert one["does"] and one["cost"] and one["source"] and one["units"] and one["needs"], one["name"]
+        assert all(one[key] for key in ("does", "cost", "source", "units", "needs")), one["name"]
 
 
 def test_one_is_described(run: Run) -> None:

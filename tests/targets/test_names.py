@@ -63,7 +63,7 @@ def test_a_short_name_for_many_is_no_silent_choice(imagenet: tuple[str, ...]) ->
     near = "tabby (281); tiger cat (282); Persian cat (283); Siamese cat (284); Egyptian cat (285)"
     assert said.startswith(f"target 'cat' is no class of this model. Near it: {near}")
     assert not any(word in said for word in ("cart", "cauldron", "catamaran", "coat"))
-    with pytest.raises(TargetError, match="Near it: Maltese dog .* more$"):
+    with pytest.raises(TargetError, match=r"Near it: Maltese dog .* more$"):
         resolve(difference("dog", "tabby"), imagenet)
     with pytest.raises(TargetError, match=r"sorrel \(339\)"):  # a horse by what it means alone
         index_of("horses", imagenet)

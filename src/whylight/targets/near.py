@@ -1,4 +1,4 @@
-"""Which classes somebody may have meant by a name that is none: those that share words with it, and else those that look like it."""
+"""Which classes may be meant by a name that is none: those that share words with it, and else those that look like it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-_STOP = frozenset("a an and at by for from in is it of on or s the to with".split())
+_STOP = frozenset(
+    {"a", "an", "and", "at", "by", "for", "from", "in", "is", "it", "of", "on", "or", "s", "the", "to", "with"}
+)
 _WORD, _NAME = 0.75, 0.65  # shares of letters from which on a word, or a name as a whole, may be a slip for another
 
 

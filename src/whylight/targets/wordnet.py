@@ -1,4 +1,4 @@
-"""WordNet's ids and words for ImageNet's classes, from the lists that timm brings along; timm is imported when they are asked for."""
+"""WordNet's ids and words for ImageNet's classes, from the lists that timm brings along; it is imported when they are asked for."""
 
 from __future__ import annotations
 
