@@ -15,6 +15,7 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
+from whylight.cli import config
 from whylight.errors import MethodError, WhylightError
 from whylight.models.zoo.choice import ModelChoice
 from whylight.shown import shown
@@ -198,7 +199,9 @@ class RunOptions:
 
 
 def spread(verb: Callable[..., None]) -> Callable[..., None]:
-    """A verb that has groups among its parameters, as a function that has each of their options by itself: what typer reads."""
+    """A verb that has groups among its parameters, as a function that has each of their options by itself, and --config: what typer
+    reads.
+    """
     hints = get_type_hints(verb, include_extras=True)
     groups = {name: hint for name, hint in hints.items() if is_dataclass(hint)}
     parameters: list[inspect.Parameter] = []
@@ -214,8 +217,13 @@ def spread(verb: Callable[..., None]) -> Callable[..., None]:
                 inspect.Parameter(one.name, parameter.KEYWORD_ONLY, default=default, annotation=inner[one.name])
             )
 
+    parameters.append(
+        inspect.Parameter(config.NAME, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=config.Config)
+    )
+
     @functools.wraps(verb)
     def called(**given: Any) -> None:
+        given.pop(config.NAME, None)  # it has done its work
         made = {}
         for name, group in groups.items():
             make: Any = group

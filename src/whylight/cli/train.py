@@ -234,9 +234,9 @@ def train(
 
 
 def _given(context: typer.Context, name: str | None) -> bool:
-    """Whether an option was written on the command line, with whatever value."""
+    """Whether an option was written on the command line or in --config, with whatever value."""
     source = context.get_parameter_source(name) if name is not None else None
-    return source is not None and source.name == "COMMANDLINE"
+    return source is not None and source.name in ("COMMANDLINE", "DEFAULT_MAP")
 
 
 def _kept(run: Path) -> str:
