@@ -75,8 +75,8 @@ app = typer.Typer(
 )
 for verb in (explain, locate, train, experiment, calibrate):
     app.command(verb.__name__, no_args_is_help=True)(spread(verb))
-for verb in (models, methods):
-    app.command(verb.__name__)(spread(verb))
+app.command("models")(spread(models))
+app.command("methods")(spread(methods))
 app.add_typer(evaluate, name="evaluate")
 app.add_typer(face, name="face")
 

@@ -1,8 +1,8 @@
 """`--config FILE`: any verb's options out of a TOML file, under the names they have on the command line.
 
 What stands at the top of the file is for every verb that has such an option; a table named like a verb (`[explain]`,
-`[evaluate.faithfulness]`) is for that one, and wins over the top. The command line wins over both. Paths count from where the command is
-given, as they do on the command line.
+`[evaluate.faithfulness]`) is for that one, or for all of a group (`[evaluate]`), and wins over the top. The command line wins over
+both. Paths count from where the command is given, as they do on the command line.
 """
 
 from __future__ import annotations
@@ -70,7 +70,8 @@ class _File:
         below: Mapping[str, Any] = getattr(command, "commands", {})
         ours = _walk(command, verbs)
         tables = {key: value for key, value in table.items() if key in below and isinstance(value, dict)}
-        beside = [_options(one) for verb in tables for _, one in _verbs(below[verb])]
+        mentioned = below if path else tables  # a group's own table is for all of its verbs
+        beside = [_options(one) for verb in mentioned for _, one in _verbs(below[verb])]
         here: dict[str, str] = {}
         for key, value in table.items():
             if key in tables:
