@@ -20,7 +20,8 @@ INSIDE = 0.8  # of a box's area within a better one: a part of the same thing
 class Box(NamedTuple):
     """A rectangle in pixels of the picture, half-open: x0 ≤ x < x1, y0 ≤ y < y1.
 
-    `score` is the highest heat inside, relative to the map's maximum.
+    `score` is the highest heat inside, relative to the map's maximum: it ranks the boxes of one map, and says nothing of how sure
+    they are (`LocatedBox.probability` does).
     """
 
     x0: int
@@ -28,6 +29,35 @@ class Box(NamedTuple):
     x1: int
     y1: int
     score: float
+
+
+class LocatedBox(Box):
+    """A box that a model was asked about: still those five numbers, and one beside them.
+
+    Attributes:
+        probability: the class's, where the model is shown the box alone; None where the question was about no class.
+
+    >>> box = LocatedBox.of(Box(1, 2, 5, 8, 1.0), 0.97)
+    >>> *sides, score = box
+    >>> box, box == Box(1, 2, 5, 8, 1.0)
+    (LocatedBox(x0=1, y0=2, x1=5, y1=8, score=1.0, probability=0.97), True)
+    """
+
+    probability: float | None = None
+
+    @classmethod
+    def of(cls, box: Box, probability: float | None = None) -> LocatedBox:
+        """A box with its probability."""
+        made = cls(*box)
+        made.probability = probability
+        return made
+
+    def to_dict(self) -> dict[str, float | None]:
+        """All six as plain JSON values."""
+        return {**self._asdict(), "probability": self.probability}
+
+    def __repr__(self) -> str:
+        return f"{super().__repr__()[:-1]}, probability={self.probability})"
 
 
 def boxes_of(

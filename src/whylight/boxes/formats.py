@@ -7,7 +7,7 @@ import io
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from whylight.boxes.box import Box
+from whylight.boxes.box import Box, LocatedBox
 
 
 class Found(NamedTuple):
@@ -15,7 +15,7 @@ class Found(NamedTuple):
 
     picture: str
     size: tuple[int, int]
-    boxes: Sequence[tuple[str, Box]]  # (label, box)
+    boxes: Sequence[tuple[str, Box | LocatedBox]]  # (label, box)
 
 
 def categories(pictures: Iterable[Found], classes: Sequence[str]) -> list[str]:
@@ -36,7 +36,9 @@ def numbers(names: Sequence[str]) -> dict[str, int]:
 
 
 def coco(pictures: Iterable[Found], classes: Sequence[str] = ()) -> dict[str, Any]:
-    """The COCO form: `bbox` is [x, y, width, height] in pixels, each box has its `score`.
+    """The COCO form: `bbox` is [x, y, width, height] in pixels.
+
+    `score` is the box's `probability`, where it has one; `map_score` its share of the map's maximum.
 
     Args:
         pictures: what was found.
@@ -61,7 +63,10 @@ def coco(pictures: Iterable[Found], classes: Sequence[str] = ()) -> dict[str, An
                     "bbox": [box.x0, box.y0, wide, high],
                     "area": wide * high,
                     "iscrowd": 0,
-                    "score": round(box.score, 6),
+                    # COCO's tools take the score for how sure a box is.
+                    "score": round(_confidence(box), 6),
+                    "map_score": round(box.score, 6),
+                    "probability": None if (sure := _probability(box)) is None else round(sure, 6),
                 }
             )
     listed = [{"id": number, "name": name} for number, name in enumerate(names, 1)]
@@ -69,7 +74,9 @@ def coco(pictures: Iterable[Found], classes: Sequence[str] = ()) -> dict[str, An
 
 
 def yolo(found: Found, classes: Mapping[str, int]) -> str:
-    """The YOLO form of one picture: a line `class x y width height score` a box, centre and size as shares of the picture.
+    """The YOLO form of one picture: a line `class x y width height confidence` a box, centre and size as shares of the picture.
+
+    The confidence is the box's probability where it has one, else its score.
 
     >>> yolo(Found("a.jpg", (10, 8), [("cat", Box(1, 2, 5, 8, 0.5))]), {"cat": 0})
     '0 0.300000 0.625000 0.400000 0.750000 0.500000\\n'
@@ -79,17 +86,32 @@ def yolo(found: Found, classes: Mapping[str, int]) -> str:
     for label, box in found.boxes:
         middle = (box.x0 + box.x1) / 2 / width, (box.y0 + box.y1) / 2 / height
         side = (box.x1 - box.x0) / width, (box.y1 - box.y0) / height
-        values = (*middle, *side, box.score)
+        values = (*middle, *side, _confidence(box))
         lines.append(f"{classes[label]} " + " ".join(f"{value:.6f}" for value in values) + "\n")
     return "".join(lines)
 
 
 def table(pictures: Iterable[Found]) -> str:
-    """The CSV form: file, label, x0, y0, x1, y1 (half-open, pixels), score; what `evaluate` and `train --boxes` read."""
+    """The CSV form, which `evaluate` and `train --boxes` read: file, label, x0, y0, x1, y1 (half-open, pixels), score, probability.
+
+    The score is the share of the map's maximum; the probability is empty where no class was asked about.
+    """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("file", "label", "x0", "y0", "x1", "y1", "score"))
+    writer.writerow(("file", "label", "x0", "y0", "x1", "y1", "score", "probability"))
     for found in pictures:
         for label, box in found.boxes:
-            writer.writerow((found.picture, label, *box[:4], f"{box.score:.6f}"))
+            sure = _probability(box)
+            told = f"{box.score:.6f}", "" if sure is None else f"{sure:.6f}"
+            writer.writerow((found.picture, label, *box[:4], *told))
     return text.getvalue()
+
+
+def _probability(box: Box) -> float | None:
+    return box.probability if isinstance(box, LocatedBox) else None
+
+
+def _confidence(box: Box) -> float:
+    """How sure a box is, for tools that know one number."""
+    sure = _probability(box)
+    return box.score if sure is None else sure

@@ -49,6 +49,16 @@ Iou = Annotated[
         show_default=False,
     ),
 ]
+MinProbability = Annotated[
+    float | None,
+    opt.option(
+        "A class less probable in a picture has no boxes there; 0 insists. Default: 0.5 for a named --target.",
+        metavar="0...1",
+        min=0.0,
+        max=1.0,
+        show_default=False,
+    ),
+]
 Erase = Annotated[
     str | None,
     opt.option(
@@ -85,6 +95,7 @@ def locate(
     largest: Largest = False,
     iou: Iou = None,
     eraser: Erase = None,
+    min_probability: MinProbability = None,
     also: Also = None,
     strips: Strip = False,
     html: opt.Html = False,
@@ -108,6 +119,7 @@ def locate(
         "largest": largest,
         **({} if iou is None else {"iou": iou}),
         **({} if eraser is None else {"eraser": eraser}),
+        "min_probability": min_probability,
         "strips": strips,
         "html": html,
         "forms": [part.strip() for part in (also or "").split(",") if part.strip()],

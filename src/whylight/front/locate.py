@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence, Sized
 from contextlib import nullcontext
+from dataclasses import replace
 from typing import Any, cast, get_args
 
+from PIL import Image
+
+from whylight.boxes import LocatedBox
 from whylight.engine import Precision, Tick
 from whylight.errors import WhylightError, is_of_question, of_picture
 from whylight.explanation import NOTHING as SHOWS_NOTHING
 from whylight.explanation import REDUCED, Explanation
 from whylight.front.verify import verify
+from whylight.localize.alone import judged
 from whylight.localize.erase import DEFAULT, Eraser
 from whylight.localize.location import NOTHING, Location, Look, is_background, opposite
 from whylight.localize.locator import Locator, default_locator
@@ -26,6 +31,8 @@ from whylight.progress import Bars, bars
 from whylight.shown import shown
 from whylight.targets import Target
 
+SEEN = 0.5  # probability from which on a model sees a class that was named
+
 
 def locate(
     model: Classifier,
@@ -40,6 +47,7 @@ def locate(
     largest: bool = False,
     iou: float = 0.5,
     eraser: Eraser = DEFAULT,
+    min_probability: float | None = None,
     precision: Precision = "auto",
     batch_size: int | None = None,
     device: str | None = None,
@@ -63,6 +71,8 @@ def locate(
         largest: only the box of the largest connected part, as localisation is measured.
         iou: boxes that overlap a better one by more are dropped.
         eraser: how a found object is taken out of the picture: `"blur"`, `"mean"` or `"inpaint"`.
+        min_probability: a class that the model finds less probable than that in a picture has no boxes there; 0 insists. Default:
+            0.5 where `target` names a class, else 0. With a box head, whose boxes have scores of their own, 0.
         precision, batch_size, device, progress: as in `explain`.
 
     Returns:
@@ -94,6 +104,7 @@ def locate(
             largest=largest,
             iou=iou,
             eraser=eraser,
+            min_probability=min_probability,
             precision=precision,
             batch_size=batch_size,
             device=device,
@@ -116,6 +127,7 @@ def locate_each(
     largest: bool = False,
     iou: float = 0.5,
     eraser: Eraser = DEFAULT,
+    min_probability: float | None = None,
     precision: Precision = "auto",
     batch_size: int | None = None,
     device: str | None = None,
@@ -138,6 +150,8 @@ def locate_each(
         raise WhylightError(f"max_objects: expected at least 1, got {max_objects}")
     if eraser not in get_args(Eraser):
         raise WhylightError(f"eraser {eraser!r}: choose one of {', '.join(get_args(Eraser))}")
+    if min_probability is not None and not 0 <= min_probability <= 1:
+        raise WhylightError(f"min_probability: expected a probability from 0 to 1, got {min_probability}")
     if method == BOX_HEAD:
         if sequential:
             raise WhylightError(
@@ -151,8 +165,14 @@ def locate_each(
                 model, pictures, target=target, batch_size=batch_size, on_error=on_error, workers=workers
             ):
                 bar.picture()
-                yield _from_head(one, threshold, max_objects, largest, iou)
+                if one.probability < (min_probability or 0):
+                    yield _unseen(one, one.threshold if threshold is None else threshold, min_probability or 0)
+                else:
+                    found = _from_head(one, threshold, max_objects, largest, iou)
+                    yield _judged(found, model, one.picture, batch_size)
         return
+    if min_probability is None:
+        min_probability = 0.0 if target is None else SEEN
     if method is not None:
         locator = Locator(method)
     else:
@@ -163,6 +183,8 @@ def locate_each(
         ex, times = seen.reduced(SEARCHED if sequential else REDUCED)
         if target is None and is_background(ex.label, model.classes):
             found = _nothing(ex, share, model.classes)
+        elif not ex.is_blank and ex.probability is not None and ex.probability < min_probability:
+            found = _unseen(ex, share, min_probability)
         elif sequential:
             if ex.target is None:
                 raise WhylightError(
@@ -171,10 +193,11 @@ def locate_each(
             search = Search(model, locator.method, ex.target, share, precision, verify)
             found = one_by_one(search, ex, max_objects, eraser)
         else:
-            boxes = ex.boxes(share, largest, iou)[:max_objects]
+            boxes = [LocatedBox.of(box) for box in ex.boxes(share, largest, iou)[:max_objects]]
             stopped = "one look" if boxes else SHOWS_NOTHING[ex.flat] or "no box"
             look = Look(ex, boxes, ex.probability)
             found = Location(boxes, [look], ex.label, ex.target, ex.picture, ex.source, share, stopped)
+        found = _judged(found, model, ex.picture, batch_size)
         return found if times == 1 else found.enlarged(times, seen.picture)
 
     for (ex,) in explain_each(
@@ -211,10 +234,24 @@ def _nothing(ex: Explanation, share: float, classes: Sequence[str]) -> Location:
     return Location([], [Look(ex, [], ex.probability)], ex.label, ex.target, ex.picture, ex.source, share, stopped)
 
 
+def _unseen(seen: Explanation | Regressed, share: float, least: float) -> Location:
+    """What is said of a picture in which the model does not see the class."""
+    stopped = f"{seen.probability:.2g} is below the least probability, {least:g}; --min-probability 0 asks all the same"
+    look = Look(seen, [], seen.probability)
+    return Location([], [look], seen.label, seen.target, seen.picture, seen.source, share, stopped)
+
+
+def _judged(found: Location, model: Classifier, picture: Image.Image, most: int | None) -> Location:
+    """The same with the probability of each box alone, in `picture`, whose pixels the boxes are in."""
+    boxes = iter(judged(model, picture, found.boxes, found.target, most))
+    steps = [replace(step, boxes=[next(boxes) for _ in step.boxes]) for step in found.steps]
+    return replace(found, boxes=[box for step in steps for box in step.boxes], steps=steps)
+
+
 def _from_head(one: Regressed, threshold: float | None, most: int, largest: bool, iou: float) -> Location:
     """What a box head found in a picture, as the one look that it is."""
     least = one.threshold if threshold is None else threshold
-    boxes = one.boxes(least, largest, iou)[:most]
+    boxes = [LocatedBox.of(box) for box in one.boxes(least, largest, iou)[:most]]
     stopped = "one look" if boxes else f"no box has a score of {least:.2f} or more"
     look = Look(one, boxes, one.probability)
     return Location(boxes, [look], one.label, one.target, one.picture, one.source, least, stopped)

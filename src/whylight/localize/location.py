@@ -12,7 +12,7 @@ from typing import Any
 from PIL import Image
 
 from whylight import render
-from whylight.boxes import Box
+from whylight.boxes import Box, LocatedBox
 from whylight.errors import WhylightError
 from whylight.explanation import Explanation
 from whylight.explanation.writing import write
@@ -62,7 +62,7 @@ class Look:
     """
 
     explanation: Explanation | Regressed
-    boxes: list[Box]
+    boxes: list[LocatedBox]
     before: float | None
     after: float | None = None
     times: int = 1
@@ -73,9 +73,10 @@ class Location:
     """Where the objects of a class are in one picture.
 
     Attributes:
-        boxes: in pixels of the original picture, half-open; best first, or in the order in which they were found. Their score is
-            the heat inside relative to the map's maximum; found one after another, the class's probability when it was found;
-            from a box head, its own.
+        boxes: in pixels of the original picture, half-open; best first, or in the order in which they were found. Their
+            `probability` is the class's where the model is shown the box alone, on a ground of its mean colour; None where the
+            target is a function. Their `score` is what ranked them: the heat inside relative to the map's maximum; found one
+            after another, the class's probability in the whole picture then; from a box head, its own.
         steps: one for each look.
         label: name of the class or function.
         target: class index; None where the target is a function.
@@ -85,7 +86,7 @@ class Location:
         stopped: why there was no further look, in words.
     """
 
-    boxes: list[Box]
+    boxes: list[LocatedBox]
     steps: list[Look]
     label: str
     target: int | None
@@ -98,9 +99,12 @@ class Location:
         """The same in a picture of which this one's is a reduced copy."""
         width, height = picture.size
 
-        def grown(boxes: Sequence[Box]) -> list[Box]:
+        def grown(boxes: Sequence[LocatedBox]) -> list[LocatedBox]:
             return [
-                Box(b.x0 * times, b.y0 * times, min(b.x1 * times, width), min(b.y1 * times, height), b.score)
+                LocatedBox.of(
+                    Box(b.x0 * times, b.y0 * times, min(b.x1 * times, width), min(b.y1 * times, height), b.score),
+                    b.probability,
+                )
                 for b in boxes
             ]
 
@@ -108,11 +112,16 @@ class Location:
         return replace(self, boxes=grown(self.boxes), steps=steps, picture=picture)
 
     def overlay(self, *, spoil: bool = False) -> Image.Image:
-        """The picture with its boxes, each with its number or score; `spoil`: drawn on `picture` itself, not on a copy."""
-        if len(self.steps) > 1:
-            texts = [str(number) for number in range(1, len(self.boxes) + 1)]
-        else:
-            texts = [f"{shown(self.label)} {box.score:.2f}" for box in self.boxes]
+        """The picture with its boxes, each with its probability, and its number where they were found one after another.
+
+        Args:
+            spoil: draw on `picture` itself, not on a copy.
+        """
+        names = [f"{number} " if len(self.steps) > 1 else "" for number in range(1, len(self.boxes) + 1)]
+        texts = [
+            f"{name}{shown(self.label)} {_sure(box.probability)}".strip()
+            for name, box in zip(names, self.boxes, strict=True)
+        ]
         return render.draw_boxes(self.picture, self.boxes, texts, spoil=spoil)
 
     def strip(self) -> Image.Image:
@@ -151,13 +160,13 @@ class Location:
             "picture_size": list(self.picture.size),
             "label": self.label,
             "target": self.target,
-            "boxes": [box._asdict() for box in self.boxes],
+            "boxes": [box.to_dict() for box in self.boxes],
             "method": self.steps[0].explanation.method if self.steps else None,
             "threshold": self.threshold,
             "stopped": self.stopped,
             "steps": [
                 {
-                    "boxes": [box._asdict() for box in step.boxes],
+                    "boxes": [box.to_dict() for box in step.boxes],
                     "probability_before": step.before,
                     "probability_after": step.after,
                     "blank": step.explanation.is_blank,
@@ -197,6 +206,18 @@ class Location:
         if step.after is None:
             return f"{shown(self.label)} {sure}"
         return f"{number + 1}: {sure} → {step.after:.1%}"
+
+
+def _sure(probability: float | None) -> str:
+    """A probability to two places, of which near certainty is no certainty; "" for none.
+
+    >>> _sure(0.731), _sure(0.9996), _sure(0.0004)
+    ('0.73', '> 0.99', '< 0.01')
+    """
+    if probability is None:
+        return ""
+    text = f"{probability:.2f}"
+    return "> 0.99" if text == "1.00" else "< 0.01" if text == "0.00" else text
 
 
 def _bounded(frame: Image.Image) -> Image.Image:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Generator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NotRequired
 
 from typing_extensions import TypedDict
 
@@ -59,6 +59,7 @@ class Settings:
     largest: bool = False
     iou: float = 0.5
     eraser: Literal["blur", "mean", "inpaint"] = "blur"
+    min_probability: float | None = None
     strips: bool = False
     html: bool = False
     forms: tuple[Text, ...] = ()
@@ -71,6 +72,8 @@ class Settings:
         """
         if self.threshold is not None and not 0 < self.threshold <= 1:
             raise WhylightError(f"--threshold {self.threshold}: expected a share of the maximum in (0, 1]")
+        if self.min_probability is not None and not 0 <= self.min_probability <= 1:
+            raise WhylightError(f"--min-probability {self.min_probability}: expected a probability from 0 to 1")
         if self.method == "box" and self.sequential:
             raise WhylightError(
                 "--sequential: a box head tells neighbours apart in one look; leave it or --method box out"
@@ -92,6 +95,7 @@ class _Box(TypedDict):
     x1: int
     y1: int
     score: float
+    probability: NotRequired[float | None]  # not in folders of before
 
 
 class _Look(TypedDict):
@@ -164,6 +168,7 @@ class Locate(WritesResults):
             largest=how.largest,
             iou=how.iou,
             eraser=how.eraser,
+            min_probability=how.min_probability,
             precision=self.choice.precision,
             # One by one on a processor, where more at once is no faster: each picture's boxes are there, and a stop heeded, sooner.
             batch_size=self._session.batch_size or (1 if self.model.device.type == "cpu" else None),

@@ -32,9 +32,15 @@ def found(record: Mapping[str, Any]) -> str:
         return f"{label}: {record['stopped']}"
     if not boxes:
         return f"no {label} found ({record['stopped']})"
-    where = ", ".join(f"x={box['x0']}…{box['x1']} y={box['y0']}…{box['y1']}" for box in boxes[:5])
+    where = ", ".join(f"x={box['x0']}…{box['x1']} y={box['y0']}…{box['y1']}{_alone(box)}" for box in boxes[:5])
     more = f" and {len(boxes) - 5} more" if len(boxes) > 5 else ""
     return f"{len(boxes)} × {label} at {where}{more}"
+
+
+def _alone(box: Mapping[str, Any]) -> str:
+    """How probable the class is in a box alone."""
+    sure = box.get("probability")
+    return "" if sure is None else f" ({percent(sure)} alone)"
 
 
 def place(x: float, y: float) -> str:
