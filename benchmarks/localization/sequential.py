@@ -148,7 +148,14 @@ def one_pass(model: whylight.Classifier, pictures: Sequence[Group], shares: Sequ
 def sequentially(model: whylight.Classifier, eraser: Eraser = DEFAULT_ERASER, threshold: float | None = None) -> Finder:
     def find(path: Path) -> whylight.Location:
         found = whylight.locate(
-            model, path, "face", sequential=True, max_objects=MOST, threshold=threshold, eraser=eraser
+            model,
+            path,
+            "face",
+            sequential=True,
+            max_objects=MOST,
+            threshold=threshold,
+            eraser=eraser,
+            min_probability=0,
         )
         assert isinstance(found, whylight.Location)
         return found

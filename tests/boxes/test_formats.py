@@ -60,4 +60,16 @@ def test_csv_quotes_names_with_commas() -> None:
         "x1": "3",
         "y1": "4",
         "score": "1.000000",
+        "probability": "",
     }
+
+
+def test_both_numbers_are_named_and_tools_that_know_one_get_the_probability() -> None:
+    sure = [Found("a.jpg", (10, 10), [("cat", Box(0, 0, 5, 5, 1.0, 0.25))])]
+    (annotation,) = coco(sure)["annotations"]
+    assert (annotation["score"], annotation["map_score"], annotation["probability"]) == (0.25, 1.0, 0.25)
+    (row,) = csv.DictReader(io.StringIO(table(sure)))
+    assert (row["score"], row["probability"]) == ("1.000000", "0.250000")
+    assert yolo(sure[0], {"cat": 0}).split()[-1] == "0.250000"
+    (unknown,) = coco(FOUND[2:])["annotations"]
+    assert (unknown["score"], unknown["probability"]) == (1.0, None)

@@ -39,7 +39,20 @@ def test_one_picture_is_told_in_one_line(run: Run, photo: Path, tmp_path: Path) 
 
 def test_every_form_says_the_same(run: Run, good: Path, model: str, tmp_path: Path) -> None:
     outcome = run(
-        "locate", good, "--model", model, "--out", "out", "--also", "coco,yolo,csv", "--json", "-", "--target", 1
+        "locate",
+        good,
+        "--model",
+        model,
+        "--out",
+        "out",
+        "--also",
+        "coco,yolo,csv",
+        "--json",
+        "-",
+        "--target",
+        1,
+        "--min-probability",
+        0,
     )
     assert outcome.code == 0, outcome.err
     out = tmp_path / "out"
@@ -72,7 +85,7 @@ def rows(out: Path) -> list[dict[str, str]]:
 def test_evaluate_reads_the_csv(run: Run, good: Path, model: str, tmp_path: Path) -> None:
     """Wherever the pictures are named from: the folder, or another run's elsewhere."""
     asked = ("evaluate", "localization", "--model", model, "--boxes", "out/boxes.csv", "--methods", "cam")
-    run("locate", good.name, "--model", model, "--target", 1, "--also", "csv", "--out", "out")
+    run("locate", good.name, "--model", model, "--target", 1, "--min-probability", 0, "--also", "csv", "--out", "out")
     assert {row["file"] for row in rows(tmp_path / "out")} == {"a.jpg", "b.png", "more/a.jpg"}
     first = run(*asked, "--data", good.name, "--out", "judged", "--json", "-")
     assert first.code == 0, first.err
@@ -80,7 +93,7 @@ def test_evaluate_reads_the_csv(run: Run, good: Path, model: str, tmp_path: Path
     other = tmp_path / "elsewhere"
     other.mkdir()
     (good / "b.png").rename(other / "c.png")
-    run("locate", other, "--model", model, "--target", 1, "--also", "csv", "--out", "out")
+    run("locate", other, "--model", model, "--target", 1, "--min-probability", 0, "--also", "csv", "--out", "out")
     for folder, count in ((good, 2), (other, 1)):
         again = run(*asked, "--data", folder, "--out", f"judged-{folder.name}", "--json", "-")
         assert again.code == 0, again.err
@@ -89,7 +102,10 @@ def test_evaluate_reads_the_csv(run: Run, good: Path, model: str, tmp_path: Path
 
 def test_forms_hold_the_boxes_of_earlier_runs(run: Run, good: Path, model: str, tmp_path: Path) -> None:
     """Two pictures are called a.jpg, each in a folder that is given by itself."""
-    out, asked = tmp_path / "out", ("--model", model, "--out", "out", "--also", "coco,yolo,csv", "--target")
+    out, asked = (
+        tmp_path / "out",
+        ("--model", model, "--out", "out", "--also", "coco,yolo,csv", "--min-probability", 0, "--target"),
+    )
     run("locate", good / "more", *asked, 1)
     run("locate", good / "a.jpg", good / "b.png", *asked, 2)
     first, second, third = good / "a.jpg", good / "b.png", good / "more" / "a.jpg"
@@ -133,7 +149,9 @@ def test_where_the_model_sees_nothing_there_is_nothing_to_locate(run: Run, tmp_p
 def test_one_is_one(run: Run, good: Path, model: str) -> None:
     (good / "more" / "a.jpg").write_bytes(b"broken")
     (good / "b.png").unlink()
-    outcome = run("locate", good, "--model", model, "--target", 1, "--out", "out", "--max-objects", 1)
+    outcome = run(
+        "locate", good, "--model", model, "--target", 1, "--min-probability", 0, "--out", "out", "--max-objects", 1
+    )
     assert outcome.out.startswith("1 box in 1 picture (")
 
 

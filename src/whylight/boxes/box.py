@@ -21,7 +21,7 @@ class Box(NamedTuple):
     """A rectangle in pixels of the picture, half-open: x0 ≤ x < x1, y0 ≤ y < y1.
 
     `score` is the highest heat inside, relative to the map's maximum: it ranks the boxes of one map, and says nothing of how sure
-    they are (`LocatedBox.probability` does).
+    they are. `probability` does, where a model was asked (`whylight.locate`): the class's, where it is shown the box alone.
     """
 
     x0: int
@@ -29,35 +29,10 @@ class Box(NamedTuple):
     x1: int
     y1: int
     score: float
-
-
-class LocatedBox(Box):
-    """A box that a model was asked about: still those five numbers, and one beside them.
-
-    Attributes:
-        probability: the class's, where the model is shown the box alone; None where the question was about no class.
-
-    >>> box = LocatedBox.of(Box(1, 2, 5, 8, 1.0), 0.97)
-    >>> *sides, score = box
-    >>> box, box == Box(1, 2, 5, 8, 1.0)
-    (LocatedBox(x0=1, y0=2, x1=5, y1=8, score=1.0, probability=0.97), True)
-    """
-
     probability: float | None = None
 
-    @classmethod
-    def of(cls, box: Box, probability: float | None = None) -> LocatedBox:
-        """A box with its probability."""
-        made = cls(*box)
-        made.probability = probability
-        return made
 
-    def to_dict(self) -> dict[str, float | None]:
-        """All six as plain JSON values."""
-        return {**self._asdict(), "probability": self.probability}
-
-    def __repr__(self) -> str:
-        return f"{super().__repr__()[:-1]}, probability={self.probability})"
+Rectangle = Sequence[float] | Box  # x0, y0, x1, y1, …
 
 
 def boxes_of(
@@ -79,7 +54,7 @@ def boxes_of(
     >>> import torch
     >>> heat = torch.zeros(6, 8); heat[2:4, 3:7] = 1
     >>> boxes_of(heat)
-    [Box(x0=3, y0=2, x1=7, y1=4, score=1.0)]
+    [Box(x0=3, y0=2, x1=7, y1=4, score=1.0, probability=None)]
     """
     if not 0 < threshold <= 1:
         raise WhylightError(f"threshold: expected a share of the maximum in (0, 1], got {threshold}")
@@ -116,7 +91,7 @@ def suppress(boxes: Sequence[Box], iou: float, inside: float = INSIDE) -> list[B
     1 drops nothing.
 
     >>> suppress([Box(0, 0, 10, 10, 0.9), Box(0, 0, 10, 9, 0.8), Box(20, 0, 30, 10, 0.7), Box(1, 1, 3, 3, 0.6)], iou=0.5)
-    [Box(x0=0, y0=0, x1=10, y1=10, score=0.9), Box(x0=20, y0=0, x1=30, y1=10, score=0.7)]
+    [Box(x0=0, y0=0, x1=10, y1=10, score=0.9, probability=None), Box(x0=20, y0=0, x1=30, y1=10, score=0.7, probability=None)]
     """
     ranked = sorted(boxes, key=lambda box: -box.score)
     if iou >= 1:
@@ -128,7 +103,7 @@ def suppress(boxes: Sequence[Box], iou: float, inside: float = INSIDE) -> list[B
     return kept
 
 
-def overlap(a: Sequence[float], b: Sequence[float]) -> float:
+def overlap(a: Rectangle, b: Rectangle) -> float:
     """Intersection over union of two half-open boxes (x0, y0, x1, y1, …); 0 where both are empty.
 
     >>> overlap((0, 0, 2, 2), (1, 0, 3, 2))
@@ -139,18 +114,18 @@ def overlap(a: Sequence[float], b: Sequence[float]) -> float:
     return both / either if either > 0 else 0.0
 
 
-def area(box: Sequence[float]) -> float:
+def area(box: Rectangle) -> float:
     """How many pixels a half-open box (x0, y0, x1, y1, …) has."""
     return (box[2] - box[0]) * (box[3] - box[1])
 
 
-def share_within(a: Sequence[float], b: Sequence[float]) -> float:
+def share_within(a: Rectangle, b: Rectangle) -> float:
     """How much of a box's area lies within another; 0 where it is empty."""
     own = area(a)
     return _both(a, b) / own if own > 0 else 0.0
 
 
-def _both(a: Sequence[float], b: Sequence[float]) -> float:
+def _both(a: Rectangle, b: Rectangle) -> float:
     """The area that two boxes share."""
     width, height = min(a[2], b[2]) - max(a[0], b[0]), min(a[3], b[3]) - max(a[1], b[1])
     return max(0.0, width) * max(0.0, height)

@@ -7,7 +7,7 @@ import io
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from whylight.boxes.box import Box, LocatedBox
+from whylight.boxes.box import Box
 
 
 class Found(NamedTuple):
@@ -15,7 +15,7 @@ class Found(NamedTuple):
 
     picture: str
     size: tuple[int, int]
-    boxes: Sequence[tuple[str, Box | LocatedBox]]  # (label, box)
+    boxes: Sequence[tuple[str, Box]]  # (label, box)
 
 
 def categories(pictures: Iterable[Found], classes: Sequence[str]) -> list[str]:
@@ -66,7 +66,7 @@ def coco(pictures: Iterable[Found], classes: Sequence[str] = ()) -> dict[str, An
                     # COCO's tools take the score for how sure a box is.
                     "score": round(_confidence(box), 6),
                     "map_score": round(box.score, 6),
-                    "probability": None if (sure := _probability(box)) is None else round(sure, 6),
+                    "probability": None if box.probability is None else round(box.probability, 6),
                 }
             )
     listed = [{"id": number, "name": name} for number, name in enumerate(names, 1)]
@@ -101,17 +101,11 @@ def table(pictures: Iterable[Found]) -> str:
     writer.writerow(("file", "label", "x0", "y0", "x1", "y1", "score", "probability"))
     for found in pictures:
         for label, box in found.boxes:
-            sure = _probability(box)
-            told = f"{box.score:.6f}", "" if sure is None else f"{sure:.6f}"
+            told = f"{box.score:.6f}", "" if box.probability is None else f"{box.probability:.6f}"
             writer.writerow((found.picture, label, *box[:4], *told))
     return text.getvalue()
 
 
-def _probability(box: Box) -> float | None:
-    return box.probability if isinstance(box, LocatedBox) else None
-
-
 def _confidence(box: Box) -> float:
     """How sure a box is, for tools that know one number."""
-    sure = _probability(box)
-    return box.score if sure is None else sure
+    return box.score if box.probability is None else box.probability

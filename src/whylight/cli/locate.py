@@ -141,6 +141,8 @@ def locate(
             failed = f"; {len(outcome.failed)} failed, see {outcome.errors_file}" if outcome.failed else ""
             what = f"{boxes} {'box' if boxes == 1 else 'boxes'} in {plural(len(done), 'picture')}"
             screen.say(f"{what} ({screen.known} done before{rate}) → {out}/{background(done)}{failed}")
+        if any(record["label"] == "face" and record["boxes"] for record in done):
+            on.tell("to tell faces apart, close ones too: whylight face … --faces all", err=True)
         if html:
             on.say_page(screen, out)
     on.leave(outcome)

@@ -127,7 +127,7 @@ def to_picture(matrix: NDArray[np.float64] | FaceCrop, points: Points) -> NDArra
 
 def eyes_from_box(face: Face) -> tuple[Point, Point]:
     """Where the person's right and left eye usually are in a detector's box, in pixels of the picture; the turn is heeded."""
-    x0, y0, x1, y1, _ = face.box
+    x0, y0, x1, y1 = face.box[:4]
     right, left, down = EYES_IN_BOX.get(face.detector, EYES_IN_BOX["haar"])
     centre = complex((x0 + x1) / 2, (y0 + y1) / 2)
     # The picture was turned counter-clockwise until the face stood upright; y points down, so that +1j turns clockwise.

@@ -9,7 +9,6 @@ from typing import Any, cast, get_args
 
 from PIL import Image
 
-from whylight.boxes import LocatedBox
 from whylight.engine import Precision, Tick
 from whylight.errors import WhylightError, is_of_question, of_picture
 from whylight.explanation import NOTHING as SHOWS_NOTHING
@@ -87,8 +86,9 @@ def locate(
     >>> _ = bright[0].weight.data.copy_(torch.tensor([1.0, -1.0])[:, None, None, None].expand(2, 3, 1, 1))
     >>> picture = np.zeros((64, 64, 3), np.uint8); picture[16:32, 8:40] = 255
     >>> model = whylight.wrap(bright, layer="0", classes=["light", "dark"], size=64)
-    >>> [tuple(box) for box in whylight.locate(model, picture, "light", method="cam").boxes]
-    [(8, 16, 40, 32, 1.0)]
+    >>> (box,) = whylight.locate(model, picture, "light", method="cam", min_probability=0).boxes
+    >>> box[:4], round(box.probability, 2)
+    ((8, 16, 40, 32), 1.0)
     """
     many = not is_one(pictures)
     found = list(
@@ -193,7 +193,7 @@ def locate_each(
             search = Search(model, locator.method, ex.target, share, precision, verify)
             found = one_by_one(search, ex, max_objects, eraser)
         else:
-            boxes = [LocatedBox.of(box) for box in ex.boxes(share, largest, iou)[:max_objects]]
+            boxes = ex.boxes(share, largest, iou)[:max_objects]
             stopped = "one look" if boxes else SHOWS_NOTHING[ex.flat] or "no box"
             look = Look(ex, boxes, ex.probability)
             found = Location(boxes, [look], ex.label, ex.target, ex.picture, ex.source, share, stopped)
@@ -251,7 +251,7 @@ def _judged(found: Location, model: Classifier, picture: Image.Image, most: int 
 def _from_head(one: Regressed, threshold: float | None, most: int, largest: bool, iou: float) -> Location:
     """What a box head found in a picture, as the one look that it is."""
     least = one.threshold if threshold is None else threshold
-    boxes = [LocatedBox.of(box) for box in one.boxes(least, largest, iou)[:most]]
+    boxes = one.boxes(least, largest, iou)[:most]
     stopped = "one look" if boxes else f"no box has a score of {least:.2f} or more"
     look = Look(one, boxes, one.probability)
     return Location(boxes, [look], one.label, one.target, one.picture, one.source, least, stopped)

@@ -1,5 +1,5 @@
 """From maps to boxes."""
 
-from whylight.boxes import Box, LocatedBox, boxes_of, largest_boxes, overlap, suppress
+from whylight.boxes import Box, boxes_of, largest_boxes, overlap, suppress
 
-__all__ = ["Box", "LocatedBox", "boxes_of", "largest_boxes", "overlap", "suppress"]
+__all__ = ["Box", "boxes_of", "largest_boxes", "overlap", "suppress"]

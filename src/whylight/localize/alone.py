@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from PIL import Image
 
-from whylight.boxes import Box, LocatedBox
+from whylight.boxes import Box
+from whylight.boxes.box import Rectangle
 from whylight.images.preprocess import Preprocess
 from whylight.models.base import Classifier
 
@@ -18,7 +19,7 @@ _AT_ONCE = 16  # boxes in one forward, where nothing else is said
 
 def judged(
     model: Classifier, picture: Image.Image, boxes: Sequence[Box], target: int | None, most: int | None = None
-) -> list[LocatedBox]:
+) -> list[Box]:
     """The same boxes, each with the class's probability where the model is shown the box alone.
 
     Args:
@@ -29,18 +30,18 @@ def judged(
         most: boxes in one forward.
     """
     if target is None or model.bands != 3:
-        return [LocatedBox.of(box, None) for box in boxes]
-    told: list[LocatedBox] = []
+        return list(boxes)
+    told: list[Box] = []
     size = most or _AT_ONCE
     for start in range(0, len(boxes), size):
         some = boxes[start : start + size]
         x = torch.stack([model.preprocess(alone(picture, box, model.preprocessing)) for box in some])
         sure = model.predict(x)[:, target].tolist()
-        told += [LocatedBox.of(box, value) for box, value in zip(some, sure, strict=True)]
+        told += [box._replace(probability=value) for box, value in zip(some, sure, strict=True)]
     return told
 
 
-def alone(picture: Image.Image, box: Sequence[float], preprocessing: Preprocess) -> Image.Image:
+def alone(picture: Image.Image, box: Rectangle, preprocessing: Preprocess) -> Image.Image:
     """What is in a box, in the middle of a ground of its mean colour: of the shape of the model's input, which shows all of it.
 
     >>> alone(Image.new("RGB", (90, 90), "red"), (10, 10, 40, 20), Preprocess(size=(224, 224))).size

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from whylight.boxes.box import Box
+from whylight.boxes.box import Box, Rectangle
 from whylight.errors import WhylightError
 
 Eraser = Literal["blur", "mean", "inpaint"]
@@ -45,7 +45,7 @@ def erase(picture: Image.Image, boxes: Sequence[Box], how: Eraser = DEFAULT, *, 
     return Image.fromarray(pixels)
 
 
-def _enlarged(box: Sequence[float], margin: float, size: tuple[int, int]) -> tuple[int, int, int, int]:
+def _enlarged(box: Rectangle, margin: float, size: tuple[int, int]) -> tuple[int, int, int, int]:
     x0, y0, x1, y1 = box[:4]
     across, down = margin * (x1 - x0), margin * (y1 - y0)
     return (

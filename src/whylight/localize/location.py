@@ -12,7 +12,7 @@ from typing import Any
 from PIL import Image
 
 from whylight import render
-from whylight.boxes import Box, LocatedBox
+from whylight.boxes import Box
 from whylight.errors import WhylightError
 from whylight.explanation import Explanation
 from whylight.explanation.writing import write
@@ -62,7 +62,7 @@ class Look:
     """
 
     explanation: Explanation | Regressed
-    boxes: list[LocatedBox]
+    boxes: list[Box]
     before: float | None
     after: float | None = None
     times: int = 1
@@ -86,7 +86,7 @@ class Location:
         stopped: why there was no further look, in words.
     """
 
-    boxes: list[LocatedBox]
+    boxes: list[Box]
     steps: list[Look]
     label: str
     target: int | None
@@ -99,12 +99,9 @@ class Location:
         """The same in a picture of which this one's is a reduced copy."""
         width, height = picture.size
 
-        def grown(boxes: Sequence[LocatedBox]) -> list[LocatedBox]:
+        def grown(boxes: Sequence[Box]) -> list[Box]:
             return [
-                LocatedBox.of(
-                    Box(b.x0 * times, b.y0 * times, min(b.x1 * times, width), min(b.y1 * times, height), b.score),
-                    b.probability,
-                )
+                b._replace(x0=b.x0 * times, y0=b.y0 * times, x1=min(b.x1 * times, width), y1=min(b.y1 * times, height))
                 for b in boxes
             ]
 
@@ -122,7 +119,7 @@ class Location:
             f"{name}{shown(self.label)} {_sure(box.probability)}".strip()
             for name, box in zip(names, self.boxes, strict=True)
         ]
-        return render.draw_boxes(self.picture, self.boxes, texts, spoil=spoil)
+        return render.draw_boxes(self.picture, [box[:4] for box in self.boxes], texts, spoil=spoil)
 
     def strip(self) -> Image.Image:
         """A row of pictures, one for each look: the map over what was looked at, what was found, how sure the model was."""
@@ -160,13 +157,13 @@ class Location:
             "picture_size": list(self.picture.size),
             "label": self.label,
             "target": self.target,
-            "boxes": [box.to_dict() for box in self.boxes],
+            "boxes": [box._asdict() for box in self.boxes],
             "method": self.steps[0].explanation.method if self.steps else None,
             "threshold": self.threshold,
             "stopped": self.stopped,
             "steps": [
                 {
-                    "boxes": [box.to_dict() for box in step.boxes],
+                    "boxes": [box._asdict() for box in step.boxes],
                     "probability_before": step.before,
                     "probability_after": step.after,
                     "blank": step.explanation.is_blank,

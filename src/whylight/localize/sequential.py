@@ -15,7 +15,7 @@ from PIL import Image
 from torch import Tensor
 
 from whylight import methods
-from whylight.boxes.box import Box, LocatedBox, area, boxes_of, overlap
+from whylight.boxes.box import Box, area, boxes_of, overlap
 from whylight.engine import Precision
 from whylight.explanation import NOTHING, Explanation
 from whylight.localize.erase import Eraser, erase
@@ -119,7 +119,7 @@ def one_by_one(search: Search, first: Explanation, most: int, eraser: Eraser) ->
         most: at most so many objects.
         eraser: how a found object is taken out of the picture.
     """
-    ex, sure, boxes, steps = first, first.probability or 0.0, list[LocatedBox](), list[Look]()
+    ex, sure, boxes, steps = first, first.probability or 0.0, list[Box](), list[Look]()
     said_it = search.probability(first.picture)[1]
     while True:
         box = search.next(ex, boxes)
@@ -127,7 +127,7 @@ def one_by_one(search: Search, first: Explanation, most: int, eraser: Eraser) ->
             steps.append(Look(ex, [], sure))
             stopped = NOTHING[ex.flat] or "nothing new was found"
             break
-        boxes.append(LocatedBox.of(box._replace(score=sure)))
+        boxes.append(box._replace(score=sure))
         picture, before = erase(ex.picture, [box], eraser), sure
         sure, says_it = search.probability(picture)
         steps.append(Look(ex, boxes[-1:], before, sure))

@@ -79,9 +79,8 @@ def holds(record: Record, folder: Path) -> bool:
 
 
 def _found(record: Record, name: str) -> Found:
-    from whylight.boxes import Box, LocatedBox
+    from whylight.boxes import Box
     from whylight.boxes.formats import Found
 
     width, height = record["picture_size"]
-    boxes = [LocatedBox.of(Box(*(box[key] for key in Box._fields)), box.get("probability")) for box in record["boxes"]]
-    return Found(name, (width, height), [(record["label"], box) for box in boxes])
+    return Found(name, (width, height), [(record["label"], Box(**box)) for box in record["boxes"]])
