@@ -173,13 +173,13 @@ def test_equal_names_do_not_overwrite_each_other(run: Run, good: Path, model: st
 
 
 def test_raw_maps_do_not_overwrite_each_other_either(run: Run, good: Path, model: str, tmp_path: Path) -> None:
-    """`a.png` and `a.jpg` are two names, but the maps beside them would both be `a.npz`."""
+    """`a.png` and `a.jpg` are two names, but the maps beside them would both be `a.map.npz`."""
     common = ("--model", model, "--out", "out", "--save-map", "--target", "face")
     run("explain", good / "a.jpg", *common)
     run("explain", good / "more" / "a.jpg", *common, "--format", "jpg")
     run("explain", good / "a.jpg", *common, "--format", "jpg")  # the same map as the first, so it may share its file
     records = {(Path(r["picture"]).parent.name, Path(r["file"]).suffix): r["map"] for r in ledger(tmp_path / "out")}
-    first, second = "a.gradcam.face.npz", "a.gradcam.face-2.npz"
+    first, second = "a.gradcam.face.map.npz", "a.gradcam.face-2.map.npz"
     assert records == {("photos", ".png"): first, ("more", ".jpg"): second, ("photos", ".jpg"): first}
     for name, picture in ((first, good / "a.jpg"), (second, good / "more" / "a.jpg")):
         with np.load(tmp_path / "out" / name) as stored:

@@ -27,7 +27,7 @@ GOOD = ("{photos}", "--model", "{model}")
         ((*GOOD, "--layer", "layer4x"), "layer 'layer4x' does not exist"),
         ((*GOOD, "--colormap", "infern"), "colormap 'infern' is not known: did you mean inferno"),
         ((*GOOD, "--style", "panels"), "--style 'panels': choose one of overlay, panel, map"),
-        ((*GOOD, "--format", "tiff"), "--format 'tiff': choose one of png, jpg"),
+        ((*GOOD, "--format", "tiff"), "--format 'tiff': choose one of png, jpg, pdf, svg"),
         ((*GOOD, "--device", "gpu"), "device 'gpu' is not a device"),
         ((*GOOD, "--option", "gradcam.masks=3"), "method 'gradcam' has no option 'masks'"),
         ((*GOOD, "--option", "cam.masks=3"), "method 'cam' is not among those asked for: gradcam"),

@@ -32,8 +32,23 @@ Style = Annotated[
     ),
 ]
 Alpha = Annotated[float, opt.option("How much the strongest evidence covers.", metavar="0...1", min=0.0, max=1.0)]
-Format = Annotated[str, opt.option("Of the pictures written.", "--format", of=("png", "jpg"))]
-SaveMap = Annotated[bool, opt.option("Also write each raw map, in its own units, as .npz.", "--save-map")]
+Format = Annotated[
+    str,
+    opt.option(
+        "Of the pictures written; pdf and svg for papers: words stay text.", "--format", of=("png", "jpg", "pdf", "svg")
+    ),
+]
+Name = Annotated[
+    str | None,
+    opt.option(
+        "Name of each file: words and {stem}, {method}, {label}, {target}, {style}, {model}, {probability}, {score}; / makes "
+        "folders, as in '{label}/{stem}'. Default: '{stem}.{method}.{label}' in the sub-folders of the inputs.",
+        "--name",
+        metavar="TEMPLATE",
+        show_default=False,
+    ),
+]
+SaveMap = Annotated[bool, opt.option("Also write each raw map, in its own units, as .map.npz.", "--save-map")]
 Verify = Annotated[
     bool,
     opt.option(
@@ -71,6 +86,7 @@ def explain(
     colormap: opt.Colormap = "plasma",
     alpha: Alpha = 0.5,
     format_: Format = "png",
+    name: Name = None,
     save_map: SaveMap = False,
     verify: Verify = False,
     html: opt.Html = False,
@@ -83,7 +99,7 @@ def explain(
 
     Broken pictures are named at the end and in errors.jsonl, the rest is done. A second run does only what is missing.
     """
-    look = {"style": style, "colormap": colormap, "alpha": alpha, "format": format_, "save_map": save_map}
+    look = {"style": style, "colormap": colormap, "alpha": alpha, "format": format_, "save_map": save_map, "name": name}
     job = Job(
         "explain",
         inputs,

@@ -2,6 +2,7 @@
 
 from whylight.explanation.asking import Asking
 from whylight.explanation.beside import grid
+from whylight.explanation.documents import document
 from whylight.explanation.drawing import drawn
 from whylight.explanation.explanation import REDUCED, Explanation, View
 from whylight.explanation.heat import NOTHING, Scale
@@ -17,6 +18,7 @@ __all__ = [
     "Receipt",
     "Scale",
     "View",
+    "document",
     "drawn",
     "grid",
     "view",

@@ -66,6 +66,21 @@ def grid(
     >>> whylight.grid(exs).mode
     'RGB'
     """
+    parts = grid_parts(explanations, columns=columns, scale=scale, tile=tile, alpha=alpha, colormap=colormap, note=note)
+    return drawn(**parts)
+
+
+def grid_parts(
+    explanations: Several | Mapping[str, Several],
+    *,
+    columns: Axis | None = None,
+    scale: Scaling = "shared",
+    tile: int = 200,
+    alpha: float = 0.5,
+    colormap: str = render.DEFAULT,
+    note: str = "",
+) -> dict[str, Any]:
+    """What a grid shows: the arguments of `render.grid.grid`, from those of `grid`."""
     found = named(explanations)
     if not found:
         raise WhylightError("grid: there are no explanations to draw")
@@ -87,15 +102,15 @@ def grid(
     constants = [plan.words_of(axis, 0) for axis in ("target", "method", "model", "picture") if not plan.varies(axis)]
     if not (plan.named or plan.varies("target")):
         constants = constants[1:]  # it is another class in each, told under it
-    return drawn(
-        [_pictures(plan), *rows] if on_columns else rows,
-        heads if on_columns else ["picture", *heads],
-        title=constants[0] if constants else "",
-        subtitle=" · ".join(constants[1:]),
-        legend=replace(legend, notes=[*legend.notes, *([shown(note)] if note else [])]),
-        colormap=colormap,
-        repeated=0 if on_columns else 1,
-    )
+    return {
+        "rows": [_pictures(plan), *rows] if on_columns else rows,
+        "columns": heads if on_columns else ["picture", *heads],
+        "title": constants[0] if constants else "",
+        "subtitle": " · ".join(constants[1:]),
+        "legend": replace(legend, notes=[*legend.notes, *([shown(note)] if note else [])]),
+        "colormap": colormap,
+        "repeated": 0 if on_columns else 1,
+    }
 
 
 def named(explanations: Several | Mapping[str, Several]) -> list[Explanation]:

@@ -21,10 +21,11 @@ from whylight.boxes import Box, boxes_of
 from whylight.cells import WHOLE, Span
 from whylight.errors import WhylightError
 from whylight.explanation.asking import Asking
-from whylight.explanation.heat import NOTHING, ROUNDING, Heat, Scale
+from whylight.explanation.heat import ROUNDING, Heat, Scale
 from whylight.explanation.notebook import InNotebooks
+from whylight.explanation.parts import panel_parts
 from whylight.explanation.receipt import Receipt
-from whylight.explanation.writing import write
+from whylight.explanation.writing import put, write
 from whylight.images.preprocess import Region
 from whylight.render.bands import Band
 from whylight.render.colormap import quantize
@@ -32,6 +33,7 @@ from whylight.render.overlay import overlay_steps
 from whylight.shown import shown
 
 REDUCED = 2**23  # pixels that a large picture is brought to where a pixel more or less is no matter
+PRINTED = 2**21  # the same in documents, which are held in memory several times over
 View = Literal["overlay", "panel", "map"]
 _SUFFIXES = {
     ".png": "PNG",
@@ -158,18 +160,7 @@ class Explanation(InNotebooks):
         smaller, times = self.reduced()
         if times > 1:  # the panel's pictures are small
             return smaller.panel(alpha, colormap, scale)
-        steps = np.concatenate([band for _, band in self.steps(scale)])
-        return render.panel(
-            self.picture,
-            steps,
-            overlay_steps(self.picture, self.steps(scale), alpha=alpha, colormap=colormap),
-            title=f"{self.label}, {self.certainty}",
-            subtitle=f"{self.method} · {shown(self.source)}",
-            colormap=colormap,
-            bar_label=self.units,
-            limits=self.limits(scale),
-            blank=NOTHING[self.flat],
-        )
+        return render.panel(**panel_parts(self, alpha, colormap, scale))
 
     def reduced(self, pixels: int = REDUCED) -> tuple[Explanation, int]:
         """The same about a smaller picture where it has four times as many pixels or more; how many times smaller its sides are."""
@@ -213,10 +204,10 @@ class Explanation(InNotebooks):
         return {**self.__dict__, "verifier": None, "asking": None}
 
     def save(self, path: str | os.PathLike[str], view: View = "overlay", **options: Any) -> Path:
-        """Write a picture of this explanation, whole or not at all; the suffix says the format (`.npz`: the raw map).
+        """Write a picture of this explanation, whole or not at all; the suffix says the format.
 
         Args:
-            path: where to; its folder must exist.
+            path: where to; its folder must exist. `.npz` is the raw map, `.pdf` and `.svg` are for papers: words stay text.
             view: `"overlay"`, `"panel"`, or `"map"` (the heat map alone, in grey).
             options: passed on to `overlay`, `panel` or `heatmap`.
 
@@ -227,10 +218,14 @@ class Explanation(InNotebooks):
         path = Path(path)
         if path.suffix.lower() == ".npz":
             return self.to_npz(path)
+        if path.suffix.lower() in (".pdf", ".svg"):
+            small = self.reduced(PRINTED)[0]
+            shows = panel_parts(small, **options) if view == "panel" else small._view(view, options)
+            return put(render.document(path.suffix.lower()[1:], shows), path)
         kind = _SUFFIXES.get(path.suffix.lower())
         if kind is None:
             suffix = shown(path.suffix) or "a file without suffix"
-            raise WhylightError(f"{shown(path)}: cannot write {suffix}; use .png, .jpg, .webp or .npz")
+            raise WhylightError(f"{shown(path)}: cannot write {suffix}; use .png, .jpg, .webp, .pdf, .svg or .npz")
         write(self._view(view, options), path, kind)
         return path
 

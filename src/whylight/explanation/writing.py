@@ -14,6 +14,17 @@ from whylight.errors import WriteError
 from whylight.shown import shown
 
 
+def put(data: bytes, path: Path) -> Path:
+    """Write bytes, whole or not at all.
+
+    Raises:
+        WriteError: if the file cannot be written.
+    """
+    with named_errors(shown(path)), replacing(path) as file:
+        file.write(data)
+    return path
+
+
 def write(picture: Image.Image, path: Path, kind: str, **options: Any) -> None:
     """Write a picture with Pillow, whole or not at all.
 

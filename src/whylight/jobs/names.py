@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from glob import has_magic
 from pathlib import Path
 
-_LONGEST = 200  # bytes of a file name, well under the 255 that file systems take, temporary suffixes included
+LONGEST = 200  # bytes of a file name, well under the 255 that file systems take, temporary suffixes included
 
 
 def root_of(inputs: Sequence[str]) -> str:
@@ -50,7 +50,7 @@ def safe(label: str) -> str:
     >>> safe("tench, Tinca tinca"), safe("../etc/passwd")
     ('tench_Tinca_tinca', 'etc_passwd')
     """
-    return _cut(re.sub(r"[^\w\-+]+", "_", label).strip("_"), 80) or "class"
+    return cut(re.sub(r"[^\w\-+]+", "_", label).strip("_"), 80) or "class"
 
 
 def file_name(stem: str, method: str, label: str, style: str, suffix: str, taken: int = 0) -> str:
@@ -62,7 +62,7 @@ def file_name(stem: str, method: str, label: str, style: str, suffix: str, taken
     folder, base = os.path.split(stem)
     view = "" if style == "overlay" else f".{style}"
     tail = f".{safe(method)}.{safe(label)}{f'-{taken + 1}' if taken else ''}{view}.{suffix}"
-    return os.path.join(folder, _cut(base, _LONGEST - len(tail.encode())) + tail)
+    return os.path.join(folder, cut(base, LONGEST - len(tail.encode())) + tail)
 
 
 def grid_name(stem: str, suffix: str, taken: int = 0) -> str:
@@ -73,11 +73,11 @@ def grid_name(stem: str, suffix: str, taken: int = 0) -> str:
     """
     folder, base = os.path.split(stem)
     tail = f".grid{f'-{taken + 1}' if taken else ''}.{suffix}"
-    return os.path.join(folder, _cut(base, _LONGEST - len(tail)) + tail)
+    return os.path.join(folder, cut(base, LONGEST - len(tail)) + tail)
 
 
-def _cut(text: str, most: int) -> str:
-    """As many characters as have so many bytes on disk; at least one."""
+def cut(text: str, most: int) -> str:
+    """As many characters of a text as have so many bytes on disk; at least one."""
     kept = text[: max(most, 1)]
     while len(kept) > 1 and len(os.fsencode(kept)) > most:
         kept = kept[:-1]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -78,6 +79,8 @@ class Results(Lines):
         self._bare: dict[str, Key] = {}  # results by the name of their file without its suffix
         self._stands_for: dict[Key, Key] = {}
         self._of_file: dict[str, set[Key]] = {}
+        self._holds: dict[Key, tuple[str, ...]] = {}  # the files of each result
+        self._held: Counter[str] = Counter()  # and how many have each
         self._superseded = False
         self._latest: Record = {}
         self._owned: set[str] | None = None  # all files, once somebody asks
@@ -107,6 +110,22 @@ class Results(Lines):
         if record is None or record["stamp"] != dict(now):
             return None
         return record if all(os.path.isfile(self.folder / name) for name in self.files(record)) else None
+
+    def answers(self, record: Record) -> Iterator[Record]:
+        """The results that a new one stands for: of the same question, picture and settings, and under the same name."""
+        found = _answer(record["stamp"]["path"], record["method"], record["asked"], record["settings"])
+        for key in dict.fromkeys((self._answers.get(found), self._key(record))):
+            if key is not None and (one := self.get(key)) is not None:
+                yield one
+
+    def forget(self, record: Record) -> None:
+        """Leave a result out from now on; its line goes when the run closes, if anything else was written."""
+        if self.get(key := self._key(record)) == record:
+            self._forget(key)
+
+    def holders(self, name: str) -> int:
+        """How many results have a file of this name: those of a grid share it, and a map may be of one explanation drawn twice."""
+        return self._held[name.casefold()]
 
     def files(self, record: Record) -> list[str]:
         """All files of a record, relative to the folder."""
@@ -161,6 +180,8 @@ class Results(Lines):
         if record["map"]:
             self._bare[_without_suffix(record["map"])] = key
         self._stands_for[key] = answer
+        self._holds[key] = tuple(name.casefold() for name in self.files(record))
+        self._held.update(self._holds[key])
 
     def _forget(self, key: Key) -> None:
         self._superseded = True
@@ -169,6 +190,10 @@ class Results(Lines):
         answer = self._stands_for.pop(key)
         if self._answers.get(answer) == key:
             del self._answers[answer]
+        for name in self._holds.pop(key):
+            self._held[name] -= 1
+            if self._bare.get(_without_suffix(name)) == key:
+                del self._bare[_without_suffix(name)]
 
     def _rewrite(self) -> None:
         """Leave out the lines that a later one stands for; those that are not ours stay."""

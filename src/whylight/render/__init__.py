@@ -7,7 +7,7 @@ from whylight.render.colormap import DEFAULT, colorize
 from whylight.render.concepts import blend, concept_panel
 from whylight.render.encode import check_sides, encode
 from whylight.render.overlay import overlay
-from whylight.render.panel import panel
+from whylight.render.panel import document, panel
 
 __all__ = [
     "COLOURS",
@@ -16,6 +16,7 @@ __all__ = [
     "check_sides",
     "colorize",
     "concept_panel",
+    "document",
     "draw_boxes",
     "encode",
     "overlay",

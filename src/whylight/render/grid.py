@@ -78,7 +78,25 @@ def grid(
     'RGB'
     """
     with LOCK:
-        return _Sheet(rows, columns, title, subtitle, legend or Legend(), colormap, repeated).drawn()
+        return _Sheet(rows, columns, title, subtitle, legend or Legend(), colormap, repeated).drawn().picture()
+
+
+def grid_document(
+    kind: str,
+    finer: int,
+    rows: Sequence[Row],
+    columns: Sequence[str],
+    *,
+    title: str = "",
+    subtitle: str = "",
+    legend: Legend | None = None,
+    colormap: str = DEFAULT,
+    repeated: int = 0,
+) -> bytes:
+    """The same as the bytes of a `pdf` or `svg` file; tiles take a place with so many times fewer pixels a side than they have."""
+    with LOCK:
+        sheet = _Sheet(rows, columns, title, subtitle, legend or Legend(), colormap, repeated, finer)
+        return sheet.drawn().document(kind)
 
 
 class _Sheet:
@@ -93,12 +111,14 @@ class _Sheet:
         legend: Legend,
         colormap: str,
         repeated: int,
+        finer: int = 1,
     ) -> None:
+        self.finer = finer
         self.rows, self.columns, self.legend, self.colormap = rows, columns, legend, colormap
         tiles = [tile for row in rows for tile in row.tiles if tile is not None]
-        self.cell = max([_LEAST, *(tile.pixels.shape[1] for tile in tiles)])
+        self.cell = max([_LEAST, *(self.size(tile)[1] for tile in tiles)])
         self.heights: list[int] = [
-            max([0, *(tile.pixels.shape[0] for tile in row.tiles if tile is not None)]) for row in rows
+            max([0, *(self.size(tile)[0] for tile in row.tiles if tile is not None)]) for row in rows
         ]
         self.bands = _bands(len(columns), repeated)
         self.indent = _LABEL + _GAP if any(row.label for row in rows) else 0
@@ -115,7 +135,12 @@ class _Sheet:
         }
         self.notes = [line for note in legend.notes for line in lines(note, inner, SMALL, most=4)]
 
-    def drawn(self) -> Image.Image:
+    def size(self, tile: Tile) -> tuple[int, int]:
+        """(height, width) of a tile's place."""
+        height, width = tile.pixels.shape[:2]
+        return max(1, round(height / self.finer)), max(1, round(width / self.finer))
+
+    def drawn(self) -> Page:
         top = _MARGIN + 22 * len(self.titles) + _LINE * len(self.subtitles) + 6
         band_heights = [self._band_height(band) for band in self.bands]
         height = top + sum(band_heights) + _BAR[1] + 22 + _LINE * len(self.notes) + _MARGIN
@@ -132,7 +157,7 @@ class _Sheet:
             self._draw_band(page, band, top)
             top += tall
         self._draw_legend(page, top)
-        return page.picture()
+        return page
 
     def _band_height(self, band: Sequence[int]) -> int:
         return self._head(band) + sum(self._row_height(number, band) for number in range(len(self.rows))) + 6
@@ -174,7 +199,7 @@ class _Sheet:
             top += self._row_height(number, band)
 
     def _draw_tile(self, page: Page, tile: Tile, left: int, top: int, height: int) -> None:
-        tall, wide = tile.pixels.shape[:2]
+        tall, wide = self.size(tile)
         page.show(Box(left + (self.cell - wide) // 2, top + (height - tall) // 2, wide, tall), tile.pixels)
         middle = left + self.cell / 2
         for number, line in enumerate(self.captions[tile.caption]):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import textwrap
 from collections.abc import Sequence
 from functools import lru_cache
@@ -41,7 +42,7 @@ class Page:
         left, bottom = box.x / self.width, 1.0 - (box.y + box.height) / self.height
         axes = self._figure.add_axes((left, bottom, box.width / self.width, box.height / self.height))
         axes.set_axis_off()
-        axes.imshow(pixels, aspect="auto", interpolation="nearest", origin="upper")
+        axes.imshow(pixels, aspect="auto", interpolation="none", origin="upper")
 
     def write(
         self,
@@ -62,7 +63,7 @@ class Page:
             1.0 - y / self.height,
             printable(text),
             fontsize=size,
-            fontfamily=_families(),
+            fontfamily=[*_families(), "sans-serif"],  # the last for an SVG where none of them is
             fontweight=weight,
             color=colour,
             ha="center" if centre else "left",
@@ -92,6 +93,19 @@ class Page:
         """Draw it all: an RGB picture."""
         self._canvas.draw()
         return Image.fromarray(np.asarray(self._canvas.buffer_rgba())).convert("RGB")
+
+    def document(self, kind: str) -> bytes:
+        """All of it as the bytes of a `pdf` or `svg` file: words as text, a PDF's fonts within it; the same each time."""
+        from matplotlib import rc_context
+
+        file = io.BytesIO()
+        with rc_context({"pdf.fonttype": 42, "svg.fonttype": "none", "svg.hashsalt": "whylight"}):
+            unsaid = {
+                "pdf": {"CreationDate": None, "Creator": "whylight"},
+                "svg": {"Date": None, "Creator": "whylight"},
+            }
+            self._figure.savefig(file, format=kind, dpi=DPI, metadata=unsaid[kind], facecolor="white")
+        return file.getvalue()
 
 
 def ticks(low: float, high: float, most: int = 5) -> list[float]:

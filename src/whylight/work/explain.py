@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING
 
 from whylight.errors import ImageError, WhylightError
 from whylight.jobs.folder import place_in, put
 from whylight.jobs.job import Job
 from whylight.jobs.pictures import Picture
-from whylight.jobs.results import Written
-from whylight.schema import Schema, Text
+from whylight.schema import Schema
 from whylight.shown import shown
 from whylight.work.asked import check_targets, methods_of, read_part, target_of
-from whylight.work.naming import DRAWN, Names
+from whylight.work.explain_job import ExplanationRecord, Questions, Settings
+from whylight.work.naming import DRAWN, Files, Names, template_of
 from whylight.work.results import WritesResults
-from whylight.work.wrapping import Wrapping
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,60 +32,6 @@ if TYPE_CHECKING:
 
 NAME = "explanations.jsonl"
 _LONGEST_JPEG = 65_500  # pixels a side that libjpeg writes
-
-
-@dataclass(frozen=True)
-class Questions:
-    """What is asked about each picture: every method for every target.
-
-    Attributes:
-        methods: names; default: the model's own.
-        options: of each method, by its name.
-        targets: class names or indices, ranks, `A >> B`; default: each picture's top class.
-    """
-
-    __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid"}
-
-    methods: tuple[Text, ...] = ()
-    options: dict[str, dict[str, Any]] = field(default_factory=dict)
-    targets: tuple[Text, ...] = ()
-
-
-@dataclass(frozen=True)
-class Settings(Wrapping):
-    """How maps are made and drawn: what is put around each method, and the look of the files.
-
-    Attributes:
-        style: `overlay`, `panel` or `map`, a file for each map; or `grid`, all maps of a picture in one.
-        colormap: any matplotlib name.
-        alpha: how much the strongest evidence covers, 0 … 1.
-        format: `png` or `jpg`.
-        save_map: also write the raw map as `.npz`.
-        verify: write a receipt for each explanation.
-        html: also write `index.html`, a page with all results of the folder.
-    """
-
-    style: Literal["overlay", "panel", "map", "grid"] = "overlay"
-    colormap: Text = "plasma"
-    alpha: float = 0.5
-    format: Literal["png", "jpg"] = "png"
-    save_map: bool = False
-    verify: bool = False
-    html: bool = False
-
-
-class ExplanationRecord(Written):
-    """A line of `explanations.jsonl`, as far as anything is read from it again."""
-
-    picture: Text
-    label: Text
-    score: float | None
-    probability: float | None
-    blank: bool
-    peak_x: float | None
-    peak_y: float | None
-    width: int
-    height: int
 
 
 class Explain(WritesResults):
@@ -105,6 +50,7 @@ class Explain(WritesResults):
         colormap.table(self.look.colormap)  # complain now, not after the first batch
         if not 0 <= self.look.alpha <= 1:
             raise WhylightError(f"alpha: expected a share from 0 to 1, got {self.look.alpha}")
+        template_of(self.look)
         self.chosen = methods_of(asked.methods or (job.choice.default_method,), asked.options)
         texts = list(dict.fromkeys(str(one) for text in asked.targets for one in parse(text)))
         self.targets: list[str | None] = [*texts] or [None]
@@ -125,6 +71,7 @@ class Explain(WritesResults):
             if (count := len(self.questions)) > MOST:
                 raise WhylightError(f"style: a grid has room for {MOST} maps, and each picture would have {count:,}")
         self._whole: dict[Path, bool] = {}
+        self._grids: dict[Path, str] = {}  # names of those that are called otherwise than before
 
     @property
     def questions(self) -> list[Question]:
@@ -143,11 +90,41 @@ class Explain(WritesResults):
             self._whole[item.path] = all(self.recalled(item, one) is not None for one in self.questions)
         return self._whole.get(item.path, True) and super().knows(item, question)
 
+    def recalled(self, item: Picture, question: Question) -> Record | None:
+        """The record that answers, with its raw map where that is wanted."""
+        record = super().recalled(item, question)
+        return None if record is not None and self.look.save_map and record["map"] is None else record
+
+    def as_named(self, item: Picture, record: Record) -> Record:
+        """A result of an earlier run, its files called as they are to be called now."""
+        if record.get("name") == self.look.name:
+            self._names.keep(record)
+            return record
+        if self._in_one and item.path not in self._grids:
+            records = [one for question in self.questions if (one := self.recalled(item, question)) is not None]
+            self._grids[item.path] = self._names.of_grid(item, records)
+        bare = {key: value for key, value in record.items() if key != "name"}
+        now = bare | self._named(item, record, record["map"] is not None)
+        self._files.move(record, now)
+        return now
+
+    @cached_property
+    def _names(self) -> Names:
+        return Names(self.out, self.pictures.all, self.results, self.look)
+
+    @cached_property
+    def _files(self) -> Files:
+        return Files(self.out, self.results)
+
+    def _named(self, item: Picture, record: Record, with_raw: bool) -> Record:
+        if self._in_one:
+            return self._names.on_grid(item, record, self._grids[item.path], with_raw)
+        return self._names.of_map(item, record, with_raw)
+
     def prepare(self) -> None:
         """Load the model, and complain about what it cannot be asked."""
         from whylight import methods
 
-        self._names = Names(self.out, self.pictures.all, self.results.owner)
         self._methods: dict[str, Method] = {
             name: self.look.wrap(methods.get(name, **given)) for name, given in self.chosen.items()
         }
@@ -222,7 +199,7 @@ class Explain(WritesResults):
             if self.page is not None:
                 for explanation, record in part:
                     self.page.keep(explanation, record)
-            pixels = self._drawn([ex for ex, _ in part])
+            made = self._drawn([ex for ex, _ in part])
         with self._workers.at("write"):
             for explanation, record in part:
                 if record["map"]:
@@ -232,31 +209,39 @@ class Explain(WritesResults):
         part.clear()  # a large picture is not held beside its bytes
         del explanation
         with self._workers.at("encode"):
-            data = encode(pixels, self.look.format, spoil=True)  # nobody else holds them
+            data = (
+                made if isinstance(made, bytes) else encode(made, self.look.format, spoil=True)
+            )  # nobody else holds them
         with self._workers.at("write"):
             put(self.out, records[0]["file"], data)
         return records
 
-    def _drawn(self, explanations: list[Explanation]) -> NDArray[np.uint8]:
+    def _drawn(self, explanations: list[Explanation]) -> NDArray[np.uint8] | bytes:
         import numpy as np
 
-        from whylight.explanation import drawn, grid
+        from whylight.explanation import document, drawn, grid
 
-        colours: dict[str, Any] = {"alpha": self.look.alpha, "colormap": self.look.colormap}
+        look = self.look
+        if look.format in ("pdf", "svg"):
+            return document(explanations, look.style, look.format, alpha=look.alpha, colormap=look.colormap)
         if self._in_one:
-            return np.array(grid(explanations, **colours))
-        return drawn(explanations[0], self.look.style, **colours)
+            return np.array(grid(explanations, alpha=look.alpha, colormap=look.colormap))
+        return drawn(explanations[0], look.style, alpha=look.alpha, colormap=look.colormap)
 
     def note(self, part: list[Record]) -> None:
-        """A line for each map."""
+        """A line for each map; what it stands for from now on is gone, files included, where those are called otherwise."""
         for record in part:
+            before = list(self.results.answers(record))
             super().note(record)
+            for one in before:
+                if (one.get("name"), one["map"]) != (record.get("name"), record["map"]):
+                    self._files.drop(one, record)
 
     def _on_grid(self, item: Picture, pairs: list[tuple[Explanation, Record]]) -> list[tuple[Explanation, Record]]:
         """The same, all in one file."""
-        name = self._names.of_grid(item, pairs[0][1])
+        self._grids[item.path] = self._names.of_grid(item, [record for _, record in pairs])
         for _, record in pairs:
-            record["file"] = name
+            record |= self._named(item, record, self.look.save_map)
         return pairs
 
     def _check_size(self, item: Picture, size: tuple[int, int]) -> None:
@@ -290,11 +275,8 @@ class Explain(WritesResults):
             "settings": self.settings,
             "stamp": item.stamp,
         }
-        if self._in_one:
-            record["map"] = self._names.of_map(item, record, "grid", "npz") if self.look.save_map else None
-        else:
-            record["file"] = name = self._names.of_map(item, record, self.look.style, self.look.format)
-            record["map"] = Path(name).with_suffix(".npz").as_posix() if self.look.save_map else None
+        if not self._in_one:  # a grid is named when all of it is there
+            record |= self._named(item, record, self.look.save_map)
         if self._networks is not None:
             record["verified"] = explanation.verify(networks=self._networks).to_dict()
         return record

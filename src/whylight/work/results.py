@@ -111,8 +111,12 @@ class WritesResults:
         """Whether the folder holds the answer, made with the same settings of the same file."""
         record = self.recalled(item, question)
         if record is not None:
-            self.watch.known(record)
+            self.watch.known(self.as_named(item, record))
         return record is not None
+
+    def as_named(self, item: Picture, record: Record) -> Record:
+        """A result that is known already, its files called as this job calls them."""
+        return record
 
     def recalled(self, item: Picture, question: Question) -> Record | None:
         """The record that answers, where there is one that still holds."""

@@ -78,9 +78,12 @@ class Explained(Shelf):
 
 def _view(record: Record, place: int, shelf: Shelf, right: bool | None) -> View:
     heat, kind, layer = _heat_of(record), "heat", None
+    nothing = _NOTHING[record.get("flat") == "constant"] if record["blank"] else ""
     if not record["blank"]:
         if shelf.thumbs.has(heat):
             layer = heat
+        elif record["file"].endswith((".pdf", ".svg")):
+            nothing = "Drawn as a document: open the file"
         else:  # made without a page in mind: what was drawn serves
             layer, kind = shelf.file(record["file"]), "whole" if record["settings"].get("style") == "panel" else "drawn"
     facts: list[Fact] = [("Score", f"{record['score']:.4g}" if record["score"] is not None else "none")]
@@ -98,7 +101,7 @@ def _view(record: Record, place: int, shelf: Shelf, right: bool | None) -> View:
         file=link(record["file"]),
         layer=layer,
         kind=kind,  # type: ignore[arg-type]  # one of the three
-        nothing=_NOTHING[record.get("flat") == "constant"] if record["blank"] else "",
+        nothing=nothing,
         right=right,
         receipt=str(receipt.get("sentence", "")),
         holds=bool(receipt["holds"]) if "holds" in receipt else None,
