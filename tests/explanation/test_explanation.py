@@ -13,7 +13,7 @@ from torch import Tensor
 
 from whylight import render
 from whylight.errors import WhylightError, WriteError
-from whylight.explanation import Explanation, Scale
+from whylight.explanation import Explanation, Scale, View
 from whylight.images.preprocess import Region
 
 
@@ -146,7 +146,18 @@ def test_save(tmp_path: Path, name: str) -> None:
             assert written.size == (80, 60)
 
 
-@pytest.mark.parametrize("name", ["a.png", "a.npz"])
+@pytest.mark.parametrize("view", ["overlay", "panel", "map"])
+@pytest.mark.parametrize(("name", "begins"), [("a.pdf", b"%PDF-"), ("a.SVG", b"<?xml")])
+def test_save_for_papers(tmp_path: Path, name: str, begins: bytes, view: View) -> None:
+    path = make(hot_cell()).save(tmp_path / name, view=view)
+    data = path.read_bytes()
+    assert data.startswith(begins)
+    assert make(hot_cell()).save(tmp_path / name, view=view).read_bytes() == data
+    with pytest.raises(WhylightError, match="view: expected 'overlay', 'panel' or 'map'"):
+        make(hot_cell()).save(tmp_path / name, view="side")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.npz", "a.svg", "a.pdf"])
 def test_a_write_that_fails_leaves_the_file_as_it_was(tmp_path: Path, name: str) -> None:
     resource = pytest.importorskip("resource", reason="needs a limit on the size of files")
     (tmp_path / name).write_text("old")
