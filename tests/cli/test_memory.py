@@ -41,6 +41,7 @@ def large(tmp_path_factory: pytest.TempPathFactory, photo: Path) -> Path:
     [
         "explain PHOTOS --model face --save-map --out out",
         "explain PHOTOS --model face --style panel --out out",
+        "explain PHOTOS --model face --format pdf --out out",
         "locate PHOTOS --model face --target face --fast --out out",
         "locate PHOTOS --model face --target face --sequential --out out",
         "face PHOTOS --out out",
