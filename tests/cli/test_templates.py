@@ -262,3 +262,75 @@ def test_fields_are_those_of_the_record(run: Run, good: Path, model: str, tmp_pa
     assert f"{line['probability']:.3f}-{line['score']:.3f}.png" in line["file"]
     with Image.open(line["file"]) as drawn:
         assert drawn.size == (90, 120)
+
+
+def test_a_grid_has_one_name_for_all_its_maps(run: Run, good: Path, model: str, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    command = ("explain", good / "a.jpg", "--model", model, "--method", "cam,gradcam", "-t", "face", "--style", "grid")
+    command += ("-o", out, "--save-map", "--json", "-")
+    assert run(*command, "--name", "{stem}-{method}").code == 0
+    named = ["a-cam+gradcam.png", "a-cam.map.npz", "a-gradcam.map.npz"]
+    assert files(out) == named
+    before = (out / named[0]).read_bytes()
+    for template, file in (("{label}/{stem}", "face/a.png"), (None, "a.grid.png"), ("{stem}-{method}", named[0])):
+        outcome = run(*command, *(() if template is None else ("--name", template)))
+        assert [line["skipped"] for line in outcome.lines] == [True, True], outcome.err
+        assert {Path(line["file"]) for line in outcome.lines} == {out / file}
+        assert (out / file).read_bytes() == before
+        assert len(files(out)) == 3
+        assert len(ledger(out)) == 2
+        for line in outcome.lines:
+            with np.load(line["map"]) as raw:
+                assert str(raw["method"]) == line["method"]
+    assert files(out) == named
+
+
+@pytest.mark.parametrize("format_", ["pdf", "svg"])
+def test_a_grid_for_papers(run: Run, good: Path, model: str, format_: str) -> None:
+    command = (
+        "explain",
+        good / "a.jpg",
+        "--model",
+        model,
+        "--method",
+        "cam,gradcam",
+        "--style",
+        "grid",
+        "--format",
+        format_,
+    )
+    outcome = run(*command, "--json", "-", "--html")
+    assert outcome.code == 0, outcome.err
+    file = Path(outcome.lines[0]["file"])
+    assert file.name == f"a.grid.{format_}"
+    data = file.read_bytes()
+    if format_ == "svg":
+        assert b">gradcam<" in data
+    else:
+        assert b"/FontFile2" in data
+    again = run(*command, "--overwrite")
+    assert again.code == 0
+    assert file.read_bytes() == data
+
+
+def test_a_page_of_documents_says_where_they_are(run: Run, good: Path, model: str, tmp_path: Path) -> None:
+    """A browser shows no PDF as a picture; whoever made results without a page in mind finds them by their link."""
+    command = (
+        "explain",
+        good / "a.jpg",
+        "--model",
+        model,
+        "-t",
+        "no face",
+        "--method",
+        "hirescam",
+        "--format",
+        "pdf",
+        "-o",
+        "out",
+    )
+    assert run(*command).code == 0
+    assert run(*command, "--html").code == 0
+    page = (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
+    assert "a.hirescam.no_face.pdf" in page
+    assert "Drawn as a document: open the file" in page

@@ -2,21 +2,42 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any, Literal, Protocol
 
 import numpy as np
+from PIL import Image
 
 from whylight import render
 from whylight.explanation.heat import NOTHING, Scale
+from whylight.render.bands import Band
 from whylight.render.overlay import overlay_steps
 from whylight.shown import shown
 
-if TYPE_CHECKING:
-    from whylight.explanation.explanation import Explanation
+
+class Seen(Protocol):
+    """As much of an `Explanation` as is needed here; its class imports this file."""
+
+    @property
+    def picture(self) -> Image.Image: ...
+    @property
+    def source(self) -> str: ...
+    @property
+    def method(self) -> str: ...
+    @property
+    def label(self) -> str: ...
+    @property
+    def units(self) -> str: ...
+    @property
+    def certainty(self) -> str: ...
+    @property
+    def flat(self) -> Literal["", "blank", "constant"]: ...
+    def steps(self, scale: Scale | None = None) -> Iterator[Band]: ...
+    def limits(self, scale: Scale | None = None) -> tuple[float, float] | None: ...
 
 
 def panel_parts(
-    explanation: Explanation, alpha: float = 0.5, colormap: str = render.DEFAULT, scale: Scale | None = None
+    explanation: Seen, alpha: float = 0.5, colormap: str = render.DEFAULT, scale: Scale | None = None
 ) -> dict[str, Any]:
     """The arguments of `render.panel`, and of `render.document` for the same as a document."""
     steps = np.concatenate([band for _, band in explanation.steps(scale)])

@@ -88,9 +88,10 @@ class Names:
         return f"{self._template.place(item.stem, {**about, 'style': self._look.style}, taken)}.{self._look.format}"
 
     def _raw(self, item: Picture, record: Record, taken: int) -> str:
-        """Called alike whatever the style: it is the same map."""
+        """Called alike in whatever style the map is drawn, since it is the same; those of a grid, which go with it, apart."""
         if self._template is None:
-            return file_name(item.stem, record["method"], record["label"], "overlay", RAW, taken)
+            style = "grid" if self._look.style == "grid" else "overlay"
+            return file_name(item.stem, record["method"], record["label"], style, RAW, taken)
         return f"{self._template.place(item.stem, {**record, 'style': self._look.style}, taken)}.{RAW}"
 
     def _free(self, made: Callable[[int], list[str]], ours: Callable[[Record], bool]) -> list[str]:
