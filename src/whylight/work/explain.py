@@ -179,7 +179,9 @@ class Explain(WritesResults):
             verifier=verify,
             workers=workers,
         ):
-            item, parts, size = items[place], [], explanations[0].picture.size
+            item, size = items[place], explanations[0].picture.size
+            pairs: list[tuple[Explanation, Record]] = []
+            parts: list[list[tuple[Explanation, Record]]] = []
             with self.watch.guarding(item.path):
                 self._check_size(item, size)
                 # The engine answers every method for every target; some may be done already.
