@@ -55,21 +55,6 @@ Verify = Annotated[
         "Check each map: does the score fall without its hottest part, and is the map the model's own?", "--verify"
     ),
 ]
-Size = Annotated[
-    str | None,
-    opt.option("Input of an ONNX file that leaves it open. Default: 224.", metavar="N|H,W", show_default=False),
-]
-Mean = Annotated[
-    str | None,
-    opt.option(
-        "What an ONNX file's input has subtracted, of colours from 0 to 1. Default: ImageNet's.",
-        metavar="R,G,B",
-        show_default=False,
-    ),
-]
-Std = Annotated[
-    str | None, opt.option("What it is divided by. Default: ImageNet's.", metavar="R,G,B", show_default=False)
-]
 
 
 def explain(
@@ -91,9 +76,6 @@ def explain(
     verify: Verify = False,
     html: opt.Html = False,
     multilabel: opt.Multilabel = False,
-    size: Size = None,
-    mean: Mean = None,
-    std: Std = None,
 ) -> None:
     """Show where a classifier looks: writes <stem>.<method>.<label>.png and explanations.jsonl.
 
@@ -104,7 +86,7 @@ def explain(
         "explain",
         inputs,
         out,
-        which.choice(layer=wrap.one_layer, multilabel=multilabel, size=size, mean=mean, std=std),
+        which.choice(layer=wrap.one_layer, multilabel=multilabel),
         {"methods": opt.named(method), "options": opt.options_of(option), "targets": opt.named(target)},
         {**wrap.settings(), **look, "verify": verify, "html": html},
     )

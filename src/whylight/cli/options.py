@@ -122,7 +122,7 @@ class ModelOptions:
     ] = None
     classes: Annotated[
         str | None,
-        option("Text file with one class name a line, for a model that has none.", metavar="FILE", **_quiet),
+        option("File with class names, one a line, or .json, for a model that has none.", metavar="FILE", **_quiet),
     ] = None
     pretrained: Annotated[
         bool,
@@ -136,6 +136,27 @@ class ModelOptions:
         ),
     ] = "auto"
     device: Device = "auto"
+    size: Annotated[
+        str | None,
+        option(
+            "Input in pixels, where the weights were trained with another. Default: the model's.",
+            metavar="N|H,W",
+            **_quiet,
+        ),
+    ] = None
+    mean: Annotated[
+        str | None,
+        option("Likewise: what is subtracted, of colours from 0 to 1.", metavar="R,G,B", **_quiet),
+    ] = None
+    std: Annotated[str | None, option("Likewise: what is divided by.", metavar="R,G,B", **_quiet)] = None
+    crop: Annotated[
+        str | None,
+        option(
+            "Likewise: share of the shorter side cut out of the centre; 0 squeezes the whole picture in.",
+            metavar="0...1",
+            **_quiet,
+        ),
+    ] = None
 
     def choice(self, **more: Any) -> ModelChoice:
         """The model, with what only some verbs ask for."""

@@ -9,6 +9,7 @@ FILL = "the picture's own mean colour"
 # Rank correlations with the map of random weights from which a map follows them in part, and from which it does not: 0.7 squared
 # is one half, so that half of what tells cells apart is there without anything learned; of 0.35 it is an eighth.
 PARTLY, STAYS = 0.35, 0.7
+_SATURATED = len("0.9999")  # characters of a probability from which on log-odds tell more
 
 Follows = Literal["follows the weights", "follows the weights in part", "does not follow the weights"]
 
@@ -50,6 +51,10 @@ class Receipt:
         blank_networks: how many there were besides whose maps show nothing. They have no order that could be compared, and are
             left out; where all are, `rank` is None.
         why_not: why the randomisation check was not made; "" where it was.
+        odds, odds_removed, odds_random: log-odds of the class, log(p / (1 - p)), for `score`, `removed` and (their mean) `random`:
+            what the removals are judged by, since probabilities of a sure network are all 1. None where a function was explained.
+        absent: the class says that something is not there (`no face` beside `face`). An absence has no place, so that no map of it
+            could be right or wrong: nothing is checked.
     """
 
     label: str
@@ -70,6 +75,10 @@ class Receipt:
     networks: int = 0
     blank_networks: int = 0
     why_not: str = ""
+    odds: float | None = None
+    odds_removed: float | None = None
+    odds_random: float | None = None
+    absent: bool = False
 
     @property
     def follows(self) -> Follows | None:
@@ -82,26 +91,39 @@ class Receipt:
         return None if self.rank is None else self.follows == "follows the weights"
 
     @property
-    def holds(self) -> bool:
-        """Whether nothing speaks against the map: its hottest pixels matter more than 95 of 100 others, and it is the network's."""
+    def holds(self) -> bool | None:
+        """Whether nothing speaks against the map: its hottest pixels matter more than 95 of 100 others, and it is the network's.
+
+        None of an absence, which has no place.
+        """
+        if self.absent:
+            return None
         return self.percentile is not None and self.percentile >= 95 and self.survives is not False
 
     @property
     def sentence(self) -> str:
         """All of it in words."""
+        if self.absent:
+            return f"{self.label!r} says that something is not there, and an absence has no place: there is nothing to check."
         if self.score is None or self.removed is None or self.random is None:
             nothing = "has no positive evidence anywhere" if self.blank else "is the same everywhere"
             return (
                 f"the map {nothing}: there is no hottest part to remove, and nothing that other weights could change."
             )
+        name, fell = "score", self.removed < self.score
         before, after, others = _numbers((self.score, self.removed, self.random), self.is_probability)
+        if self.odds is not None and self.odds_removed is not None and self.odds_random is not None:
+            near = before == after or len(before) > _SATURATED  # so many digits say nothing to anybody
+            if near and self.odds != self.odds_removed:
+                name, fell = f"log-odds (its probability stays at {self.score:.2f})", self.odds_removed < self.odds
+                before, after, others = _numbers((self.odds, self.odds_removed, self.odds_random), False)
         of, aside = f"{self.lower} of {self.draws} random removals of the same size", f"({others} on average)"
         if before == after:
-            change = f"leaves the score at {before}; after {of} it is higher {aside}"
-        elif self.removed < self.score:
-            change = f"drops the score from {before} to {after}, more than {of} {aside}"
+            change = f"leaves the {name} at {before}; after {of} it is higher {aside}"
+        elif fell:
+            change = f"drops the {name} from {before} to {after}, more than {of} {aside}"
         else:
-            change = f"raises the score from {before} to {after}; after {of} it is higher {aside}"
+            change = f"raises the {name} from {before} to {after}; after {of} it is higher {aside}"
         return f"removing the hottest {100 * self.share:g} % of the picture {change}; {self._weights()}"
 
     def to_dict(self) -> dict[str, Any]:

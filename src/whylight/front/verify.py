@@ -17,6 +17,7 @@ from whylight.evaluate.measures.scoring import Scorer
 from whylight.evaluate.measures.similarity import spearman, ssim
 from whylight.explanation import Explanation
 from whylight.explanation.receipt import Receipt
+from whylight.localize.location import is_background
 from whylight.methods import Method, get
 from whylight.models.base import Classifier, checked
 from whylight.models.model import Model
@@ -95,6 +96,8 @@ def verify(
         "share": share,
         "is_probability": goal.function is None,
     }
+    if goal.index is not None and is_background(model.classes[goal.index], model.classes):
+        return Receipt(**facts, absent=True)
     if ex.is_blank or bool(is_flat(heat)):
         return Receipt(**facts, why_not="the map is the same everywhere, or blank")
     facts |= _removals(model, x, heat, goal, share, draws, seed, precision)
@@ -112,7 +115,10 @@ def _removals(
     seed: int,
     precision: Precision,
 ) -> dict[str, Any]:
-    """Scores without the hottest part, without the middle, and without random parts."""
+    """Scores without the hottest part, without the middle, and without random parts.
+
+    Of a class they are compared by log-odds: probabilities of a sure network are all 1, and differ by rounding.
+    """
     pixels = heat[0].numel()
     count = min(max(1, round(share * pixels)), pixels - 1)
     hot = ranks(heat)[0] < count  # (H, W)
@@ -121,16 +127,23 @@ def _removals(
         x.device
     )  # (3 + draws, H, W)
     colour = x.mean((2, 3), keepdim=True)  # (1, 3, 1, 1)
-    targets: Tensor | Resolved = goal if goal.index is None else torch.tensor([goal.index])
+    is_class = goal.index is not None
+    targets: Tensor | Resolved = torch.tensor([goal.index]) if is_class else goal
 
     def make(chunk: range) -> Tensor:
         return torch.where(gone[chunk.start : chunk.stop].unsqueeze(1), colour, x)
 
     with model.borrow():
-        found = Scorer(model, x, targets, precision=precision)(torch.zeros(len(gone), dtype=torch.long), make)
+        ask = Scorer(model, x, targets, precision=precision, odds=is_class)
+        found = ask(torch.zeros(len(gone), dtype=torch.long), make)
+    judged = found[1]
+    lower = int((found[3:] > judged).sum())
+    same = int((found[3:] == judged).sum())
+    told: dict[str, Any] = {}
+    if is_class:
+        told = {"odds": float(found[0]), "odds_removed": float(judged), "odds_random": float(found[3:].mean())}
+        found = found.sigmoid()
     score, removed, centre, *others = found.tolist()
-    lower = sum(other > removed for other in others)
-    same = sum(other == removed for other in others)
     return {
         "score": score,
         "removed": removed,
@@ -139,6 +152,7 @@ def _removals(
         "lower": lower,
         "percentile": 100 * (lower + same / 2) / draws,
         "draws": draws,
+        **told,
     }
 
 

@@ -7,8 +7,8 @@ Both directions live here because they must agree: `Preprocess.region` says whic
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, NamedTuple, Self
 
 import numpy as np
@@ -128,6 +128,34 @@ class Preprocess:
             scaled = (cover_w, int(cover_w * height / width))
         return scaled, (round((scaled[0] - columns) / 2), round((scaled[1] - rows) / 2))
 
+    def changed(
+        self,
+        size: tuple[int, int] | None = None,
+        mean: tuple[float, float, float] | None = None,
+        std: tuple[float, float, float] | None = None,
+        crop: float | None = None,
+    ) -> Self:
+        """The same with what is not None; `crop` is the share of the shorter side that is kept, 0 squeezes the whole picture in.
+
+        >>> Preprocess(mode="crop", crop_pct=0.875).changed(size=(96, 96), crop=0).mode
+        'squash'
+        """
+        given: dict[str, Any] = {"size": size, "mean": mean, "std": std}
+        if crop is not None:
+            given |= {"mode": "crop" if crop else "squash", "crop_pct": crop or 1.0}
+        return replace(self, **{key: value for key, value in given.items() if value is not None})
+
+    def __str__(self) -> str:
+        """How pictures are prepared, in words.
+
+        >>> str(Preprocess(mode="crop", crop_pct=0.875))
+        '224×224 from the centre (0.875 of the shorter side), bilinear, mean 0.485,0.456,0.406, std 0.229,0.224,0.225'
+        """
+        rows, columns = self.size
+        kept = f"from the centre ({self.crop_pct:g} of the shorter side)" if self.mode == "crop" else "squeezed whole"
+        mean, std = (",".join(f"{value:.3g}" for value in values) for values in (self.mean, self.std))
+        return f"{columns}×{rows} {kept}, {self.interpolation}, mean {mean}, std {std}"
+
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as plain JSON values."""
         return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
@@ -137,6 +165,32 @@ class Preprocess:
         """Rebuild from `to_dict`'s values."""
         values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()}
         return cls(**values)
+
+
+def as_size(size: Any) -> tuple[int, int]:
+    """(height, width) from a side or from both.
+
+    Raises:
+        ModelError: if it is neither.
+    """
+    if isinstance(size, int):
+        return size, size
+    two = isinstance(size, Sequence) and not isinstance(size, str) and len(size) == 2
+    if not two or not all(isinstance(side, int) for side in size):
+        raise ModelError(f"size: expected a side in pixels, or (height, width), got {size!r}")
+    return int(size[0]), int(size[1])
+
+
+def as_colours(values: Any, name: str) -> tuple[float, float, float]:
+    """Three numbers, one for each colour.
+
+    Raises:
+        ModelError: if they are not three.
+    """
+    if not isinstance(values, Sequence) or len(values) != 3:
+        got = len(values) if isinstance(values, Sequence) else values
+        raise ModelError(f"{name}: expected three numbers (red, green, blue), got {got}")
+    return float(values[0]), float(values[1]), float(values[2])
 
 
 def shown_bands(bands: Tensor) -> Image.Image:

@@ -9,7 +9,7 @@ from typing import Any
 from torch import nn
 
 from whylight.errors import ModelError
-from whylight.images.preprocess import Preprocess
+from whylight.images.preprocess import Preprocess, as_colours, as_size
 from whylight.models.adapters import huggingface
 from whylight.models.adapters.inputs import Fed
 from whylight.models.adapters.logits import EndsIn, Pick
@@ -118,19 +118,7 @@ def _given(
     """What was said of the input, as `Preprocess` takes it."""
     found: dict[str, Any] = {}
     if size is not None:
-        two = not isinstance(size, int) and isinstance(size, Sequence) and not isinstance(size, str) and len(size) == 2
-        if not (isinstance(size, int) or (two and all(isinstance(side, int) for side in size))):
-            raise ModelError(f"size: expected a side in pixels, or (height, width), got {size!r}")
-        found |= {
-            "size": (size, size) if isinstance(size, int) else (int(size[0]), int(size[1])),
-            "mode": "squash",
-            "crop_pct": 1.0,
-        }
-    return found | {name: _three(values, name) for name, values in (("mean", mean), ("std", std)) if values is not None}
-
-
-def _three(values: Sequence[float], name: str) -> tuple[float, float, float]:
-    if not isinstance(values, Sequence) or len(values) != 3:
-        got = len(values) if isinstance(values, Sequence) else values
-        raise ModelError(f"{name}: expected three numbers (red, green, blue), got {got}")
-    return float(values[0]), float(values[1]), float(values[2])
+        found |= {"size": as_size(size), "mode": "squash", "crop_pct": 1.0}
+    return found | {
+        name: as_colours(values, name) for name, values in (("mean", mean), ("std", std)) if values is not None
+    }

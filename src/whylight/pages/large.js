@@ -24,7 +24,7 @@ function tell(entry, view) {
   find("sentence").textContent = [view?.sentence, entry.error].filter(Boolean).join(" ");
   find("receipt").replaceChildren();
   if (view?.receipt) {
-    const verdict = view.holds === undefined ? "" : view.holds ? "Receipt holds: " : "Receipt does not hold: ";
+    const verdict = view.holds == null ? "" : view.holds ? "Receipt holds: " : "Receipt does not hold: ";
     find("receipt").append(make("span", view.holds ? "good" : "bad", verdict), view.receipt);
   }
   const facts = view ? [...(view.facts ?? []), ...(questions[view.question].facts ?? [])] : [];

@@ -44,6 +44,8 @@ class Scorer:
         precision: as in `whylight.explain`.
         most: inputs of one forward at most; None: what suits the device.
         tick: called with (done, total) after every chunk.
+        odds: score by the class's log-odds, log(p / (1 - p)), whose sigmoid is the probability: told from the logits, they tell
+            inputs apart whose probabilities are all 1 to the last bit.
     """
 
     def __init__(
@@ -55,8 +57,9 @@ class Scorer:
         precision: Precision = "auto",
         most: int | None = None,
         tick: Callable[[int, int], None] | None = None,
+        odds: bool = False,
     ) -> None:
-        self._model, self._targets = model, targets
+        self._model, self._targets, self._odds = model, targets, odds
         self.forward = model.fast(precision)
         self._probe = Prober(
             x.to(model.device), self.forward, lambda logits, picture, after: logits, chunk=most, tick=tick
@@ -74,7 +77,20 @@ class Scorer:
         if isinstance(self._targets, Resolved):
             return self._targets.scores(logits)
         classes = self._targets[of].to(logits.device)
+        if self._odds:
+            return log_odds(logits, classes, multilabel=self._model.multilabel)
         return self._model.probabilities(logits).gather(1, classes.unsqueeze(1)).squeeze(1)
+
+
+def log_odds(logits: Tensor, classes: Tensor, *, multilabel: bool = False) -> Tensor:
+    """The log-odds of a class for each row of logits (m, C): classes (m,) → (m,) float32.
+
+    >>> log_odds(torch.tensor([[40.0, 0.0, 0.0]]), torch.tensor([0]))  # the probability is 1 in float32
+    tensor([39.3069])
+    """
+    at, logits = classes.unsqueeze(1), logits.float()
+    own = logits.gather(1, at).squeeze(1)
+    return own if multilabel else own - logits.scatter(1, at, float("-inf")).logsumexp(1)
 
 
 def each(count: int, times: int = 1) -> Tensor:

@@ -24,6 +24,7 @@ def load_onnx(
     mean: Sequence[float] = IMAGENET_MEAN,
     std: Sequence[float] = IMAGENET_STD,
     *,
+    crop: float | None = None,
     preprocessing: Preprocess | None = None,
     outputs: Outputs = "auto",
     multilabel: bool = False,
@@ -40,6 +41,7 @@ def load_onnx(
         size: side, or (height, width), of the input; only needed where the file leaves it open (then default 224).
         mean: mean of red, green and blue in [0, 1] that is subtracted; default ImageNet's.
         std: standard deviation that is divided by; default ImageNet's.
+        crop: share of the shorter side that is cut out of the centre; None or 0 squeezes the whole picture in.
         preprocessing: all of size, mean and std, and cropping too, in one object; overrides the three.
         outputs: what the scores are, as in `whylight.wrap_callable`.
         multilabel: the classes do not exclude each other.
@@ -68,7 +70,7 @@ def load_onnx(
         )
     batch, fixed, last = _reading(path, given[0])
     if preprocessing is None:
-        preprocessing = stretch(_size(path, fixed, size), mean, std)
+        preprocessing = stretch(_size(path, fixed, size), mean, std).changed(crop=crop)
     elif any(side not in (None, own) for side, own in zip(fixed, preprocessing.size, strict=True)):
         raise ModelError(f"{path}: it takes pictures of (height, width) {fixed}, not {preprocessing.size}")
 

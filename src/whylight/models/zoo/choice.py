@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from whylight.errors import ModelError, WhylightWarning
 from whylight.models.zoo.bundled import file_of
+from whylight.models.zoo.classnames import read_names
 from whylight.schema import Text
-from whylight.shown import shown
 
 if TYPE_CHECKING:
     from whylight.models.base import Classifier
@@ -24,13 +24,14 @@ Precision = Literal["auto", "fp32", "bf16"]
 
 @dataclass(frozen=True)
 class ModelChoice:
-    """Everything that says which model is meant: the arguments of `whylight.load`, and those of `load_onnx` as they are typed.
+    """Everything that says which model is meant: the arguments of `whylight.load`, as they are typed.
 
     Attributes:
         name: of a bundled, timm or torchvision network, a run folder, a .safetensors or .onnx file.
-        pretrained, weights, classes, layer, device, multilabel: as for `whylight.load`; `classes` is a text file, a name a line.
+        pretrained, weights, classes, layer, device, multilabel: as for `whylight.load`; `classes` is a file with their names.
         precision: of methods that run the network many times: `auto`, `fp32` or `bf16`.
-        size, mean, std: of an ONNX file's input, numbers with commas between them.
+        size, mean, std, crop: how pictures are prepared, where it differs from the model's own way: numbers with commas between
+            them, as for `whylight.load`.
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid"}
@@ -46,6 +47,7 @@ class ModelChoice:
     size: str | None = None
     mean: str | None = None
     std: str | None = None
+    crop: str | None = None
 
     @property
     def default_method(self) -> str:
@@ -80,26 +82,16 @@ class ModelChoice:
         return facts
 
     def class_names(self) -> tuple[str, ...] | None:
-        """The names in `--classes`, one a line; None where it was not given.
+        """The names in `--classes`; None where it was not given.
 
         Raises:
             ModelError: if the file cannot be read or holds no names.
         """
-        if self.classes is None:
-            return None
-        try:
-            lines = Path(self.classes).read_text(encoding="utf-8-sig").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            raise ModelError(f"--classes {shown(self.classes)}: cannot be read as text: {error}") from error
-        while lines and not lines[-1].strip():
-            lines.pop()
-        if not lines:
-            raise ModelError(f"--classes {shown(self.classes)}: the file is empty; it needs one class name a line")
-        return tuple(line.strip() for line in lines)
+        return None if self.classes is None else read_names(self.classes, "--classes")
 
     @property
     def _input(self) -> dict[str, str | None]:
-        return {"size": self.size, "mean": self.mean, "std": self.std}
+        return {"size": self.size, "mean": self.mean, "std": self.std, "crop": self.crop}
 
     def load(self) -> Classifier:
         """Load it.
@@ -107,14 +99,9 @@ class ModelChoice:
         Raises:
             ModelError: if that fails.
         """
-        from whylight.models.adapters.onnx import load_onnx
         from whylight.models.zoo.load import load
 
-        if given := {key: numbers(f"--{key}", text) for key, text in self._input.items() if text is not None}:
-            if not self._is_onnx:
-                raise ModelError(f"--{next(iter(given))}: for ONNX files alone; {self.name} says itself what it takes")
-            if self.weights is None and self.layer is None:  # else load says why not
-                return load_onnx(self.name, self.class_names(), multilabel=self.multilabel, **_arguments(given))
+        given = {key: numbers(f"--{key}", text) for key, text in self._input.items() if text is not None}
         model = load(
             self.name,
             pretrained=self.pretrained,
@@ -123,6 +110,7 @@ class ModelChoice:
             device=self.device,
             layer=self.layer,
             multilabel=self.multilabel,
+            **_arguments(given),
         )
         if model.taken:
             warnings.warn(model.taken, WhylightWarning, stacklevel=2)
@@ -145,10 +133,20 @@ def numbers(option: str, text: str) -> list[float]:
 
 
 def _arguments(given: dict[str, list[float]]) -> dict[str, Any]:
-    """Arguments of `load_onnx`: mean and std as they are, the size as one whole number or two."""
-    if "size" not in given:
-        return dict(given)
-    sides = given["size"]
-    if len(sides) > 2 or any(side != int(side) or side < 1 for side in sides):
-        raise ModelError(f"--size {sides}: expected one whole number, or height,width")
-    return {**given, "size": int(sides[0]) if len(sides) == 1 else (int(sides[0]), int(sides[1]))}
+    """Arguments of `load`: mean and std as they are, the size as one whole number or two, one share to cut out."""
+    found: dict[str, Any] = dict(given)
+    if "size" in given:
+        sides = given["size"]
+        if len(sides) > 2 or any(side != int(side) or side < 1 for side in sides):
+            raise ModelError(f"--size {sides}: expected one whole number, or height,width")
+        found["size"] = int(sides[0]) if len(sides) == 1 else (int(sides[0]), int(sides[1]))
+    if "crop" in given:
+        (found["crop"],) = given["crop"] if len(given["crop"]) == 1 else (-1.0,)
+        if not 0 <= found["crop"] <= 1:
+            raise ModelError(f"--crop {given['crop']}: expected the share of the shorter side to keep, from 0 to 1")
+    for name in ("mean", "std"):
+        if name in given and len(given[name]) != 3:
+            raise ModelError(
+                f"--{name} {given[name]}: expected three numbers (red, green, blue), got {len(given[name])}"
+            )
+    return found

@@ -72,6 +72,14 @@ def read_state(path: Path) -> dict[str, Tensor]:
     return {name.removeprefix("module."): value for name, value in state.items()}
 
 
+def rows_of(path: str | os.PathLike[str], name: str) -> int | None:
+    """How many rows a file's tensor of a name has, whatever a wrapper put before it; None where there is none."""
+    found = (
+        value for _, state in _states(Path(path)) for key, value in state.items() if f".{key}".endswith(f".{name}")
+    )
+    return next((len(value) for value in found if value.ndim), None)
+
+
 @dataclass(frozen=True)
 class _Fitting:
     """A state dict in a file, its names as the network's: where it lay, what stood before the names, how many names fit."""

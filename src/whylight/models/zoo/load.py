@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast, get_args
 
@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from whylight.errors import ModelError
-from whylight.images.preprocess import Interpolation, Preprocess
+from whylight.images.preprocess import Interpolation, Preprocess, as_colours, as_size
 from whylight.models.adapters import huggingface
 from whylight.models.adapters.blackbox import BlackBox
 from whylight.models.boxhead import BoxHead
@@ -24,7 +24,7 @@ from whylight.models.model import Model
 from whylight.models.zoo import bundled
 from whylight.models.zoo.architectures import TORCHVISION, build, is_known, names
 from whylight.models.zoo.files import FILE, load_box_head, load_weights
-from whylight.models.zoo.foreign import load_foreign
+from whylight.models.zoo.foreign import load_foreign, rows_of
 
 
 def load(
@@ -36,14 +36,17 @@ def load(
     device: str | torch.device = "auto",
     layer: str | None = None,
     multilabel: bool = False,
+    size: int | tuple[int, int] | None = None,
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
+    crop: float | None = None,
 ) -> Model | BlackBox:
     """Load a classifier by name.
 
     Args:
         name: a bundled model ("face", "person"); a run folder or `.safetensors` file that whylight wrote ("runs/7"); any timm name
             ("resnet50"), "torchvision/NAME", or "hf-hub:OWNER/NAME"; "hf:OWNER/NAME" or "hf:FOLDER" for one of Hugging Face's
-            transformers; an ONNX file, which is a black box then: for a size, mean and std other than ImageNet's see
-            `whylight.load_onnx`.
+            transformers; an ONNX file, which is a black box then.
         pretrained: for timm's, torchvision's and "hf-hub:", fetch the weights through their own loader; False builds the network
             with random ones.
         weights: for the same, a file of weights instead (.pth, .pt, .ckpt or .safetensors state dict; never unpickled).
@@ -51,6 +54,9 @@ def load(
         device: "auto" (CUDA, then Apple's MPS, then the processor), or insist: "cpu", "cuda:1", "mps".
         layer: dotted name of the layer to look at; default: the last spatial one.
         multilabel: the classes do not exclude each other: probabilities are sigmoids of the logits, one by one.
+        size: side of the input, or (height, width), where the weights were trained with another than the model's own.
+        mean, std: what is subtracted and divided by, of red, green and blue from 0 to 1; likewise.
+        crop: share of the shorter side that is cut out of the centre; 0 squeezes the whole picture in; likewise.
 
     Raises:
         ModelError: naming what was tried, and the ways on.
@@ -60,7 +66,8 @@ def load(
     (7, 7)
     """
     text = os.fspath(name)
-    model = _loaded(text, pretrained, weights, classes, resolve_device(device), layer, multilabel)
+    other = _other(size, mean, std, crop)
+    model = _loaded(text, pretrained, weights, classes, resolve_device(device), layer, multilabel, other)
     model.name = text
     return model
 
@@ -73,36 +80,44 @@ def _loaded(
     where: torch.device,
     layer: str | None,
     multilabel: bool,
+    other: Mapping[str, Any],
 ) -> Model | BlackBox:
     if text.lower().endswith(".onnx"):
-        return _black_box(text, weights, layer, classes, multilabel)
+        return _black_box(text, weights, layer, classes, multilabel, other)
     if text.startswith(huggingface.PREFIX):
         if weights is not None or not pretrained:
             raise ModelError(f"{text} brings its own weights: leave weights= and pretrained= out")
-        return _from_hugging_face(text, classes, where, layer, multilabel)
+        return _from_hugging_face(text, classes, where, layer, multilabel, other)
     file = own_file(text)
     with torch.inference_mode(False):  # parameters made under it could never be differentiated
         if file is None:
-            return _from_zoo(text, pretrained, weights, classes, where, layer, multilabel)
+            return _from_zoo(text, pretrained, weights, classes, where, layer, multilabel, other)
         if weights is not None:
             raise ModelError(f"{text} brings its own weights: leave weights= out, or name an architecture")
         module, spec = load_weights(file)
         box_head = load_box_head(file, spec)
-        model = _model(module, classes or spec.classes, spec.preprocess, where, layer, multilabel, box_head)
+        model = _model(
+            module, classes or spec.classes, spec.preprocess.changed(**other), where, layer, multilabel, box_head
+        )
         if spec.localization is not None and spec.localization.get("layer") == layer:
             model.localization = spec.localization
         return model
 
 
 def _from_hugging_face(
-    text: str, classes: Sequence[str] | None, device: torch.device, layer: str | None, multilabel: bool
+    text: str,
+    classes: Sequence[str] | None,
+    device: torch.device,
+    layer: str | None,
+    multilabel: bool,
+    other: Mapping[str, Any],
 ) -> Model:
     with torch.inference_mode(False):
         module, processor = huggingface.load_hf(text.removeprefix(huggingface.PREFIX))
     return _model(
         module,
         classes or huggingface.classes_of(module),
-        huggingface.preprocess_of(processor),
+        huggingface.preprocess_of(processor).changed(**other),
         device,
         layer,
         multilabel or huggingface.is_multilabel(module),
@@ -115,6 +130,7 @@ def _black_box(
     layer: str | None,
     classes: Sequence[str] | None,
     multilabel: bool,
+    other: Mapping[str, Any],
 ) -> BlackBox:
     from whylight.models.adapters.onnx import load_onnx
 
@@ -122,7 +138,7 @@ def _black_box(
         raise ModelError(
             f"{path}: an ONNX file brings its own weights and shows no layers: leave weights and layer out"
         )
-    return load_onnx(path, classes, multilabel=multilabel)
+    return load_onnx(path, classes, multilabel=multilabel, **other)
 
 
 def own_file(name: str) -> Path | None:
@@ -159,6 +175,7 @@ def _from_zoo(
     device: torch.device,
     layer: str | None,
     multilabel: bool,
+    other: Mapping[str, Any],
 ) -> Model:
     if not is_known(name):
         raise _unknown(name)
@@ -173,15 +190,31 @@ def _from_zoo(
         module = build(name, classes=len(classes) if classes is not None else None)
         left = load_foreign(module, weights, say=taken.append)
         if left:
+            theirs, ours = rows_of(weights, left[0]), len(module.state_dict()[left[0]])
+            named = f"{ours:,} class names were given" if classes is not None else f"{name} has {ours:,}"
             raise ModelError(
-                f"{weights}: its last layer ({left[0]}) has another number of classes than {name}"
-                f"{' with these class names' if classes is not None else ''}. Give the names of its classes, in order: "
-                "classes=[…], or --classes FILE with one name a line"
+                f"{weights}: its last layer ({left[0]}) has another number of classes, {theirs}, and {named}. Give the names of "
+                "its classes, in order: classes=[…], or --classes FILE with one name a line"
             )
     preprocessing = _torchvision_preprocessing(name) if name.startswith(TORCHVISION) else _timm_preprocessing(module)
+    preprocessing = preprocessing.changed(**other)
     model = _model(module, classes or _class_names(name, module), preprocessing, device, layer, multilabel)
     model.taken = "; ".join(taken)
     return model
+
+
+def _other(
+    size: int | tuple[int, int] | None,
+    mean: Sequence[float] | None,
+    std: Sequence[float] | None,
+    crop: float | None,
+) -> dict[str, Any]:
+    """What pictures are prepared with instead of a model's own, as `Preprocess.changed` takes it."""
+    if crop is not None and not 0 <= crop <= 1:
+        raise ModelError(f"crop: expected a share of the shorter side from 0 to 1, got {crop}")
+    sides = None if size is None else as_size(size)
+    colours = {name: as_colours(values, name) for name, values in (("mean", mean), ("std", std)) if values is not None}
+    return {**({} if sides is None else {"size": sides}), **colours, **({} if crop is None else {"crop": float(crop)})}
 
 
 def _model(

@@ -104,7 +104,7 @@ def _view(record: Record, place: int, shelf: Shelf, right: bool | None) -> View:
         nothing=nothing,
         right=right,
         receipt=str(receipt.get("sentence", "")),
-        holds=bool(receipt["holds"]) if "holds" in receipt else None,
+        holds=receipt.get("holds"),
         facts=tuple(facts),
     )
 
