@@ -20,6 +20,7 @@ from whylight.cli.models import models
 from whylight.cli.options import spread
 from whylight.cli.screen import warn
 from whylight.cli.train import train
+from whylight.cli.wording import as_options
 from whylight.errors import FaceError, WhylightError, WriteError
 
 BAD_USAGE = 2
@@ -38,11 +39,16 @@ class _Verbs(Group):
             raise typer.Exit
         return super().parse_args(ctx, args)
 
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        super().format_options(ctx, formatter)
+        with formatter.section("Version"):
+            formatter.write_dl([("--version", "Print the version and exit.")])
+
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
         except WhylightError as error:
-            warn(str(error))
+            warn(as_options(str(error)))
             raise typer.Exit(_code_of(error)) from None
         except BrokenPipeError:  # who reads our output has had enough; typer ends without a word
             raise
@@ -68,13 +74,13 @@ app = typer.Typer(
     name="whylight",
     help="See where an image classifier looks, and why it decides as it does.",
     epilog="Exit codes: 0 done; 1 some inputs failed, the rest is done; 2 bad usage; "
-    "3 could not go on, the disk is full, say; 130 interrupted. "
-    "whylight --version prints the version.",
+    "3 could not go on, the disk is full, say; 130 interrupted.",
     pretty_exceptions_enable=False,
     **COMMON,
 )
 for verb in (explain, locate, train, experiment, calibrate):
-    app.command(verb.__name__, no_args_is_help=True)(spread(verb))
+    # Without pictures explain and locate say what is missing.
+    app.command(verb.__name__, no_args_is_help=verb not in (explain, locate))(spread(verb))
 app.command("models")(spread(models))
 app.command("methods")(spread(methods))
 app.add_typer(evaluate, name="evaluate")

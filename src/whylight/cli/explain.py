@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from statistics import median
 from typing import Annotated
 
 from whylight.cli import options as opt
@@ -76,6 +77,7 @@ def explain(
     verify: Verify = False,
     html: opt.Html = False,
     multilabel: opt.Multilabel = False,
+    verbose: opt.Verbose = False,
 ) -> None:
     """Show where a classifier looks: writes <stem>.<method>.<label>.png and explanations.jsonl.
 
@@ -90,29 +92,74 @@ def explain(
         {"methods": opt.named(method), "options": opt.options_of(option), "targets": opt.named(target)},
         {**wrap.settings(), **look, "verify": verify, "html": html},
     )
-    verified: list[bool] = []
+    told = _Told(Path(out), verbose or verify)
     with on.Screen(json_to, which.model) as screen:
 
         def tell(record: on.Record, again: bool) -> None:
             screen.put({**public(record, Path(out)), "skipped": again})
-            if "verified" in record:
-                verified.append(record["verified"]["holds"])
-            if screen.pictures == 1:
-                done = " (done before; --overwrite to do it again)" if again else ""
-                screen.say(sentence(record, Path(out)) + done)
-                if "verified" in record:
-                    screen.say(f"  {record['verified']['sentence']}")
+            screen.say(*told.lines(record, again, screen.pictures))
 
         screen.on_record = tell
         outcome = screen.run(job, run)
         if screen.pictures > 1:
-            screen.say(summary(screen, outcome, Path(out)))
-            if verified:
-                maps, where = plural(len(verified), "map"), Path(out) / "explanations.jsonl"
-                screen.say(f"verified: {sum(verified)} of {maps} pass both checks; what was found is in {where}")
+            screen.say(*told.table(screen.pictures), summary(screen, outcome, Path(out)), *told.verdict())
         if html:
             on.say_page(screen, out)
     on.leave(outcome)
+
+
+class _Told:
+    """What is said of results as they come, and of all of them."""
+
+    def __init__(self, out: Path, every: bool) -> None:
+        self._out, self._every = out, every
+        self._verified: list[bool | None] = []
+        self._tops: dict[str, on.Record] = {}
+
+    def lines(self, record: on.Record, again: bool, pictures: int) -> list[str]:
+        """A result in words, where there are few, or each is wanted."""
+        self._tops.setdefault(record["stamp"]["path"], record)
+        receipt = record.get("verified")
+        if receipt is not None:
+            self._verified.append(receipt["holds"])
+        if pictures > on.LINES and not self._every:
+            return []
+        if pictures == 1:
+            done = " (done before; --overwrite to do it again)" if again else ""
+            line = sentence(record, self._out) + done
+        else:
+            line = f"{record['picture']}: {record['label']} ({certainty(record)}) → {self._out / record['file']}"
+        return [line] if receipt is None else [line, f"  {receipt['sentence']}"]
+
+    def table(self, pictures: int) -> list[str]:
+        """How many pictures each class has, and how sure of it the model is, where there are too many for lines."""
+        if pictures <= on.LINES or not self._tops:
+            return []
+        found: dict[str, list[float | None]] = {}
+        for record in self._tops.values():
+            found.setdefault(record["label"], []).append(record["probability"])
+        ranked = sorted(found.items(), key=lambda one: (-len(one[1]), one[0]))
+        shown, rest = ranked[: on.LINES], ranked[on.LINES :]
+        wide = max(len("class"), *(len(label) for label, _ in shown))
+        rows = [f"{'class':{wide}}  pictures  median probability"]
+        for label, of in shown:
+            sure = [one for one in of if one is not None]
+            rows.append(f"{label:{wide}}  {len(of):8}  {on.percent(median(sure)) if sure else 'none':>18}")
+        if rest:
+            rows.append(f"… and {len(rest)} more, of fewer pictures")
+        return rows
+
+    def verdict(self) -> list[str]:
+        """How many maps pass, where they were checked."""
+        if not self._verified:
+            return []
+        judged = [holds for holds in self._verified if holds is not None]
+        absent = len(self._verified) - len(judged)
+        aside = f"; {plural(absent, 'map')} of what is not there, which has no place, left out" if absent else ""
+        where = self._out / "explanations.jsonl"
+        return [
+            f"verified: {sum(judged)} of {plural(len(judged), 'map')} pass both checks{aside}; what was found is in {where}"
+        ]
 
 
 def public(record: on.Record, out: Path) -> dict[str, object]:

@@ -103,6 +103,9 @@ Html = Annotated[
     bool, option("Also write index.html: all results of the folder as one page to filter and sort.", "--html")
 ]
 Overwrite = Annotated[bool, option("Do again what is done already.", "--overwrite")]
+Verbose = Annotated[
+    bool, option("A line for each result, however many; without, up to 20 pictures, else a table.", "--verbose", "-v")
+]
 Seed = Annotated[int, option("Decides everything random.", metavar="N")]
 _MODEL = "A bundled, timm or torchvision/ name, hf-hub:..., a run folder, a .safetensors or .onnx file; see `models`."
 
@@ -217,6 +220,7 @@ class RunOptions:
     ] = None
     workers: Workers = None
     overwrite: Overwrite = False
+    quiet: Annotated[bool, option("Say nothing but what went wrong.", "--quiet", "-q")] = False
 
 
 def spread(verb: Callable[..., None]) -> Callable[..., None]:

@@ -17,6 +17,7 @@ from typing import IO, TYPE_CHECKING, Any, Self
 import typer
 
 from whylight.atomic import named_errors
+from whylight.cli.wording import as_options
 from whylight.errors import WhylightError, WhylightWarning
 from whylight.jobs.events import Event, Known, Noted, Planned, Progress, Step
 from whylight.jobs.job import Job
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from whylight.jobs.session import Outcome
 
 Record = Mapping[str, Any]
+LINES = 20  # pictures of whose results each has a line; of more there is a table
 _NAMED = 20  # broken pictures named on the screen; all of them are in errors.jsonl
 _STAGES = {
     "model": "the network",
@@ -68,6 +70,7 @@ class Screen:
         self._start = time.perf_counter()
         self.pictures = self.known = self.new = 0
         self.loading = 0.0
+        self.quiet = False
 
     def __enter__(self) -> Self:
         return self
@@ -107,14 +110,16 @@ class Screen:
                 self._file.write(dumps(value) + "\n")
 
     def say(self, *lines: str) -> None:
-        """Print lines for people: on stdout, unless JSON has it."""
-        tell(*lines, err=self.to_stdout)
+        """Print lines for people, who may not want any: on stdout, unless JSON has it."""
+        if not self.quiet:
+            tell(*lines, err=self.to_stdout)
 
     def run(self, job: Job, options: RunOptions) -> Outcome:
         """Do a job, and name the pictures that failed."""
         from whylight import tune_allocator
         from whylight.jobs.session import run
 
+        self.quiet = options.quiet
         tune_allocator()  # the process is ours, so glibc may keep the memory of activations for the next batch
         with calm_warnings():
             outcome = run(
@@ -147,7 +152,7 @@ def warn(text: str) -> None:
 def name_failures(outcome: Outcome) -> None:
     """Name the pictures that failed."""
     for failure in outcome.failed[:_NAMED]:
-        warn(failure["error"])
+        warn(as_options(failure["error"]))
     if len(outcome.failed) > _NAMED:
         warn(f"… and {len(outcome.failed) - _NAMED} more, all in {outcome.errors_file}")
 

@@ -191,10 +191,10 @@ def _from_zoo(
         left = load_foreign(module, weights, say=taken.append)
         if left:
             theirs, ours = rows_of(weights, left[0]), len(module.state_dict()[left[0]])
-            named = f"{ours:,} class names were given" if classes is not None else f"{name} has {ours:,}"
+            named = "these class names are" if classes is not None else f"{name} has"
             raise ModelError(
-                f"{weights}: its last layer ({left[0]}) has another number of classes, {theirs}, and {named}. Give the names of "
-                "its classes, in order: classes=[…], or --classes FILE with one name a line"
+                f"{weights}: its last layer ({left[0]}) has another number of classes: {theirs}, and {named} {ours}. Give the "
+                "names of its classes, in order: classes=[…], or --classes FILE with one name a line"
             )
     preprocessing = _torchvision_preprocessing(name) if name.startswith(TORCHVISION) else _timm_preprocessing(module)
     preprocessing = preprocessing.changed(**other)
