@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
@@ -40,7 +40,7 @@ class Progress:
     def say(self, remark: str) -> None:
         """Show a line."""
         if self.shown:
-            self.console.print(remark, highlight=False, markup=False)
+            self.console.print(remark, highlight=False, markup=False, soft_wrap=True)
 
     @contextmanager
     def task(self, name: str, total: int) -> Iterator[Callable[[], None]]:
@@ -48,6 +48,16 @@ class Progress:
         task = self.bar.add_task(name, total=total)
         yield lambda: self.bar.advance(task)
         self.bar.remove_task(task)
+
+    def finished(self, row: Mapping[str, float], epochs: int) -> None:
+        """An epoch is over: a line for it, wherever the output goes."""
+        if self.current is not None:
+            self.bar.remove_task(self.current)
+            self.current = None
+        self.say(
+            f"epoch {row['epoch']:.0f}/{epochs}  loss {row['train_loss']:.4f}  accuracy {row['train_accuracy']:.2%}  "
+            f"validation: loss {row['val_loss']:.4f}  accuracy {row['val_accuracy']:.2%}  {row['seconds']:.1f} s"
+        )
 
     def epoch(self, epoch: int, step: int, steps: int, loss: float, accuracy: float) -> None:
         """One more step of an epoch."""

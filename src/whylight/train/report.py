@@ -32,8 +32,9 @@ def write_metrics(path: Path, rows: list[Row]) -> None:
     write(path, text.getvalue().encode(errors="surrogateescape"))
 
 
-def write_curves(path: Path, rows: list[Row], *, local: bool = False) -> None:
-    """Loss and accuracy of training and validation, side by side."""
+def write_curves(path: Path, rows: list[Row], config: TrainConfig) -> None:
+    """Loss and accuracy of training and validation, side by side, over all epochs so far."""
+    local, changed = config.local > 0, config.augment
     epochs = [row["epoch"] for row in rows]
     figure = Figure(figsize=(9, 3.4), layout="constrained", dpi=120)
     FigureCanvasAgg(figure)
@@ -47,10 +48,11 @@ def write_curves(path: Path, rows: list[Row], *, local: bool = False) -> None:
         axes.grid(alpha=0.25)
         axes.spines[["top", "right"]].set_visible(False)
         axes.legend(frameon=False)
-    measured = "changed pictures"
-    if local or len(kinds) > 2:
-        measured += f", its loss with the {'local term' if local else 'boxes'}"
-    figure.suptitle(f"Training is measured on {measured}; validation on plain pictures", fontsize=8)
+    more = f", its loss with the {'local term' if local else 'boxes'}" if local or len(kinds) > 2 else ""
+    if changed:
+        figure.suptitle(f"Training is measured on changed pictures{more}; validation on plain pictures", fontsize=8)
+    else:
+        figure.suptitle(f"Training is measured while the weights change, over each epoch{more}", fontsize=8)
     picture = io.BytesIO()
     figure.savefig(picture, format="png")
     write(path, picture.getvalue())

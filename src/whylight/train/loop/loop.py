@@ -256,15 +256,15 @@ class Loop:
         row = row_of(self.epoch + 1, self.descent.rate, self.steps, self.sums, scores)
         best = min((merit(r) for r in self.rows), default=None)
         self.rows.append(row)
-        self.epoch, self.step = self.epoch + 1, 0
-        self.sums = dict.fromkeys(self.sums, 0.0)
+        self.epoch, self.step, self.sums = self.epoch + 1, 0, dict.fromkeys(self.sums, 0.0)
+        self.show.finished(row, self.config.epochs)
         if not self.team.first:
             return
         if self.config.keep == "last" or best is None or merit(row) < best:
             checkpoint.save(self.out / checkpoint.BEST, {"module": self.descent.judged.state_dict(), "row": row})
         self.save()
         report.write_metrics(self.out / "metrics.csv", self.rows)
-        report.write_curves(self.out / "curves.png", self.rows, local=self.config.local > 0)
+        report.write_curves(self.out / "curves.png", self.rows, self.config)
         if self.config.tensorboard:
             report.write_tensorboard(self.out / "tensorboard", row)
 
