@@ -19,7 +19,10 @@ _CALL = re.compile(r"(?:whylight\.)?load\('([^']*)', weights='?([^')]*)'?\)")
 _EITHER = re.compile(rf"\b(?:{_NAMES})=(?:\[…\]|…),? or (?=--)")
 _NEGATED = re.compile(r"\b(pretrained|verify|multilabel)=False")
 _ARGUMENT = re.compile(rf"(?<![\w.-])({_NAMES})=(?:(\[…\]|…|True)|('[^']*'|[\w./-]+)?)")
-_FIRST = re.compile(rf"^({_NAMES}): ")
+# Of those that an error begins with, such as no file or folder is likely to be called.
+_FIRST = re.compile(
+    "^(classes|targets?|layers?|threshold|iou|alpha|size|mean|std|crop|eraser|max_objects|min_probability|batch_size|scales): "
+)
 
 
 def as_options(text: str) -> str:
