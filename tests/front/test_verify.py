@@ -322,3 +322,39 @@ def test_blank_maps_of_random_networks_are_left_out(picture: np.ndarray) -> None
         "whether it changes when the weights are randomised cannot be told: the maps of all 3 networks with random weights "
         "show nothing."
     )
+
+
+def test_a_saturated_probability_is_judged_by_its_logit(picture: np.ndarray) -> None:
+    """Both probabilities are 1 in float32; the logits are far apart, and the hot part is what they differ by."""
+    found = {}
+    for scale in (1.0, 4000.0):
+        net = gap_net(classes=2)  # of two classes the log-odds are scaled as the logits are
+        with torch.no_grad():
+            head = net[-1]
+            assert isinstance(head, torch.nn.Linear)
+            head.weight.mul_(scale)
+        model = whylight.wrap(net, size=SIZE)
+        ex = whylight.explain(
+            model, picture, method="hirescam", target=int(model.predict(model.preprocess(picture)[None]).argmax())
+        )
+        found[scale] = ex.verify()
+    sure, plain = found[4000.0], found[1.0]
+    assert sure.score == sure.removed == 1.0
+    assert sure.odds is not None
+    assert sure.odds_removed is not None
+    assert (sure.odds > sure.odds_removed) == (plain.score > plain.removed)  # type: ignore[operator]
+    assert sure.lower == pytest.approx(plain.lower, abs=3)
+    assert "log-odds (its probability stays at 1.00) from" in sure.sentence
+    assert (sure.score, plain.score) == tuple(
+        pytest.approx(float(torch.tensor(one.odds).sigmoid())) for one in (sure, plain)
+    )
+
+
+def test_an_absence_has_no_place(picture: np.ndarray) -> None:
+    model = whylight.wrap(gap_net(classes=2), size=SIZE, classes=["face", "no face"])
+    receipt = whylight.explain(model, picture, target="no face").verify()
+    assert (receipt.absent, receipt.holds, receipt.score) == (True, None, None)
+    assert receipt.sentence == (
+        "'no face' says that something is not there, and an absence has no place: there is nothing to check."
+    )
+    assert not whylight.explain(model, picture, target="face").verify(draws=2).absent
