@@ -6,11 +6,14 @@ from whylight.images.decoding import (
     MAX_SCANS,
     MAX_SIDE,
     Picture,
+    Read,
     decode,
     name_of,
     pixels_in,
+    read,
     size_of,
 )
+from whylight.images.limits import MOST_MEGAPIXELS, allowing
 from whylight.images.walking import FORMATS, SUFFIXES, walk
 
 __all__ = [
@@ -19,11 +22,15 @@ __all__ = [
     "MAX_SCANNED",
     "MAX_SCANS",
     "MAX_SIDE",
+    "MOST_MEGAPIXELS",
     "SUFFIXES",
     "Picture",
+    "Read",
+    "allowing",
     "decode",
     "name_of",
     "pixels_in",
+    "read",
     "size_of",
     "walk",
 ]

@@ -7,18 +7,19 @@ will cost is checked before a single pixel is decoded.
 
 from __future__ import annotations
 
-import io
 import os
-from typing import IO
+from typing import IO, NamedTuple
 
 import numpy as np
-from PIL import ExifTags, Image, ImageFile, PngImagePlugin, TiffImagePlugin, WebPImagePlugin
+from PIL import AvifImagePlugin, ExifTags, Image, ImageFile, PngImagePlugin, TiffImagePlugin, WebPImagePlugin
 
-from whylight.images.files import DAMAGE, blaming, open_file
-from whylight.images.formats import png, tiff
-from whylight.images.formats.opening import PILLOWS, opened, opener_for
-from whylight.images.limits import MAX_PIXELS, MAX_SCANNED, MAX_SCANS, MAX_SIDE, Refusal, check_size
+from whylight.images.files import DAMAGE, blaming
+from whylight.images.formats import jpeg, png, tiff
+from whylight.images.formats.heic import HeicFile
+from whylight.images.formats.opening import PILLOWS, Asked, opened, opener_for
+from whylight.images.limits import MAX_PIXELS, MAX_SCANNED, MAX_SCANS, MAX_SIDE, allowed, check_size
 from whylight.images.pixels import SIDEWAYS, from_array, to_rgb
+from whylight.images.sources import Picture, can_go_back, is_file, name_of, stream_of
 from whylight.images.walking import FORMATS, SUFFIXES, walk
 
 __all__ = [
@@ -29,14 +30,29 @@ __all__ = [
     "MAX_SIDE",
     "SUFFIXES",
     "Picture",
+    "Read",
     "decode",
     "name_of",
     "pixels_in",
+    "read",
     "size_of",
     "walk",
 ]
 
-Picture = str | os.PathLike[str] | bytes | Image.Image | np.ndarray
+
+class Read(NamedTuple):
+    """A picture as it was read.
+
+    Attributes:
+        picture: upright, RGB, 8 bits a channel.
+        size: its own (width, height), upright, which boxes are told in pixels of.
+        times: how many times smaller the sides of `picture` are: 1, but for very large JPEGs.
+    """
+
+    picture: Image.Image
+    size: tuple[int, int]
+    times: int = 1
+
 
 _TURN = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -49,7 +65,7 @@ _TURN = {
 }
 
 
-def decode(source: Picture, *, max_pixels: int = MAX_PIXELS) -> Image.Image:
+def decode(source: Picture, *, max_pixels: int | None = None) -> Image.Image:
     """Read a picture as upright RGB, 8 bits a channel.
 
     Transparent parts lie over white; 16-bit, integer and float greys are scaled to 8 bits, not clipped; of an animation
@@ -57,17 +73,21 @@ def decode(source: Picture, *, max_pixels: int = MAX_PIXELS) -> Image.Image:
     `PIL.Image.open`, is applied; a PIL picture that was converted or edited since is taken as it stands. Colour
     profiles are not applied.
 
+    A JPEG of more than `MAX_PIXELS` (100 million) is read at a half, a quarter or an eighth of its size, up to 2 billion
+    pixels; `read` tells its own size. Other files of more are refused, unless `allowing` allows them.
+
     No picture may have a side above `MAX_SIDE` (100,000) pixels. A JPEG that comes in several scans, as progressive ones
     do, may have `MAX_SCANS` (100), and scans times pixels may be `MAX_SCANNED` (2 billion). What Pillow decodes slowly
     has limits of its own: 50 million values in a PNM that spells them out, 5 million pixels in a BMP with run-length
-    encoding. Notes, profiles and thumbnails may take 32 MB, EXIF data 4 MB of them. At its peak decoding takes 9 bytes
-    for each pixel, the result included, and 32 MB besides; 10 for a progressive JPEG in full colour resolution, and for
-    a lossless WebP as many more as it was compressed to.
+    encoding. AVIF and HEIC take a quarter more memory, and may have 80 million pixels. Notes, profiles and thumbnails may
+    take 32 MB, EXIF data 4 MB of them. At its peak decoding takes 9 bytes for each pixel, the result included, and 32 MB
+    besides; 10 for a progressive JPEG in full colour resolution, and for a lossless WebP as many more as it was compressed to.
 
     Args:
-        source: a path, the bytes of a file, a PIL picture, or a uint8 array: (H,W,3) RGB, (H,W,4) RGBA, (H,W) or
-            (H,W,1) grey.
-        max_pixels: the most pixels a file may hold; checked on its header, before anything is decoded.
+        source: a path, the bytes of a file, an open file, a PIL picture, or a uint8 array: (H,W,3) RGB, (H,W,4) RGBA,
+            (H,W) or (H,W,1) grey.
+        max_pixels: the most pixels a file may hold; checked on its header, before anything is decoded, and nothing is
+            read reduced. Default: what `allowing` allows.
 
     Returns:
         A new PIL picture in mode RGB. The source is left alone.
@@ -81,24 +101,30 @@ def decode(source: Picture, *, max_pixels: int = MAX_PIXELS) -> Image.Image:
         >>> decode(np.zeros((2, 3), np.uint8)).size
         (3, 2)
     """
+    return read(source, max_pixels=max_pixels).picture
+
+
+def read(source: Picture, *, max_pixels: int | None = None) -> Read:
+    """The same with the picture's own size, which a very large JPEG is not read at.
+
+    Examples:
+        >>> from whylight.images import allowing, read
+        >>> with allowing(megapixels=0.1):
+        ...     read("examples/astronaut.jpg")
+        Read(picture=<PIL.Image.Image image mode=RGB size=256x256 at 0x...>, size=(512, 512), times=2)
+    """
     name = name_of(source)
     with blaming(name):
         if isinstance(source, np.ndarray):
-            return from_array(source)
+            return _whole(from_array(source))
         if isinstance(source, Image.Image):
             return _from_pil(source, max_pixels)
-        if isinstance(source, bytes):
-            return _from_stream(io.BytesIO(source), max_pixels)
-        if not isinstance(source, str | os.PathLike):
-            raise Refusal(
-                f"a picture is a path, the bytes of a file, a PIL picture or a uint8 array, not {type(source).__name__}"
-            )
-        with open_file(name) as stream:
-            return _from_stream(stream, max_pixels)
+        with stream_of(source) as stream:
+            return _from_stream(stream, _asked(source, max_pixels))
 
 
-def size_of(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
-    """Read the (width, height) that `decode` would give a file, from its header.
+def size_of(source: Picture, *, max_pixels: int | None = None) -> tuple[int, int]:
+    """Read the picture's own (width, height), upright, from its header.
 
     Raises:
         ImageError: the picture is missing, empty, too large or not a picture. Damage behind the header may go
@@ -108,13 +134,19 @@ def size_of(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -> tu
         >>> size_of("examples/astronaut.jpg")
         (512, 512)
     """
-    name = name_of(path)
-    with blaming(name), open_file(name) as stream:
-        return _size_in(stream, max_pixels)
+    if isinstance(source, Image.Image):
+        return source.size
+    if isinstance(source, np.ndarray):
+        return int(source.shape[1]), int(source.shape[0])
+    with blaming(name_of(source)), stream_of(source) as stream:
+        return _size_in(stream, _asked(source, max_pixels))
 
 
 def pixels_in(source: Picture) -> int:
-    """Count the pixels of a picture, from the header where it is a file: what memory decoding it will take depends on them.
+    """Count the pixels that a picture takes memory for while it is decoded, from the header where it is a file.
+
+    Those of a JPEG that is read reduced are fewer than it has; one in several scans is held whole beside them. An open file
+    that cannot be gone back in counts as 0.
 
     Raises:
         ImageError: as `size_of`.
@@ -127,39 +159,30 @@ def pixels_in(source: Picture) -> int:
         return source.width * source.height
     if isinstance(source, np.ndarray):
         return int(np.prod(source.shape[:2]))
-    if isinstance(source, bytes):
-        with blaming(name_of(source)):
-            width, height = _size_in(io.BytesIO(source), MAX_PIXELS)
-    else:
-        width, height = size_of(source)
-    return width * height
+    if is_file(source) and not can_go_back(source):
+        return 0
+    with blaming(name_of(source)), stream_of(source) as stream, opened(stream, _asked(source, None)) as picture:
+        times = _times(picture, None)
+        held = picture.held // 4 if isinstance(picture, jpeg.JpegFile) and times > 1 else 0
+        return -(-picture.width // times) * -(-picture.height // times) + held
 
 
-def name_of(source: Picture) -> str:
-    """What to call a picture: its path as it is, or "<array>", "<bytes>" or "<picture>"; `whylight.shown` makes it fit to print.
-
-    Examples:
-        >>> name_of(b"..."), name_of("photos/dog.jpg")
-        ('<bytes>', 'photos/dog.jpg')
-    """
-    if isinstance(source, str | os.PathLike):
-        return os.fsdecode(source)
-    if isinstance(source, bytes):
-        return "<bytes>"
-    if isinstance(source, np.ndarray):
-        return "<array>"
-    filename = getattr(source, "filename", "")  # only pictures that PIL opened from a path have one
-    return filename if isinstance(filename, str) and filename else "<picture>"
+def _asked(source: object, max_pixels: int | None) -> Asked:
+    return Asked(name_of(source) if isinstance(source, str | os.PathLike) else "", max_pixels)
 
 
-def _from_stream(stream: IO[bytes], max_pixels: int) -> Image.Image:
-    with opened(stream) as picture:
-        return _upright(picture, max_pixels, ours=True)
+def _whole(picture: Image.Image) -> Read:
+    return Read(picture, picture.size)
 
 
-def _size_in(stream: IO[bytes], max_pixels: int) -> tuple[int, int]:
-    with opened(stream) as picture:
-        check_size(picture.size, max_pixels)
+def _from_stream(stream: IO[bytes], asked: Asked) -> Read:
+    with opened(stream, asked) as picture:
+        return _upright(picture, asked.max_pixels, ours=True)
+
+
+def _size_in(stream: IO[bytes], asked: Asked) -> tuple[int, int]:
+    with opened(stream, asked) as picture:
+        _times(picture, asked.max_pixels)
         width, height = picture.size
         if isinstance(picture, TiffImagePlugin.TiffImageFile):
             width, height = tiff.stored_size(picture)
@@ -167,10 +190,21 @@ def _size_in(stream: IO[bytes], max_pixels: int) -> tuple[int, int]:
     return (height, width) if turn in SIDEWAYS else (width, height)
 
 
-def _from_pil(picture: Image.Image, max_pixels: int) -> Image.Image:
+def _times(picture: ImageFile.ImageFile, max_pixels: int | None) -> int:
+    """How many times smaller than it is a picture is read; refuses one that is too large for that."""
+    if max_pixels is None and isinstance(picture, jpeg.JpegFile):
+        return jpeg.times_smaller(picture.size, allowed())
+    if not isinstance(
+        picture, AvifImagePlugin.AvifImageFile | HeicFile
+    ):  # those were held against it when they were opened
+        check_size(picture.size, allowed() if max_pixels is None else max_pixels)
+    return 1
+
+
+def _from_pil(picture: Image.Image, max_pixels: int | None) -> Read:
     if not isinstance(picture, ImageFile.ImageFile):
         check_size(picture.size, None)
-        return _plain(to_rgb(picture))
+        return _whole(_plain(to_rgb(picture)))
     fresh = picture.tile or (isinstance(picture, WebPImagePlugin.WebPImageFile) and picture.fp is not None)
     if (
         fresh
@@ -182,17 +216,21 @@ def _from_pil(picture: Image.Image, max_pixels: int) -> Image.Image:
         # Not read yet: our own readers begin again, with all that they check.
         here = picture.fp.tell()
         try:
-            found = _from_stream(picture.fp, max_pixels) if opener_for(picture.fp) is not None else None
+            asked = _asked(name_of(picture), max_pixels)
+            found = _from_stream(picture.fp, asked) if opener_for(picture.fp) is not None else None
         finally:
             picture.fp.seek(here)
         if found is not None:
-            picture.load()  # as Pillow would have done it: it lets go of its file with that
+            if found.times == 1:
+                picture.load()  # as Pillow would have done it: it lets go of its file with that
             return found
     return _upright(picture, max_pixels)
 
 
-def _upright(picture: ImageFile.ImageFile, max_pixels: int, *, ours: bool = False) -> Image.Image:
-    check_size(picture.size, max_pixels)
+def _upright(picture: ImageFile.ImageFile, max_pixels: int | None, *, ours: bool = False) -> Read:
+    times, size = _times(picture, max_pixels), picture.size
+    if times > 1:
+        picture.draft(None, (size[0] // times, size[1] // times))
     if isinstance(picture, TiffImagePlugin.TiffImageFile) and picture.tile:
         tiff.prepare(picture)
     picture.load()
@@ -200,8 +238,12 @@ def _upright(picture: ImageFile.ImageFile, max_pixels: int, *, ours: bool = Fals
     if isinstance(picture, TiffImagePlugin.TiffImageFile):
         tiff.forget(picture)
     if ours and turn is None and picture.mode == "RGB" and "transparency" not in picture.info:
-        return _plain(picture._new(picture.im))  # nobody else holds the pixels: a copy would take as much again
-    return _plain(to_rgb(picture, turn))
+        made = _plain(picture._new(picture.im))  # nobody else holds the pixels: a copy would take as much again
+    else:
+        made = _plain(to_rgb(picture, turn))
+    if times == 1:
+        return _whole(made)
+    return Read(made, size[::-1] if turn in SIDEWAYS else size, times)
 
 
 def _turn(picture: Image.Image) -> Image.Transpose | None:

@@ -14,9 +14,12 @@ from whylight.images.files import missing, why
 from whylight.images.limits import named
 
 SUFFIXES: frozenset[str] = frozenset(
-    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".dib", ".gif", ".tif", ".tiff", ".pgm", ".ppm", ".pnm"}
+    {
+        *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".dib", ".gif", ".tif", ".tiff"),
+        *(".pgm", ".ppm", ".pnm", ".pbm", ".avif", ".heic", ".heif", ".hif"),
+    }
 )
-FORMATS = "JPEG, PNG, WebP, BMP, GIF, TIFF or PNM"
+FORMATS = "JPEG, PNG, WebP, BMP, GIF, TIFF, PNM, AVIF or HEIC"
 
 _FILE, _FOLDER, _LINK = "file", "folder", "link to a folder"
 OnError = Callable[[Path, ImageError], None]

@@ -1,4 +1,7 @@
-"""JPEG: how often the file goes over its picture. A few hundred bytes say "once more over everything"."""
+"""JPEG: at what size it is read, and how often the file goes over its picture.
+
+A few hundred bytes say "once more over everything".
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,20 @@ import re
 from collections.abc import Iterator
 from typing import IO, NamedTuple
 
-from whylight.images.limits import EXTRA, MAX_EXIF, MAX_PIXELS, MAX_SCANNED, MAX_SCANS, Refusal, too_much
+from PIL import JpegImagePlugin
+
+from whylight.images.limits import (
+    EXTRA,
+    MAX_EXIF,
+    MAX_PIXELS,
+    MAX_SCANNED,
+    MAX_SCANS,
+    Refusal,
+    allowed,
+    check_size,
+    raised,
+    too_much,
+)
 
 # The next marker that is followed by a length, or that begins or ends a picture: neither stuffing, nor a restart.
 _MARKER = re.compile(rb"\xff([^\x00\x01\xff\xd0-\xd7])")
@@ -18,28 +34,55 @@ _BLOCK = 1 << 16
 _LOOK = 64  # bytes of a segment that are looked at
 _SEGMENTS = 100_000
 _HELD = 10  # bytes a pixel; of a colour picture in full resolution 4 are pixels and 6 coefficients
+_TIMES = (1, 2, 4, 8)  # that libjpeg makes a picture smaller while it decodes it, at less cost than in full
 
 
 class Frame(NamedTuple):
-    """What a frame header says: pixels, colour components, and samples (all components', as they are subsampled)."""
+    """What a frame header says: (width, height), colour components, and samples (all components', as they are subsampled)."""
 
-    pixels: int
+    size: tuple[int, int]
     components: int
     samples: float
     is_progressive: bool
 
+    @property
+    def pixels(self) -> int:
+        """Of the whole picture."""
+        return self.size[0] * self.size[1]
 
-def check(stream: IO[bytes]) -> None:
+
+class JpegFile(JpegImagePlugin.JpegImageFile):
+    """Pillow's reader, which is told how many bytes the picture is held in until its last scan, beside its pixels."""
+
+    held = 0
+
+
+def times_smaller(size: tuple[int, int], max_pixels: int) -> int:
+    """How many times smaller the sides have to be for so many pixels: 1, 2, 4 or 8.
+
+    Raises:
+        Refusal: if an eighth is too large, or going over all of it would take too long.
+    """
+    check_size(size, min(_TIMES[-1] ** 2 * max_pixels, MAX_SCANNED))
+    width, height = size
+    fits = (times for times in _TIMES if -(-width // times) * -(-height // times) <= max_pixels)
+    return next(fits, _TIMES[-1])
+
+
+def check(stream: IO[bytes]) -> int:
     """Refuse a JPEG that goes over its picture too often, or has to be held whole in a form that is too large.
 
     Thumbnails lie in segments of their own, which are passed over. Only a file whose first scan leaves something for others
     is read further than that.
 
+    Returns:
+        How many bytes it is held in until its last scan, beside its pixels; 0 for one that comes all in one go.
+
     Raises:
         Refusal: if it is of that kind. Damage is left to the decoder.
     """
     frame: Frame | None = None
-    scans = exif = 0
+    scans = exif = held = 0
     for number, (marker, body) in enumerate(_segments(stream)):
         if number > _SEGMENTS or (scans == 0 and stream.tell() > EXTRA + 2 * _BLOCK):
             raise too_much(f"more than {EXTRA // 2**20} MB of notes, or {_SEGMENTS:,} pieces of them,")
@@ -52,34 +95,37 @@ def check(stream: IO[bytes]) -> None:
         elif marker == _SCAN:
             scans += 1
             if frame is None or not (frame.is_progressive or body[0] < frame.components):
-                return  # all in one go
+                return 0  # all in one go
             if scans == 1:
-                _check_memory(frame)
+                held = _check_memory(frame)
             if scans > MAX_SCANS or scans * frame.pixels > MAX_SCANNED:
                 raise Refusal(
                     f"this JPEG goes over its picture more than {scans - 1} times; above {MAX_SCANS} scans, or "
                     f"{MAX_SCANNED / 1e9:g} billion pixels in all of them, is too slow to decode; save it again as baseline JPEG"
                 )
+    return held
 
 
-def _check_memory(frame: Frame) -> None:
+def _check_memory(frame: Frame) -> int:
     """What comes in several scans is held as coefficients, two bytes each, until the last."""
-    held = 4 * frame.pixels + 2 * frame.samples
-    if held > _HELD * MAX_PIXELS:
+    times, most = times_smaller(frame.size, allowed()), _HELD * MAX_PIXELS * raised()
+    held = 4 * frame.pixels / times**2 + 2 * frame.samples
+    if held > most:
         raise Refusal(
             f"to decode this JPEG of several scans takes {held / 1e6:,.0f} MB of memory, above the limit of "
-            f"{_HELD * MAX_PIXELS / 1e6:,.0f} MB; save it again as baseline JPEG"
+            f"{most / 1e6:,.0f} MB; save it again as baseline JPEG"
         )
+    return round(2 * frame.samples)
 
 
 def _frame(marker: int, body: bytes) -> Frame | None:
     if len(body) < 6 or len(body) < 6 + 3 * body[5]:
         return None
-    pixels = int.from_bytes(body[1:3], "big") * int.from_bytes(body[3:5], "big")
+    size = int.from_bytes(body[3:5], "big"), int.from_bytes(body[1:3], "big")
     factors = body[7 : 6 + 3 * body[5] : 3]  # of each component: how much finer it is across, and down
     most = max((one >> 4 for one in factors), default=1) * max((one & 15 for one in factors), default=1)
-    samples = pixels * sum((one >> 4) * (one & 15) for one in factors) / max(most, 1)
-    return Frame(pixels, body[5], samples, marker in _PROGRESSIVE)
+    samples = size[0] * size[1] * sum((one >> 4) * (one & 15) for one in factors) / max(most, 1)
+    return Frame(size, body[5], samples, marker in _PROGRESSIVE)
 
 
 def _segments(stream: IO[bytes]) -> Iterator[tuple[int, bytes]]:

@@ -11,6 +11,7 @@ from typing import IO
 
 from PIL import TiffImagePlugin, _imaging
 
+from whylight.images import kinds
 from whylight.images.files import length_of
 from whylight.images.limits import Refusal, room
 
@@ -22,7 +23,13 @@ _TILE_WIDTH, _TILE_HEIGHT, _TILES, _TILE_BYTES = 322, 323, 324, 325
 _WANTED = frozenset(
     {_WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _STRIPS, _SAMPLES, _ROWS, _STRIP_BYTES, _PLANAR}
 )
+_PREVIEW, _MORE, _DNG = (
+    254,
+    330,
+    50706,
+)  # a small copy comes first; where the rest lies; a raw photograph in Adobe's form
 _TILED = frozenset({_TILE_WIDTH, _TILE_HEIGHT, _TILES, _TILE_BYTES})
+_TELLING = frozenset({_PREVIEW, _MORE, _DNG})
 _ENTRIES = 4096  # of a directory; real ones have some thirty
 _PIECES = 500_000
 _RAW, _OLD_JPEG, _YCBCR = 1, 6, 6
@@ -32,7 +39,7 @@ class _Copy(io.BytesIO):
     """A file in memory, which nobody else has."""
 
 
-def opened(stream: IO[bytes]) -> TiffImagePlugin.TiffImageFile:
+def opened(stream: IO[bytes], name: str = "") -> TiffImagePlugin.TiffImageFile:
     """Open the first picture of a TIFF, of which every byte that it needs is there.
 
     Raises:
@@ -40,6 +47,8 @@ def opened(stream: IO[bytes]) -> TiffImagePlugin.TiffImageFile:
     """
     _be_quiet()
     tags = _directory(stream)
+    if _DNG in tags or (tags.get(_PREVIEW, [0])[0] & 1 and _MORE in tags) or kinds.is_raw(name):
+        raise Refusal(kinds.about(kinds.RAW, name))  # its first picture is a thumbnail
     compression = _check(tags, length_of(stream))
     stream.seek(0)
     pixels = tags.get(_WIDTH, [0])[0] * tags.get(_HEIGHT, [0])[0]
@@ -110,7 +119,7 @@ def _directory(stream: IO[bytes]) -> dict[int, list[int]]:
             if start + bytes_ > end:
                 raise _cut(start + bytes_ - end)
             notes += bytes_
-        if tag in found or tag not in _WANTED | _TILED or kind not in _LETTERS or values == 0:
+        if tag in found or tag not in _WANTED | _TILED | _TELLING or kind not in _LETTERS or values == 0:
             continue
         if values > 2 * _PIECES:
             raise Refusal(f"it is in {values:,} pieces, above the limit of {_PIECES:,}; export the picture again")
