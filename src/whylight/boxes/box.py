@@ -83,6 +83,18 @@ def boxes_of(
     return suppress(sorted(boxes, key=lambda box: -box.score), iou)
 
 
+def enlarged(boxes: Iterable[Box], times: int, size: tuple[int, int]) -> list[Box]:
+    """Boxes of a reduced copy in pixels of the picture of (width, height) that it was made of, `times` as large.
+
+    >>> enlarged([Box(1, 0, 3, 2, 0.5)], 2, (5, 4))
+    [Box(x0=2, y0=0, x1=5, y1=4, score=0.5)]
+    """
+    width, height = size
+    return [
+        Box(b.x0 * times, b.y0 * times, min(b.x1 * times, width), min(b.y1 * times, height), b.score) for b in boxes
+    ]
+
+
 def suppress(boxes: Sequence[Box], iou: float, inside: float = INSIDE) -> list[Box]:
     """Drop each box that overlaps a better one by more than `iou`, or lies within it: non-maximum suppression, best first.
 

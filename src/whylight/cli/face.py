@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
@@ -19,6 +18,7 @@ from whylight.errors import FaceError, WhylightError
 from whylight.jobs.events import Event, Failed, Known, Noted, Planned
 from whylight.jobs.folder import alone_in, check_folder, put
 from whylight.jobs.job import Job
+from whylight.jobs.names import key_of
 from whylight.models.zoo.choice import ModelChoice
 
 Photo = Annotated[str, typer.Argument(metavar="PHOTO", help="A picture.", show_default=False)]
@@ -112,6 +112,7 @@ def identify(
     colormap: opt.Colormap = "plasma",
     workers: opt.Workers = None,
     overwrite: opt.Overwrite = False,
+    max_megapixels: opt.MaxMegapixels = None,
 ) -> None:
     """Find the largest face, say who it is, where the network looked, and which features count.
 
@@ -123,7 +124,9 @@ def identify(
     job = Job("face", inputs, out, ModelChoice(device=finding.device), asked, look)
     with _Answers(json_to) as screen:
         try:
-            outcome = screen.run(job, opt.RunOptions(workers=workers, overwrite=overwrite))
+            outcome = screen.run(
+                job, opt.RunOptions(workers=workers, overwrite=overwrite, max_megapixels=max_megapixels)
+            )
         except FaceError as error:
             screen.refuse(error)
             raise
@@ -165,7 +168,7 @@ class _Answers(on.Screen):
         elif isinstance(event, Known | Noted):
             self._waiting[event.record["stamp"]["path"]] = event.record["results"]
         elif isinstance(event, Failed):
-            path = os.path.abspath(event.picture)
+            path = key_of(event.picture)
             self._failed.add(path)
             self._waiting[path] = [_without_answer(event.picture, event.error)]
         if isinstance(event, Noted | Failed):
@@ -173,7 +176,7 @@ class _Answers(on.Screen):
 
     def tell(self) -> None:
         """Tell what is there, up to the first photograph that is not."""
-        while self._left and (path := os.path.abspath(self._left[0])) in self._waiting:
+        while self._left and (path := key_of(self._left[0])) in self._waiting:
             self._left.popleft()
             for record in self._waiting.pop(path):
                 self.put(record)
@@ -185,7 +188,7 @@ class _Answers(on.Screen):
     def refuse(self, error: FaceError) -> None:
         """Say of each photograph that nothing can be asked."""
         for picture in self._left:
-            if os.path.abspath(picture) not in self._waiting:
+            if key_of(picture) not in self._waiting:
                 self.put(_without_answer(picture, error))
 
 

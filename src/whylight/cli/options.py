@@ -40,7 +40,10 @@ def _among(allowed: tuple[str, ...]) -> Callable[[typer.CallbackParam, Any], Any
 
 _quiet: dict[str, Any] = {"show_default": False}
 Inputs = Annotated[
-    list[str], typer.Argument(metavar="INPUT", help="Pictures, folders (searched recursively), globs.", **_quiet)
+    list[str],
+    typer.Argument(
+        metavar="INPUT", help="Pictures, folders (searched recursively), globs; - for one that is piped in.", **_quiet
+    ),
 ]
 Data = Annotated[
     str,
@@ -105,6 +108,14 @@ Html = Annotated[
 Overwrite = Annotated[bool, option("Do again what is done already.", "--overwrite")]
 Verbose = Annotated[
     bool, option("A line for each result, however many; without, up to 20 pictures, else a table.", "--verbose", "-v")
+]
+MaxMegapixels = Annotated[
+    float | None,
+    option(
+        "Million pixels a picture may have, at 10 bytes each; larger JPEGs are read reduced. Default: 100, at most 1000.",
+        metavar="N",
+        **_quiet,
+    ),
 ]
 Seed = Annotated[int, option("Decides everything random.", metavar="N")]
 _MODEL = "A bundled, timm or torchvision/ name, hf-hub:..., a run folder, a .safetensors or .onnx file; see `models`."
@@ -207,7 +218,7 @@ class WrapOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class RunOptions:
-    """How a job is run; nothing of it changes a result."""
+    """How a job is run; nothing of it changes a result, but that very large pictures are read at all, or reduced."""
 
     batch_size: Annotated[
         int | None,
@@ -221,6 +232,7 @@ class RunOptions:
     workers: Workers = None
     overwrite: Overwrite = False
     quiet: Annotated[bool, option("Say nothing but what went wrong.", "--quiet", "-q")] = False
+    max_megapixels: MaxMegapixels = None
 
 
 def spread(verb: Callable[..., None]) -> Callable[..., None]:

@@ -11,6 +11,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Self
 
@@ -19,7 +20,7 @@ import typer
 from whylight.atomic import named_errors
 from whylight.cli.wording import as_options
 from whylight.errors import WhylightError, WhylightWarning
-from whylight.jobs.events import Event, Known, Noted, Planned, Progress, Step
+from whylight.jobs.events import Event, Known, Noted, Planned, Progress, Skipped, Step
 from whylight.jobs.job import Job
 from whylight.jsontext import dumps
 from whylight.progress import Bars, bars
@@ -85,6 +86,8 @@ class Screen:
         """Take an event of a job."""
         if isinstance(event, Planned):
             self.pictures = event.pictures
+        elif isinstance(event, Skipped):
+            warn(f"skipped in {event.where}: {event.what}")
         elif isinstance(event, Known | Noted):
             again = isinstance(event, Known)
             self.known, self.new = self.known + again, self.new + (not again)
@@ -123,7 +126,7 @@ class Screen:
         tune_allocator()  # the process is ours, so glibc may keep the memory of activations for the next batch
         with calm_warnings():
             outcome = run(
-                job,
+                replace(job, max_megapixels=options.max_megapixels),
                 on_event=self,
                 workers=options.workers,
                 batch_size=options.batch_size,

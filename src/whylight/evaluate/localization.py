@@ -166,10 +166,10 @@ class _Localizing(Asking):
         targets: list[Target] = [indices if whose == "true" else None for whose in asks]
         asked = [(name, whose) for name in names for whose in asks]
         for item, found in self.explained(items, [methods[name] for name in names], targets, workers):
-            size = found[0].picture.size
+            size, held = found[0].size, found[0].picture.width * found[0].picture.height
             parts = self._parts(item, questions, dict(zip(asked, found, strict=True)), size)
             del found  # nothing of one picture is held while the next is made
-            yield Answer(item, parts, size[0] * size[1])
+            yield Answer(item, parts, held)
             del parts
 
     def _parts(

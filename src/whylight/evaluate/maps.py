@@ -47,11 +47,11 @@ def of_explanation(ex: Explanation, one: Labelled, rules: Rules) -> Record:
 
     A map that is blank, or the same everywhere, points nowhere and is a miss by every measure; the record says so.
     """
-    grid = grid_of(ex.picture.size)
+    grid = grid_of(ex.size)
     flat = ex.flat
     heat = np.zeros(grid, np.float32) if flat else ex.heatmap(grid).numpy()
     plain = heat if flat or ex.scale == "max" else ex.heatmap(grid, scale="max").numpy()
-    return {**of_heat(heat, plain, ex.picture.size, one, rules), "flat": flat}
+    return {**of_heat(heat, plain, ex.size, one, rules), "flat": flat}
 
 
 def of_heat(

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from whylight import render
 from whylight.atomic import named_errors, replacing
-from whylight.boxes import Box, boxes_of
+from whylight.boxes import Box, boxes_of, enlarged
 from whylight.cells import WHOLE, Span
 from whylight.errors import WhylightError
 from whylight.explanation.asking import Asking
@@ -59,7 +59,7 @@ class Explanation(InNotebooks):
         method: name of the method.
         units: what the map's numbers are measured in.
         picture: the picture, as decoded, RGB.
-        region: the part of the picture that the network saw, in pixels of the picture.
+        region: the part of the picture that the network saw, in pixels of `picture`.
         source: the picture's path, or a word for what has none.
         details: what the method tells beside the map, such as how many masks it took.
         level: the map's value that means no evidence: 0 but for methods like RISE, whose maps start from the mean score.
@@ -68,6 +68,7 @@ class Explanation(InNotebooks):
         model: name of the model, as it was loaded or is called.
         verifier: how `verify` asks the model that was explained; not kept in copies and pickles, which would take the model along.
         asking: how `about` asks it; not kept either.
+        original: the picture's own (width, height) where `picture` was read reduced, as very large JPEGs are; else None.
     """
 
     map: Tensor
@@ -87,6 +88,17 @@ class Explanation(InNotebooks):
     model: str = ""
     verifier: Callable[..., Receipt] | None = field(default=None, repr=False)
     asking: Asking | None = field(default=None, repr=False)
+    original: tuple[int, int] | None = None
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """The picture's own (width, height), which the peak and boxes are told in pixels of."""
+        return self.original or self.picture.size
+
+    @property
+    def times(self) -> int:
+        """How many times smaller than that the sides of `picture` are; 1 unless it was read reduced."""
+        return round(max(self.size) / max(self.picture.size))
 
     @property
     def flat(self) -> Literal["", "blank", "constant"]:
@@ -108,12 +120,12 @@ class Explanation(InNotebooks):
 
     @property
     def peak(self) -> tuple[float, float] | None:
-        """Centre (x, y) of the map's highest cell, in pixels of the picture; None if blank."""
+        """Centre (x, y) of the map's highest cell, in pixels of the picture at its own `size`; None if blank."""
         if self.is_blank:
             return None
         h, w = self.map.shape
         row, column = divmod(int(self.map.argmax()), w)
-        x0, y0, x1, y1 = self.region
+        x0, y0, x1, y1 = (side * self.times for side in self.region)
         top, left, bottom, right = self.span
         across, down = left + (column + 0.5) * (right - left) / w, top + (row + 0.5) * (bottom - top) / h
         return x0 + across * (x1 - x0), y0 + down * (y1 - y0)
@@ -163,12 +175,11 @@ class Explanation(InNotebooks):
         return render.panel(**panel_parts(self, alpha, colormap, scale))
 
     def reduced(self, pixels: int = REDUCED) -> tuple[Explanation, int]:
-        """The same about a smaller picture where it has four times as many pixels or more; how many times smaller its sides are."""
+        """The same about a smaller picture if it is very large, in that one's pixels; how many times smaller its sides are."""
         times = max(1, math.isqrt(self.picture.width * self.picture.height // pixels))
-        if times == 1:
-            return self, 1
+        picture = self.picture if times == 1 else self.picture.reduce(times)
         region = Region(*(side / times for side in self.region))
-        return replace(self, picture=self.picture.reduce(times), region=region), times
+        return replace(self, picture=picture, region=region, original=None), times * self.times
 
     def boxes(self, threshold: float = 0.2, largest: bool = False, iou: float = 0.5) -> list[Box]:
         """Draw boxes around the connected parts of the heat map that reach `threshold` of its maximum.
@@ -177,9 +188,9 @@ class Explanation(InNotebooks):
             threshold, largest, iou: as for `whylight.localize.boxes_of`.
 
         Returns:
-            Boxes in pixels of the picture, half-open, hottest first; none if the map says nothing about places.
+            Boxes in pixels of the picture at its own `size`, half-open, hottest first; none if the map says nothing about places.
         """
-        return boxes_of(self.heatmap(), threshold, largest, iou)
+        return enlarged(boxes_of(self.heatmap(), threshold, largest, iou), self.times, self.size)
 
     def verify(self, **options: Any) -> Receipt:
         """Check this explanation: does the score fall when its hottest pixels go, and is the map the model's own?
@@ -243,9 +254,10 @@ class Explanation(InNotebooks):
             "blank": self.is_blank,
             "flat": self.flat,
             "peak": list(self.peak) if self.peak is not None else None,
-            "region": list(self.region),
+            "region": [side * self.times for side in self.region],
             **({"span": list(self.span)} if self.span != WHOLE else {}),
-            "picture_size": list(self.picture.size),
+            "picture_size": list(self.size),
+            **({"reduced": self.times} if self.times > 1 else {}),
             "level": self.level,
             "details": self.details,
             "map": self.map.tolist(),

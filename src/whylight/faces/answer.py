@@ -26,8 +26,9 @@ class Answer:
         source: the picture's path, or a word for what has none.
         code: 0, or the step that failed; see `whylight.errors.FaceError`.
         message: what is wrong and what to do; empty if nothing is.
-        picture: the whole picture, RGB.
-        face: where the face is, and what found it.
+        picture: the whole picture, RGB; of a very large JPEG, a reduced copy.
+        times: how many times smaller than the picture's own the sides of that are.
+        face: where the face is, in pixels of the picture at its own size, and what found it.
         number: of this face in the picture, from 0, the largest first. `count`: how many were found.
         tried: what within the detector looked, and how many faces each found.
         crop: the face as it is shown, laid on the network's template, at least 224 pixels high.
@@ -57,6 +58,7 @@ class Answer:
     significant: Sequence[PartScore] = ()
     off_face: float = 0.0
     sentence: str = ""
+    times: int = 1
 
     @property
     def ok(self) -> bool:

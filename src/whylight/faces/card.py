@@ -103,7 +103,7 @@ def _picture(result: Answer) -> Image.Image:
     assert result.face is not None
     scale = min(1.0, 3 * _TILE / max(result.picture.size))
     small = result.picture.resize([max(1, round(side * scale)) for side in result.picture.size], reducing_gap=2.0)
-    return draw_boxes(small, [[value * scale for value in result.face.box[:4]]])
+    return draw_boxes(small, [[value * scale / result.times for value in result.face.box[:4]]])
 
 
 def _widths(sizes: list[tuple[int, int]], room: int) -> list[tuple[int, int]]:

@@ -14,7 +14,7 @@ from whylight.engine import Tick
 from whylight.errors import FaceError, ImageError, WhylightError
 from whylight.faces.align import crop as lay
 from whylight.faces.detect import detector as detector_of
-from whylight.faces.detectors.large import look_at
+from whylight.faces.detectors.large import enlarge, look_at
 from whylight.faces.embed import Embedder
 from whylight.faces.facemesh import FaceMesh
 from whylight.faces.features.partcascades import PartCascades
@@ -22,10 +22,11 @@ from whylight.faces.identify import ByPicture, FaceOnly, Identifier, Identity, c
 from whylight.faces.parts import FACIAL, Source, parts_of, within
 from whylight.faces.result import FaceResult
 from whylight.faces.scores import off_face, score_parts, significant
-from whylight.faces.types import Detector, Look, Template
-from whylight.faces.words import Facts, read, say
+from whylight.faces.types import Detector, Face, Look, Template
+from whylight.faces.words import Facts, say
+from whylight.faces.words import read as words_of
 from whylight.front.explain import explain_each
-from whylight.images import Picture, decode, name_of
+from whylight.images import Picture, Read, name_of, read
 from whylight.methods import Method
 from whylight.methods import get as check_name
 
@@ -75,7 +76,7 @@ class FaceQuery:
             raise WhylightError(f"faces: expected 'largest' or 'all', got {faces!r}")
         if not 0 <= threshold <= 1:
             raise WhylightError(f"threshold: expected a score from 0 to 1, got {threshold}")
-        read(language)
+        words_of(language)
         self.identifier: Identifier = identifier or FaceOnly()
         self.detector: Detector = detector or detector_of()
         if isinstance(method, str):
@@ -98,15 +99,16 @@ class FaceQuery:
             return [FaceResult(name_of(picture), error.code, str(error))]
         return self.about(whole, name_of(picture))
 
-    def about(self, picture: Image.Image, name: str, on_step: Tick | None = None) -> list[FaceResult]:
-        """Ask about an RGB picture that is open already.
+    def about(self, whole: Read, name: str, on_step: Tick | None = None) -> list[FaceResult]:
+        """Ask about a picture that is open already.
 
         Args:
-            picture: from `opened`.
+            whole: from `opened`.
             name: what to call it.
             on_step: called with (done, total) while a method that takes many forwards is at work.
         """
-        found = FaceResult(name, picture=picture)
+        picture, size, times = whole
+        found = FaceResult(name, picture=picture, times=times)
         try:
             look = look_at(self.detector, picture, largest=self.largest)
             found = replace(found, count=len(look.faces), tried=look.tried)
@@ -114,13 +116,14 @@ class FaceQuery:
         except FaceError as error:
             return [replace(found, code=error.code, message=str(error))]
         faces = look.faces[:1] if self.largest else look.faces
-        each = (replace(found, face=face, number=number) for number, face in enumerate(faces))
-        return [self._about(picture, one, on_step) for one in each]
+        return [
+            self._about(picture, face, replace(found, face=enlarge(face, times, size), number=number), on_step)
+            for number, face in enumerate(faces)
+        ]
 
-    def _about(self, picture: Image.Image, found: FaceResult, on_step: Tick | None) -> FaceResult:
-        """Everything about one face, as far as it goes."""
-        who, face = self.identifier, found.face
-        assert face is not None
+    def _about(self, picture: Image.Image, face: Face, found: FaceResult, on_step: Tick | None) -> FaceResult:
+        """Everything about one face, in pixels of `picture`, as far as it goes."""
+        who = self.identifier
         try:
             seen = lay(picture, face, who.template).picture  # exactly as the network takes it
             crop = lay(picture, face, shown(who.template))
@@ -206,14 +209,14 @@ def compare(first: Picture, second: Picture, embedder: Embedder, **options: Any)
     return queries[1](first)[0], queries[0](second)[0]  # each by what the other shows
 
 
-def opened(picture: Picture) -> Image.Image:
+def opened(picture: Picture) -> Read:
     """A picture decoded, RGB.
 
     Raises:
         FaceError: code 1, if it cannot be.
     """
     with failing(1, ImageError):
-        return decode(picture)
+        return read(picture)
 
 
 def check_found(look: Look, detector: Detector, source: str) -> None:
@@ -224,7 +227,7 @@ def check_found(look: Look, detector: Detector, source: str) -> None:
 
 
 def _largest(picture: Picture, detector: Detector, template: Template) -> Image.Image:
-    whole = opened(picture)
+    whole = opened(picture).picture
     look = look_at(detector, whole, largest=True)
     check_found(look, detector, name_of(picture))
     return lay(whole, look.faces[0], template).picture

@@ -86,6 +86,7 @@ class FaceResult(Answer):
             "message": self.message,
             "faces": self.count,
             "number": self.number,
+            **({"reduced": self.times} if self.times > 1 else {}),
             "tried": dict(self.tried),
             "face": None if self.face is None else _face(self.face),
             "aligned": None if self.crop is None else self.crop.aligned,

@@ -198,7 +198,7 @@ def locate_each(
             look = Look(ex, boxes, ex.probability)
             found = Location(boxes, [look], ex.label, ex.target, ex.picture, ex.source, share, stopped)
         found = _judged(found, model, ex.picture, batch_size)
-        return found if times == 1 else found.enlarged(times, seen.picture)
+        return found if times == 1 else found.enlarged(times, seen.picture, seen.original)
 
     for (ex,) in explain_each(
         model,
@@ -254,4 +254,5 @@ def _from_head(one: Regressed, threshold: float | None, most: int, largest: bool
     boxes = one.boxes(least, largest, iou)[:most]
     stopped = "one look" if boxes else f"no box has a score of {least:.2f} or more"
     look = Look(one, boxes, one.probability)
-    return Location(boxes, [look], one.label, one.target, one.picture, one.source, least, stopped)
+    found = Location(boxes, [look], one.label, one.target, one.picture, one.source, least, stopped, one.original)
+    return replace(found, steps=[replace(look, times=found.times)])

@@ -92,7 +92,7 @@ _KINDS = (
     VIDEO,
 )
 # Sidecars of cameras and of systems, which nobody takes for pictures.
-_SILENT_NAMES = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "picasa.ini", "license", "readme"})
+_SILENT_NAMES = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "picasa.ini"})
 _SILENT_SUFFIXES = _endings("xmp aae thm lrv pp3")
 
 

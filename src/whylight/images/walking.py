@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from whylight.errors import ImageError
+from whylight.images import kinds
 from whylight.images.files import missing, why
 from whylight.images.limits import named
 
@@ -23,9 +24,12 @@ FORMATS = "JPEG, PNG, WebP, BMP, GIF, TIFF, PNM, AVIF or HEIC"
 
 _FILE, _FOLDER, _LINK = "file", "folder", "link to a folder"
 OnError = Callable[[Path, ImageError], None]
+OnSkip = Callable[[Path], None]
 
 
-def walk(inputs: Sequence[str | os.PathLike[str]], on_error: OnError | None = None) -> list[Path]:
+def walk(
+    inputs: Sequence[str | os.PathLike[str]], on_error: OnError | None = None, on_skip: OnSkip | None = None
+) -> list[Path]:
     """List the pictures behind files, folders (searched recursively) and globs: sorted, each once.
 
     In folders and globs only names with one of `SUFFIXES` count, and hidden names do not. A file named outright is kept
@@ -36,6 +40,7 @@ def walk(inputs: Sequence[str | os.PathLike[str]], on_error: OnError | None = No
         inputs: files, folders and globs.
         on_error: called for each folder that cannot be read, or is gone by then, with its path and an ImageError that
             names it; the others are searched all the same, and the list may be empty then. Default: the error is raised.
+        on_skip: called with each file, not hidden, that is passed over since its name does not end as a picture's.
 
     Raises:
         ImageError: an input does not exist, cannot be read, or holds no picture.
@@ -48,7 +53,7 @@ def walk(inputs: Sequence[str | os.PathLike[str]], on_error: OnError | None = No
         inputs = [inputs]
     found: dict[str, Path] = {}
     for entry in inputs:
-        for path in _Search(on_error).expand(os.fsdecode(entry)):
+        for path in _Search(on_error, on_skip).expand(os.fsdecode(entry)):
             found.setdefault(os.path.abspath(path), path)
     return sorted(found.values())
 
@@ -56,8 +61,10 @@ def walk(inputs: Sequence[str | os.PathLike[str]], on_error: OnError | None = No
 class _Search:
     """The search behind one input."""
 
-    def __init__(self, on_error: OnError | None) -> None:
+    def __init__(self, on_error: OnError | None, on_skip: OnSkip | None) -> None:
         self._on_error = on_error
+        self._passed: list[str] = []
+        self._on_skip = on_skip
         self._failed: set[str] = set()
 
     def expand(self, entry: str) -> list[Path]:
@@ -76,7 +83,10 @@ class _Search:
 
     def _told(self, entry: str, pictures: list[Path], nothing: str) -> list[Path]:
         if not pictures and not (self._failed and self._on_error):
-            raise named(entry, f"{nothing} ({FORMATS}, told by the name's ending)")
+            there = kinds.words(self._passed)
+            raise named(
+                entry, f"{nothing} ({FORMATS}, told by the name's ending){f'; it holds {there}' if there else ''}"
+            )
         return pictures
 
     def _below(self, folder: str) -> Iterator[Path]:
@@ -84,7 +94,7 @@ class _Search:
         waiting = [folder]
         while waiting:
             here = self._listed(waiting.pop())
-            yield from (Path(path) for path, kind in here if kind == _FILE and _is_picture(path))
+            yield from (Path(path) for path, kind in here if kind == _FILE and self._is_meant(path))
             waiting += [path for path, kind in here if kind == _FOLDER and not _is_hidden(path)]
 
     def _glob(self, pattern: str) -> Iterator[Path]:
@@ -96,8 +106,17 @@ class _Search:
         for path in self._matches(start, parts):
             if os.path.isdir(path):
                 yield from self._below(path)
-            elif _is_picture(path) and not pattern.endswith(os.sep):
+            elif not pattern.endswith(os.sep) and self._is_meant(path):
                 yield Path(path)
+
+    def _is_meant(self, path: str) -> bool:
+        if _is_picture(path):
+            return True
+        if not _is_hidden(path):
+            self._passed.append(path)
+            if self._on_skip is not None:
+                self._on_skip(Path(path))
+        return False
 
     def _matches(self, folder: str, parts: list[str], *, is_deep: bool = False) -> Iterator[str]:
         part, rest = parts[0], parts[1:]

@@ -13,7 +13,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from whylight.jobs.events import Cancel, Event, Failed, Known, Noted, Planned, Progress, Step
+    from whylight.jobs.events import Cancel, Event, Failed, Known, Noted, Planned, Progress, Skipped, Step
     from whylight.jobs.job import Job
     from whylight.jobs.session import Outcome, run
     from whylight.jobs.store import Store
@@ -28,13 +28,16 @@ __all__ = [
     "Outcome",
     "Planned",
     "Progress",
+    "Skipped",
     "Step",
     "Store",
     "run",
 ]
 
 _HOMES = {
-    **dict.fromkeys(("Cancel", "Event", "Failed", "Known", "Noted", "Planned", "Progress", "Step"), "events"),
+    **dict.fromkeys(
+        ("Cancel", "Event", "Failed", "Known", "Noted", "Planned", "Progress", "Skipped", "Step"), "events"
+    ),
     **dict.fromkeys(("Outcome", "run"), "session"),
     "Job": "job",
     "Store": "store",

@@ -29,6 +29,19 @@ class Planned:
 
 
 @dataclass(frozen=True)
+class Skipped:
+    """What lies among the pictures and is none: told once, where there is any.
+
+    Attributes:
+        where: the folders and globs that it was found in.
+        what: how many files of which kinds, in words.
+    """
+
+    where: str
+    what: str
+
+
+@dataclass(frozen=True)
 class Known:
     """An answer that an earlier run wrote down, and that still holds."""
 
@@ -84,7 +97,7 @@ class Progress:
         return self.done / self.seconds if self.seconds > 0 else 0.0
 
 
-Event = Planned | Known | Noted | Failed | Step | Progress
+Event = Planned | Skipped | Known | Noted | Failed | Step | Progress
 OnEvent = Callable[[Event], None]
 
 
@@ -149,6 +162,10 @@ class Watch(Bars):
     def plan(self, names: Sequence[str]) -> None:
         """These pictures belong to the job."""
         self._tell(Planned(len(names), names))
+
+    def skipped(self, where: str, what: str) -> None:
+        """These files were found among the pictures and are none."""
+        self._tell(Skipped(where, what))
 
     def begin(self, total: int) -> None:
         """So many pictures are left to do, and the first is begun."""

@@ -18,6 +18,7 @@ from whylight.shown import shown
 
 NAME = "job.json"
 FORMAT = 1
+STANDARD_INPUT = "-"  # one picture that is piped in, rather than a path
 
 
 @dataclass(frozen=True)
@@ -26,11 +27,13 @@ class Job:
 
     Attributes:
         kind: `explain`, `locate`, `face`, `localization`, `faithfulness`, `sanity` or `calibrate`.
-        inputs: pictures, folders (searched recursively) and globs.
+        inputs: pictures, folders (searched recursively) and globs; `-` is a picture that is piped in.
         out: the results folder; None: nothing is kept (`face` and `calibrate` alone).
         model: a name as `whylight.load` takes it, or a `ModelChoice`.
         questions: what is asked about every picture: methods, targets, …; what is left out has the command line's default.
         settings: how answers are made, drawn and written, in the same way.
+        max_megapixels: how many million pixels a picture may have, see `whylight.images.allowing`; None: 100. No result depends on
+            it but those of JPEGs that have more, so that it is no reason to make others again.
 
     Raises:
         WhylightError: where a field is of another type; `whylight.jobs.run` checks the rest.
@@ -46,6 +49,7 @@ class Job:
     model: ModelChoice | str = field(default_factory=ModelChoice)
     questions: Mapping[str, Any] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
+    max_megapixels: float | None = None
 
     def __post_init__(self) -> None:
         wanted: dict[str, Any] = {
@@ -69,6 +73,10 @@ class Job:
             raise WhylightError(f"job: inputs: expected a list of paths, got {shown(repr(self.inputs))}")
         if not self.inputs:
             raise WhylightError("job: inputs: there are none; give files, folders or globs")
+        if self.max_megapixels is not None:
+            from whylight.images.limits import checked_megapixels  # not before: what reads pictures takes time to load
+
+            checked_megapixels(self.max_megapixels)
         object.__setattr__(self, "inputs", tuple(os.fspath(one) for one in self.inputs))
         if isinstance(self.model, str):
             object.__setattr__(self, "model", ModelChoice(self.model))
@@ -80,16 +88,17 @@ class Job:
         return self.model
 
     def to_dict(self) -> dict[str, Any]:
-        """The job as plain JSON values; inputs by absolute path, so that it can be run from any folder."""
+        """The job as plain JSON values; inputs by absolute path, so that it can be run from any folder; `-` as it is."""
         model = {name: value for name, value in asdict(self.choice).items() if value is not None}
         return {
             "whylight": "job",
             "format": FORMAT,
             "kind": self.kind,
-            "inputs": [os.path.abspath(one) for one in self.inputs],
+            "inputs": [one if one == STANDARD_INPUT else os.path.abspath(one) for one in self.inputs],
             "model": plain(model),
             "questions": plain(self.questions),
             "settings": plain(self.settings),
+            **({} if self.max_megapixels is None else {"max_megapixels": self.max_megapixels}),
         }
 
     def write(self) -> Path:
@@ -113,7 +122,7 @@ class Job:
             )
         known = {name: given for name, given in value.items() if name not in ("whylight", "format")}
         found: _Written = _SCHEMA.read(known)
-        return cls(found.kind, found.inputs, out, found.model, found.questions, found.settings)
+        return cls(found.kind, found.inputs, out, found.model, found.questions, found.settings, found.max_megapixels)
 
     @classmethod
     def read(cls, path: str | os.PathLike[str]) -> Self:
@@ -150,6 +159,7 @@ class _Written:
     model: ModelChoice
     questions: dict[Any, Any]
     settings: dict[Any, Any]
+    max_megapixels: float | None = None
 
 
 _SCHEMA = Schema(_Written)

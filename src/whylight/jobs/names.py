@@ -9,7 +9,13 @@ from collections.abc import Sequence
 from glob import has_magic
 from pathlib import Path
 
+PIPED = re.compile(r"stdin-[0-9a-f]{16}")
 LONGEST = 200  # bytes of a file name, well under the 255 that file systems take, temporary suffixes included
+
+
+def key_of(name: str) -> str:
+    """What a picture is known by: its absolute path, or the name of what was piped in, which tells its content."""
+    return name if PIPED.fullmatch(name) else os.path.abspath(name)
 
 
 def root_of(inputs: Sequence[str]) -> str:
@@ -34,8 +40,8 @@ def stems(pictures: Sequence[Path], root: str) -> dict[str, str]:
     `sub/a.jpg` becomes `sub/a`; where `a.jpg` and `a.png` lie side by side, both keep their suffix: `sub/a.jpg`,
     `sub/a.png`.
     """
-    paths = [os.path.abspath(picture) for picture in pictures]
-    places = {path: os.path.relpath(path, root) for path in paths}
+    paths = [key_of(str(picture)) for picture in pictures]
+    places = {path: path if PIPED.fullmatch(path) else os.path.relpath(path, root) for path in paths}
     # Told apart without case, as some file systems do.
     shared = Counter(os.path.splitext(place)[0].casefold() for place in places.values())
     return {

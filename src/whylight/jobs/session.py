@@ -116,8 +116,11 @@ def run(
     if job.kind not in KINDS:
         raise WhylightError(f"job: kind {shown(repr(job.kind))}: choose one of {', '.join(KINDS)}")
     module, name = KINDS[job.kind].split(":")
-    kind: Kind = getattr(importlib.import_module(module), name)(job)
-    with _session(job, on_event, cancel) as (session, failures):
+    from whylight.images.limits import allowing  # not before: `--help` has no use for what reads pictures
+
+    with allowing(job.max_megapixels):
+        kind: Kind = getattr(importlib.import_module(module), name)(job)
+    with _session(job, on_event, cancel) as (session, failures), allowing(job.max_megapixels):
         session.workers, session.batch_size, session.overwrite = workers, batch_size, overwrite
         cancelled, result = False, None
         try:

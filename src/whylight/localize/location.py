@@ -12,7 +12,7 @@ from typing import Any
 from PIL import Image
 
 from whylight import render
-from whylight.boxes import Box
+from whylight.boxes import Box, enlarged
 from whylight.errors import WhylightError
 from whylight.explanation import Explanation
 from whylight.explanation.writing import write
@@ -80,10 +80,11 @@ class Location:
         steps: one for each look.
         label: name of the class or function.
         target: class index; None where the target is a function.
-        picture: as decoded, RGB.
+        picture: as decoded, RGB; of a very large JPEG, a reduced copy.
         source: its path, or a word for what has none.
         threshold: share of each map's maximum at which boxes were cut out; of a box head, the least score of a box.
         stopped: why there was no further look, in words.
+        original: the picture's own (width, height) where `picture` is a reduced copy; else None.
     """
 
     boxes: list[Box]
@@ -94,19 +95,24 @@ class Location:
     source: str
     threshold: float
     stopped: str
+    original: tuple[int, int] | None = None
 
-    def enlarged(self, times: int, picture: Image.Image) -> Location:
-        """The same in a picture of which this one's is a reduced copy."""
-        width, height = picture.size
+    @property
+    def size(self) -> tuple[int, int]:
+        """The picture's own (width, height), which boxes are told in pixels of."""
+        return self.original or self.picture.size
 
-        def grown(boxes: Sequence[Box]) -> list[Box]:
-            return [
-                b._replace(x0=b.x0 * times, y0=b.y0 * times, x1=min(b.x1 * times, width), y1=min(b.y1 * times, height))
-                for b in boxes
-            ]
+    @property
+    def times(self) -> int:
+        """How many times smaller than that the sides of `picture` are; 1 unless it was read reduced."""
+        return round(max(self.size) / max(self.picture.size))
 
-        steps = [replace(step, boxes=grown(step.boxes), times=times) for step in self.steps]
-        return replace(self, boxes=grown(self.boxes), steps=steps, picture=picture)
+    def enlarged(self, times: int, picture: Image.Image, original: tuple[int, int] | None = None) -> Location:
+        """The same about an original of which the picture looked at was a reduced copy, drawn on `picture`."""
+        size = original or picture.size
+        steps = [replace(step, boxes=enlarged(step.boxes, times, size), times=times) for step in self.steps]
+        boxes = enlarged(self.boxes, times, size)
+        return replace(self, boxes=boxes, steps=steps, picture=picture, original=original)
 
     def overlay(self, *, spoil: bool = False) -> Image.Image:
         """The picture with its boxes, each with its probability, and its number where they were found one after another.
@@ -119,7 +125,8 @@ class Location:
             f"{name}{shown(self.label)} {_sure(box.probability)}".strip()
             for name, box in zip(names, self.boxes, strict=True)
         ]
-        return render.draw_boxes(self.picture, [box[:4] for box in self.boxes], texts, spoil=spoil)
+        boxes = [[side / self.times for side in box[:4]] for box in self.boxes]
+        return render.draw_boxes(self.picture, boxes, texts, spoil=spoil)
 
     def strip(self) -> Image.Image:
         """A row of pictures, one for each look: the map over what was looked at, what was found, how sure the model was."""
@@ -154,7 +161,8 @@ class Location:
         """Return everything but pictures and maps as plain JSON values."""
         return {
             "picture": self.source,
-            "picture_size": list(self.picture.size),
+            "picture_size": list(self.size),
+            **({"reduced": self.times} if self.times > 1 else {}),
             "label": self.label,
             "target": self.target,
             "boxes": [box._asdict() for box in self.boxes],

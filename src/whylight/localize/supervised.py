@@ -12,6 +12,7 @@ from torch import Tensor
 
 from whylight.boxes.box import Box, area
 from whylight.errors import ModelError, TargetError, WhylightError
+from whylight.images.preprocess import Region
 from whylight.models.base import Classifier
 from whylight.models.boxhead import FoundBoxes, pick
 from whylight.models.model import Model
@@ -29,14 +30,15 @@ class Regressed:
     """What a box head says of one picture and one class: a box for each cell, most of them unsure.
 
     Attributes:
-        corners: (M, 4) x0, y0, x1, y1 in pixels of the picture, fractional, possibly reaching out of it.
+        corners: (M, 4) x0, y0, x1, y1 in pixels of the picture at its own `size`, fractional, possibly reaching out of it.
         scores: (M,) in [0, 1]: how surely an object of the class has its centre in the cell.
-        picture: as decoded, RGB.
+        picture: as decoded, RGB; of a very large JPEG, a reduced copy.
         label: the class.
         target: its index.
         probability: what the classifier beside the head says of the class.
         threshold: the score from which on a box counts, where none is named.
         source: the picture's path, or a word for what has none.
+        original: the picture's own (width, height) where `picture` is a reduced copy; else None.
     """
 
     method: ClassVar[str] = METHOD
@@ -49,11 +51,12 @@ class Regressed:
     probability: float
     threshold: float
     source: str
+    original: tuple[int, int] | None = None
 
     @property
     def size(self) -> tuple[int, int]:
         """(width, height) of the picture in pixels."""
-        return self.picture.size
+        return self.original or self.picture.size
 
     @property
     def is_blank(self) -> bool:
@@ -170,6 +173,7 @@ def regress(
                 probability=float(probabilities[i, number]),
                 threshold=head.spec.threshold,
                 source=one.name,
+                original=one.original,
             )
             for i, (one, number) in enumerate(zip(batch, numbers.tolist(), strict=True))
         ]
@@ -181,7 +185,8 @@ def regress(
 def _in_picture(found: FoundBoxes, i: int, opened: Opened) -> Tensor:
     """The boxes of one picture, (M, 4), from pixels of the input to pixels of the picture."""
     height, width = opened.x.shape[1:]
-    region = opened.region
+    times = 1 if opened.original is None else round(max(opened.original) / max(opened.picture.size))
+    region = Region(*(side * times for side in opened.region))
     across, down = (region.x1 - region.x0) / width, (region.y1 - region.y0) / height
     scale = torch.tensor([across, down, across, down])
     return found.boxes[i].cpu() * scale + torch.tensor([region.x0, region.y0, region.x0, region.y0])

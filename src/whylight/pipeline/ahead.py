@@ -6,15 +6,16 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from PIL import Image
 from torch import Tensor
 
 from whylight.errors import ImageError, WhylightError, of_picture
-from whylight.images import Picture, decode, name_of, size_of
+from whylight.images import Picture, name_of, pixels_in, read
 from whylight.images.preprocess import Region, shown_bands
+from whylight.images.sources import is_file
 from whylight.models.base import Classifier
 from whylight.pipeline.workers import Workers
 from whylight.shown import shown
@@ -43,6 +44,7 @@ class Opened(NamedTuple):
     picture: Image.Image
     region: Region
     x: Tensor  # (3, H, W)
+    original: tuple[int, int] | None = None  # the picture's own (width, height), where it was read reduced
 
 
 def ahead(
@@ -122,10 +124,10 @@ def for_model(model: Classifier) -> Opener[Opened]:
             return Opened(place, source, pixels, "<tensor>", restored, Region(0, 0, *restored.size), source)
         model.check_pictures()
         # A picture that is open is read from its file only now, and the same one may stand in a list several times.
-        with _reading if isinstance(source, Image.Image) else nullcontext():
-            picture = decode(source)
-        region = model.preprocessing.region(picture.size)
-        return Opened(place, source, pixels, name_of(source), picture, region, model.preprocessing(picture))
+        with _shared(source):
+            picture, size, times = read(source)
+        region, x = model.preprocessing.region(picture.size), model.preprocessing(picture)
+        return Opened(place, source, pixels, name_of(source), picture, region, x, size if times > 1 else None)
 
     return opened
 
@@ -136,17 +138,16 @@ def picture_error(source: Source, error: Exception) -> WhylightError:
 
 
 def _pixels_in(source: Source) -> int:
-    """How many pixels a picture has, by its header; 0 where it has none that can be read: decoding says why."""
+    """How many pixels are held for a picture, by its header; 0 where it has none that can be read: decoding says why."""
     if isinstance(source, Tensor):
         return 0
-    if isinstance(source, Image.Image):
-        return source.width * source.height
-    if isinstance(source, bytes) or (not isinstance(source, str) and not hasattr(source, "__fspath__")):
-        return (
-            int(getattr(source, "size", 0)) // 3
-        )  # an array's numbers; what lies in bytes is small beside what they become
     try:
-        width, height = size_of(source)
+        with _shared(source):
+            return pixels_in(source)
     except ImageError:
         return 0
-    return width * height
+
+
+def _shared(source: Source) -> AbstractContextManager[object]:
+    """Keeps other threads from an open picture or file while it is read."""
+    return _reading if isinstance(source, Image.Image) or is_file(source) else nullcontext()

@@ -17,6 +17,7 @@ from torch import Tensor, stack
 from whylight.engine import Precision, Seen, Tick, as_method, look
 from whylight.errors import ModelError, WhylightError
 from whylight.explanation import Asking, Explanation, Receipt
+from whylight.images.sources import is_file
 from whylight.methods import Fusion, Method
 from whylight.methods import layers as fused
 from whylight.models.base import Classifier, checked
@@ -147,7 +148,7 @@ def is_one(pictures: object) -> bool:
     """Whether this is one picture, and not several."""
     if isinstance(pictures, (Tensor, np.ndarray)):
         return pictures.ndim < 4
-    return isinstance(pictures, (str, bytes, os.PathLike, Image.Image))
+    return isinstance(pictures, (str, bytes, os.PathLike, Image.Image)) or is_file(pictures)
 
 
 def _one_or_many(one: Any, many: Sequence[Any] | None, name: str, default: Any) -> Sequence[Any]:
@@ -243,6 +244,7 @@ def _explanation(ask: _Ask, opened: Opened, hosted: _Hosted, i: int) -> Explanat
         method=hosted.seen.method.name,
         units=hosted.seen.method.units,
         picture=opened.picture,
+        original=opened.original,
         region=opened.region,
         source=opened.name,
         details={**hosted.seen.details[i], **({"ending": model.ending} if model.ending else {})},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import os
 import threading
 import time
@@ -67,8 +68,9 @@ class Workers:
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     def submit(self, run: Callable[P, T], /, *args: P.args, **named: P.kwargs) -> Future[T]:
-        """Have something done in one of the threads."""
-        return self._pool.submit(run, *args, **named)
+        """Have something done in one of the threads, under the limits that hold here."""
+        here = contextvars.copy_context()
+        return self._pool.submit(lambda: here.run(run, *args, **named))
 
     # Pixels in flight.
 

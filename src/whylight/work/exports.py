@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from whylight.jobs.folder import put
+from whylight.jobs.names import PIPED
 from whylight.jobs.results import Results, stamp
 from whylight.jsontext import dumps
 
@@ -65,17 +66,19 @@ def named(paths: Iterable[str], root: str) -> list[str]:
     (['a.jpg', 'sub/b.jpg'], ['/p/a.jpg', '/q/b.jpg'])
     """
     found = [Path(path) for path in paths]
-    inside = all(path.is_relative_to(root) for path in found) and root != os.path.dirname(root)
-    return [(path.relative_to(root) if inside else path).as_posix() for path in found]
+    inside = all(path.is_relative_to(root) for path in found if path.is_absolute()) and root != os.path.dirname(root)
+    return [(path.relative_to(root) if inside and path.is_absolute() else path).as_posix() for path in found]
 
 
 def holds(record: Record, folder: Path) -> bool:
     """Whether a record's picture is as it was, and its result there."""
+    if PIPED.fullmatch(record["stamp"]["path"]):
+        return Path(folder, record["file"]).is_file()
     try:
         now = stamp(record["stamp"]["path"])
     except (OSError, ValueError):  # gone; or no path at all, which a line may hold that somebody changed
         return False
-    return dict(now) == dict(record["stamp"]) and (folder / record["file"]).is_file()
+    return dict(now) == dict(record["stamp"]) and Path(folder, record["file"]).is_file()
 
 
 def _found(record: Record, name: str) -> Found:

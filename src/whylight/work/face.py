@@ -26,12 +26,11 @@ from whylight.work.facefiles import Settings, keep
 from whylight.work.results import WritesResults
 
 if TYPE_CHECKING:
-    from PIL import Image
-
     from whylight.faces.identify import Identifier
     from whylight.faces.query import FaceQuery
     from whylight.faces.result import FaceResult
     from whylight.faces.types import Detector
+    from whylight.images import Read
     from whylight.jobs.lines import Record
     from whylight.jobs.runner import Answer, Question
     from whylight.pipeline.ahead import Source
@@ -178,7 +177,9 @@ class Face(WritesResults):
             super().__init__(job)
         except ImageError as error:
             raise FaceError(UNREADABLE, str(error)) from error
-        if len(self.pictures.all) == 1 and os.path.isfile(job.inputs[0]):  # its files need no folder of their own
+        if len(self.pictures.all) == 1 and (
+            self.pictures.all[0].data or os.path.isfile(job.inputs[0])
+        ):  # its files need no folder of their own
             self.pictures = replace(self.pictures, all=[replace(self.pictures.all[0], stem="")])
         if self.look.html and self.folder is None:
             raise WhylightError("--html: the page goes into the folder of the results; give --out FOLDER")
@@ -227,7 +228,7 @@ class Face(WritesResults):
         from whylight.pipeline.ahead import ahead
 
         self._workers = workers
-        for opened in ahead([item.path for item in items], _open, workers, workers.count, self.watch.failed):
+        for opened in ahead([item.source for item in items], _open, workers, workers.count, self.failed):
             if opened is None:  # what was given is asked about already, and let go when it is written
                 continue
             place, picture, pixels = opened
@@ -271,7 +272,7 @@ class Face(WritesResults):
                 warnings.warn(said, WhylightWarning, stacklevel=2)
 
 
-def _open(place: int, source: Source, pixels: int) -> tuple[int, Image.Image | FaceError, int]:
+def _open(place: int, source: Source, pixels: int) -> tuple[int, Read | FaceError, int]:
     """A photograph decoded, or why it cannot be, with its place in the list and how many pixels are held for it."""
     from whylight.faces.query import opened
 

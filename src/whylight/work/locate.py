@@ -13,6 +13,7 @@ from typing_extensions import TypedDict
 from whylight.errors import WhylightError
 from whylight.jobs.folder import place_in
 from whylight.jobs.job import Job
+from whylight.jobs.names import PIPED
 from whylight.jobs.pictures import Picture
 from whylight.jobs.results import Written
 from whylight.schema import Schema, Text
@@ -158,7 +159,7 @@ class Locate(WritesResults):
         how = self.how
         for location in locate_each(
             self.model,
-            [item.path for item in items],
+            [item.source for item in items],
             self._asked,
             sequential=how.sequential,
             max_objects=how.max_objects,
@@ -172,7 +173,7 @@ class Locate(WritesResults):
             precision=self.choice.precision,
             # One by one on a processor, where more at once is no faster: each picture's boxes are there, and a stop heeded, sooner.
             batch_size=self._session.batch_size or (1 if self.model.device.type == "cpu" else None),
-            on_error=self.watch.failed,
+            on_error=self.failed,
             on_step=self.watch.step,
             workers=workers,
         ):
@@ -233,7 +234,7 @@ class Locate(WritesResults):
         """A picture's place under the output folder; with `-2`, `-3`, … where another picture, of an earlier run, has it."""
         free, taken = item.stem, 1
         while (owner := self.results.owner(f"{free}.boxes.png")) and owner["stamp"]["path"] != item.key:
-            if not os.path.exists(owner["stamp"]["path"]):
+            if not PIPED.fullmatch(owner["stamp"]["path"]) and not os.path.exists(owner["stamp"]["path"]):
                 break
             taken += 1
             free = f"{item.stem}-{taken}"

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from whylight.errors import WhylightError
+from whylight.images import name_of
 from whylight.jobs.job import Job
 from whylight.jobs.pictures import Picture, find
 from whylight.jobs.results import Results
@@ -128,6 +129,10 @@ class WritesResults:
     def prepare(self) -> None:
         """Load the model."""
         raise NotImplementedError
+
+    def failed(self, source: Any, error: WhylightError) -> None:
+        """A picture cannot be opened or asked about; one that was piped in is told by its name."""
+        self.watch.failed(name_of(source), error)
 
     def source(self, item: Picture) -> Path:
         """The picture as it was named."""

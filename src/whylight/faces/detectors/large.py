@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from PIL import Image
 
-from whylight.boxes import Box
+from whylight.boxes import enlarged
 from whylight.faces.types import Detector, Face, Look, Point
 
 _PIXELS = 2**23  # pictures of four times as many are reduced to about this
@@ -19,10 +19,10 @@ def look_at(detector: Detector, picture: Image.Image, *, largest: bool = False) 
     if times < 2:
         return detector.look(picture, largest=largest)
     look = detector.look(picture.reduce(times), largest=largest)
-    return Look([_enlarged(face, times) for face in look.faces], look.tried)
+    return Look([enlarge(face, times, picture.size) for face in look.faces], look.tried)
 
 
-def _enlarged(face: Face, times: int) -> Face:
-    x0, y0, x1, y1 = (side * times for side in face.box[:4])
+def enlarge(face: Face, times: int, size: tuple[int, int]) -> Face:
+    """A face of a reduced copy in pixels of the picture of (width, height) that it was made of."""
     points = {name: Point(x * times, y * times) for name, (x, y) in face.points.items()}
-    return replace(face, box=Box(x0, y0, x1, y1, face.box.score), points=points)
+    return replace(face, box=enlarged([face.box], times, size)[0], points=points)

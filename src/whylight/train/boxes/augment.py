@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from whylight.images import decode
+from whylight.images import read
 from whylight.train.data.augment import Augment, below, chance, cover, crop, to_tensor, uniform
 from whylight.train.data.folders import Item
 
@@ -26,14 +26,14 @@ class BoxAugment(Augment):
     """From a picture to a changed one, (3, H, W) uint8, and its boxes (n, 5): class number, x0, y0, x1, y1 in its pixels."""
 
     def __call__(self, item: Item) -> tuple[Tensor, Tensor]:
-        source = decode(item.path)
+        source, size, _ = read(item.path)
         side = self.size
         ground = item.label == self.background
         picture = to_tensor(crop(source, 0.2) if ground else source, side, side, self.filter)
         if not ground and chance(self.config.erase):
             picture = cover(picture)
         matrix = self._matrix()
-        boxes = moved(stretched(item.boxes, source.size, (side, side)), matrix, side)
+        boxes = moved(stretched(item.boxes, size, (side, side)), matrix, side)
         changed: Tensor = self.light(warped(picture, matrix, below(256)))
         return changed, boxes
 
