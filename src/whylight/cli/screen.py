@@ -70,6 +70,7 @@ class Screen:
         self._bar: Bars | None = None
         self._start = time.perf_counter()
         self.pictures = self.known = self.new = 0
+        self._reduced: list[tuple[Record, int]] = []
         self.loading = 0.0
         self.quiet = False
 
@@ -92,6 +93,8 @@ class Screen:
             again = isinstance(event, Known)
             self.known, self.new = self.known + again, self.new + (not again)
             self.on_record(event.record, again)
+            if not again and (times := reduction(event.record)) > 1:
+                self._reduced.append((event.record, times))
         elif isinstance(event, Progress):
             if not event.done:
                 self.loading = time.perf_counter() - self._start
@@ -134,6 +137,8 @@ class Screen:
             )
         self._shown.close()
         name_failures(outcome)
+        if pictures := {record["stamp"]["path"]: (record, times) for record, times in self._reduced}:
+            tell_reduced(*next(iter(pictures.values())), len(pictures) - 1)
         return outcome
 
     def _show(self, total: int, *, slow: bool) -> None:
@@ -158,6 +163,21 @@ def name_failures(outcome: Outcome) -> None:
         warn(as_options(failure["error"]))
     if len(outcome.failed) > _NAMED:
         warn(f"… and {len(outcome.failed) - _NAMED} more, all in {outcome.errors_file}")
+
+
+def reduction(record: Record) -> int:
+    """How many times smaller than it is a record's picture was read."""
+    return int((record.get("results") or [record])[0].get("reduced", 1))
+
+
+def tell_reduced(record: Record, times: int, more: int) -> None:
+    """Say once that very large pictures were read reduced, and what that means."""
+    name = (record.get("results") or [record])[0]["picture"]
+    others = f", and {more} more likewise" if more else ""
+    warn(
+        f"{name}: so large that it was read at 1/{times} of its width and height{others}; places are told in pixels of the "
+        "original, pictures are written reduced (--max-megapixels N reads more)"
+    )
 
 
 def limited_by(progress: Progress) -> str:

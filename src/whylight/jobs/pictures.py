@@ -75,11 +75,9 @@ def find(inputs: Sequence[str], out: Path | None, open_results: Callable[[Path],
     """
     unread: list[tuple[str, WhylightError]] = []
     beside: dict[str, str] = {}
-    piped = [piped_in()] if STANDARD_INPUT in inputs else []
     if inputs.count(STANDARD_INPUT) > 1:
-        raise ImageError(
-            f"{STANDARD_INPUT}: stands for one picture, and was given {inputs.count(STANDARD_INPUT)} times"
-        )
+        raise ImageError(f"{STANDARD_INPUT}: stands for one picture that is piped in; give it once")
+    piped = [piped_in()] if STANDARD_INPUT in inputs else []
     named = [entry for entry in inputs if entry != STANDARD_INPUT]
     paths = images.walk(
         named,
