@@ -87,11 +87,12 @@ def enlarged(boxes: Iterable[Box], times: int, size: tuple[int, int]) -> list[Bo
     """Boxes of a reduced copy in pixels of the picture of (width, height) that it was made of, `times` as large.
 
     >>> enlarged([Box(1, 0, 3, 2, 0.5)], 2, (5, 4))
-    [Box(x0=2, y0=0, x1=5, y1=4, score=0.5)]
+    [Box(x0=2, y0=0, x1=5, y1=4, score=0.5, probability=None)]
     """
     width, height = size
     return [
-        Box(b.x0 * times, b.y0 * times, min(b.x1 * times, width), min(b.y1 * times, height), b.score) for b in boxes
+        b._replace(x0=b.x0 * times, y0=b.y0 * times, x1=min(b.x1 * times, width), y1=min(b.y1 * times, height))
+        for b in boxes
     ]
 
 

@@ -6,7 +6,7 @@ from collections import deque
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -17,11 +17,16 @@ from whylight.cli.group import Group, new_group
 from whylight.errors import FaceError, WhylightError
 from whylight.jobs.events import Event, Failed, Known, Noted, Planned
 from whylight.jobs.folder import alone_in, check_folder, put
-from whylight.jobs.job import Job
+from whylight.jobs.job import STANDARD_INPUT, Job
 from whylight.jobs.names import key_of
 from whylight.models.zoo.choice import ModelChoice
 
-Photo = Annotated[str, typer.Argument(metavar="PHOTO", help="A picture.", show_default=False)]
+if TYPE_CHECKING:
+    from whylight.images import Picture
+
+Photo = Annotated[
+    str, typer.Argument(metavar="PHOTO", help="A picture; - for one that is piped in.", show_default=False)
+]
 Gallery = Annotated[
     str | None,
     opt.option("Your own people, made by `whylight face enroll`.", metavar="FOLDER", show_default=False),
@@ -112,7 +117,6 @@ def identify(
     colormap: opt.Colormap = "plasma",
     workers: opt.Workers = None,
     overwrite: opt.Overwrite = False,
-    max_megapixels: opt.MaxMegapixels = None,
 ) -> None:
     """Find the largest face, say who it is, where the network looked, and which features count.
 
@@ -124,9 +128,8 @@ def identify(
     job = Job("face", inputs, out, ModelChoice(device=finding.device), asked, look)
     with _Answers(json_to) as screen:
         try:
-            outcome = screen.run(
-                job, opt.RunOptions(workers=workers, overwrite=overwrite, max_megapixels=max_megapixels)
-            )
+            limit = finding.max_megapixels
+            outcome = screen.run(job, opt.RunOptions(workers=workers, overwrite=overwrite, max_megapixels=limit))
         except FaceError as error:
             screen.refuse(error)
             raise
@@ -211,8 +214,12 @@ def compare(
     from whylight.faces.embed import load_embedder
     from whylight.faces.query import compare
     from whylight.faces.result import encoded
+    from whylight.images import allowing
     from whylight.work.face import Questions
     from whylight.work.facefiles import Settings, keep
+
+    if first == second == STANDARD_INPUT:
+        raise WhylightError(f"{STANDARD_INPUT}: stands for one picture that is piped in; give the other's path")
 
     asked, look = Questions(**evidence.questions(**finding.questions())), Settings(**evidence.settings())
     look.check()
@@ -225,7 +232,8 @@ def compare(
         on.Screen(json_to, "faces") as screen,
     ):
         embedder = load_embedder(asked.model or "face", device=finding.device)
-        results = compare(first, second, embedder, detector=asked.finder(), **asked.options())
+        with allowing(finding.max_megapixels):
+            results = compare(_photo(first), _photo(second), embedder, detector=asked.finder(), **asked.options())
         for number, result in enumerate(results, start=1):
             record = keep(result, folder, str(number), look)
             screen.put(record)
@@ -234,6 +242,13 @@ def compare(
         if folder is not None and "card" in look.files and all(result.explanation is not None for result in results):
             screen.say(f"both → {put(folder, 'both.png', encoded(pair(*results), 'both.png'))}")
     _leave([result.code for result in results])
+
+
+def _photo(name: str) -> Picture:
+    """A path, or what is piped in."""
+    from whylight.jobs.pictures import piped_in
+
+    return piped_in() if name == STANDARD_INPUT else name
 
 
 def _tell(record: on.Record, screen: on.Screen) -> None:

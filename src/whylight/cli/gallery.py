@@ -68,10 +68,11 @@ class FindingOptions:
         ),
     ] = None
     device: opt.Device = "auto"
+    max_megapixels: opt.MaxMegapixels = None
 
     def questions(self) -> dict[str, Any]:
-        """What a job asks of it; its device is the model's."""
-        return {name: value for name, value in asdict(self).items() if name != "device"}
+        """What a job asks of it; its device is the model's, and how large pictures may be is the job's."""
+        return {name: value for name, value in asdict(self).items() if name not in ("device", "max_megapixels")}
 
 
 def enroll(
@@ -88,11 +89,12 @@ def enroll(
     from whylight.faces.embed import load_embedder
     from whylight.faces.enrolment import enroll
     from whylight.faces.gallery import Gallery
+    from whylight.images import allowing
     from whylight.work.face import Questions
 
     there = os.path.exists(os.path.join(gallery, "gallery.safetensors"))
     name = finding.model or (Gallery.open(gallery).embedder if there else "face")
-    with on.calm_warnings():
+    with on.calm_warnings(), allowing(finding.max_megapixels):
         named_by = gallery if there and finding.model is None else None
         embedder = load_embedder(name, device=finding.device, named_by=named_by)
         done = enroll(

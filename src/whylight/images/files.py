@@ -18,7 +18,16 @@ from whylight.images.limits import EXTRA, Refusal, named, too_much
 # What the readers raise on damaged input. Warning is here for programs that turn warnings into errors.
 DAMAGE = (
     *(OSError, SyntaxError, ValueError, TypeError, IndexError, KeyError, EOFError, AttributeError, OverflowError),
-    *(AssertionError, SystemError, ZeroDivisionError, struct.error, zlib.error, Image.DecompressionBombError, Warning),
+    *(
+        AssertionError,
+        SystemError,
+        RuntimeError,
+        ZeroDivisionError,
+        struct.error,
+        zlib.error,
+        Image.DecompressionBombError,
+        Warning,
+    ),
 )
 _STEPS = 1_000_000  # reads that it may take to come to the pixels: about a second
 _WORDS = {

@@ -112,7 +112,7 @@ def _or_allow(pixels: float) -> str:
     needed = math.ceil(pixels / 1e6)
     if needed > MOST_MEGAPIXELS:
         return ""
-    return f", or allow it: --max-megapixels {needed} (in Python: whylight.images.allowing({needed}))"
+    return f", or allow it: --max-megapixels {needed}; when training, or in Python, whylight.images.allowing({needed})"
 
 
 def too_much(what: str) -> Refusal:

@@ -13,7 +13,8 @@ from PIL import Image
 from torch import Tensor
 
 from whylight.errors import ImageError, WhylightError, of_picture
-from whylight.images import Picture, name_of, pixels_in, read
+from whylight.images import Picture, name_of, pixels_in
+from whylight.images import read as decode
 from whylight.images.preprocess import Region, shown_bands
 from whylight.images.sources import is_file
 from whylight.models.base import Classifier
@@ -125,7 +126,7 @@ def for_model(model: Classifier) -> Opener[Opened]:
         model.check_pictures()
         # A picture that is open is read from its file only now, and the same one may stand in a list several times.
         with _shared(source):
-            picture, size, times = read(source)
+            picture, size, times = decode(source)
         region, x = model.preprocessing.region(picture.size), model.preprocessing(picture)
         return Opened(place, source, pixels, name_of(source), picture, region, x, size if times > 1 else None)
 

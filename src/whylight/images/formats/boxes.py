@@ -154,8 +154,9 @@ class Container:
             if box.kind == b"moov":
                 still[box.start - 4 : box.start] = b"free"
         if top[0].kind == b"ftyp":
-            brand = bytes(still[top[0].start : top[0].start + 4])
-            still[top[0].start : top[0].start + 4] = _FILMS.get(brand, brand)
+            for at in range(top[0].start, top[0].end - 3, 4):  # a reader misses the film where one of these is said
+                brand = bytes(still[at : at + 4])
+                still[at : at + 4] = _FILMS.get(brand, brand)
         return bytes(still)
 
     def _cut(self, why: str) -> Refusal:

@@ -162,6 +162,8 @@ def opened(stream: IO[bytes], asked: Asked) -> ImageFile.ImageFile:
     head = _head(stream)
     if not head:
         raise Refusal("the file is empty; copy it again from where it came")
+    if head[4:8] == b"ftyp" and len(head) < int.from_bytes(head[:4], "big") <= _HEAD:
+        raise Refusal("the picture is damaged or cut short (HEIC, AVIF or a film, of which only the head is there)")
     raise Refusal(kinds.advice(head, asked.name) or f"not a picture whylight reads; it should be {FORMATS}")
 
 
