@@ -29,7 +29,11 @@ FILES = {
     "a.raf": (b"FUJIFILMCCD-RAW 0201" + bytes(40), "this is a raw photograph", "darktable-cli {}"),
     "a.psd": (b"8BPS\0\1" + bytes(40), "this is a Photoshop file", "magick {}'[0]' a.png"),
     "a.pdf": (b"%PDF-1.7" + bytes(40), "this is a PDF document", "pdftoppm -png -r 150 {} a"),
-    "a.svg": (b'<?xml version="1.0"?>\n<!-- drawn -->\n<svg xmlns="">', "this is a drawing in SVG", "rsvg-convert -o a.png {}"),
+    "a.svg": (
+        b'<?xml version="1.0"?>\n<!-- drawn -->\n<svg xmlns="">',
+        "this is a drawing in SVG",
+        "rsvg-convert -o a.png {}",
+    ),
     "a.jxl": (b"\xff\x0a" + bytes(40), "this is a picture in JPEG XL or JPEG 2000", "magick {} a.png"),
 }
 
@@ -54,7 +58,7 @@ def test_pages_and_tiffs_are_no_raw_photographs() -> None:
 
 
 def test_an_xml_that_is_no_drawing_is_nothing_that_is_known() -> None:
-    with pytest.raises(ImageError, match="not a picture whylight reads; it should be JPEG, .* AVIF or HEIC"):
+    with pytest.raises(ImageError, match=r"not a picture whylight reads; it should be JPEG, .* AVIF or HEIC"):
         decode(b'<?xml version="1.0"?><rss></rss>')
 
 
@@ -79,5 +83,5 @@ def test_a_search_tells_what_it_passes_over(tmp_path: Path) -> None:
     assert sorted(one.name for one in told) == ["b.mp4", "c.txt"]
     (tmp_path / "a.jpg").unlink()
     (tmp_path / "sub" / "d.AVIF").unlink()
-    with pytest.raises(ImageError, match=r"no picture in this folder .*; it holds 1 video \(\.mp4\), 1 other file \(\.txt\); .*ffmpeg"):
+    with pytest.raises(ImageError, match=r"no picture in this folder .*; it holds 1 video .*, 1 other file .*ffmpeg"):
         walk([tmp_path])

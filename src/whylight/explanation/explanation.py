@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import math
 import os
 from collections.abc import Callable, Iterator
@@ -10,13 +9,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
 
 from whylight import render
-from whylight.atomic import named_errors, replacing
 from whylight.boxes import Box, boxes_of, enlarged
 from whylight.cells import WHOLE, Span
 from whylight.errors import WhylightError
@@ -25,7 +22,7 @@ from whylight.explanation.heat import ROUNDING, Heat, Scale
 from whylight.explanation.notebook import InNotebooks
 from whylight.explanation.parts import panel_parts
 from whylight.explanation.receipt import Receipt
-from whylight.explanation.writing import put, write
+from whylight.explanation.writing import put, write, write_arrays
 from whylight.images.preprocess import Region
 from whylight.render.bands import Band
 from whylight.render.colormap import quantize
@@ -269,17 +266,8 @@ class Explanation(InNotebooks):
         Raises:
             WriteError: if the file cannot be written.
         """
-        facts = {
-            key: value for key, value in self.to_dict().items() if value is not None and key not in ("map", "details")
-        }
-        path = Path(path)
-        with (
-            io.BytesIO() as made
-        ):  # NumPy would seek in the file, and complain of one that fails once more when it is forgotten
-            np.savez_compressed(made, map=self.map.numpy(), **facts)
-            with named_errors(shown(path)), replacing(path) as file:
-                file.write(made.getbuffer())
-        return path
+        facts = {name: value for name, value in self.to_dict().items() if name not in ("map", "details")}
+        return write_arrays(Path(path), map=self.map.numpy(), **{k: v for k, v in facts.items() if v is not None})
 
     def __repr__(self) -> str:
         h, w = self.map.shape

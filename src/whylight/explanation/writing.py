@@ -1,11 +1,13 @@
-"""A picture to a file, by Pillow, with an error that names the file."""
+"""A picture to a file, by Pillow, or arrays by NumPy, with an error that names the file."""
 
 from __future__ import annotations
 
+import io
 import struct
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from PIL import Image
 
 from whylight import render
@@ -23,6 +25,19 @@ def put(data: bytes, path: Path) -> Path:
     with named_errors(shown(path)), replacing(path) as file:
         file.write(data)
     return path
+
+
+def write_arrays(path: Path, **arrays: Any) -> Path:
+    """Write a NumPy archive, whole or not at all.
+
+    Raises:
+        WriteError: if the file cannot be written.
+    """
+    with (
+        io.BytesIO() as made
+    ):  # NumPy would seek in the file, and complain of one that fails once more when it is forgotten
+        np.savez_compressed(made, **arrays)
+        return put(made.getvalue(), path)
 
 
 def write(picture: Image.Image, path: Path, kind: str, **options: Any) -> None:
