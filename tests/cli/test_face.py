@@ -32,10 +32,33 @@ def test_one_photograph_is_told_in_words(run: Run, photo: Path, tmp_path: Path) 
     assert outcome.code == 0, outcome.err
     (line,) = outcome.out.splitlines()
     assert line.startswith(f"{photo}: There is a face (probability 9")
-    assert "→ out/card_" in line
-    names = sorted(path.name for path in (tmp_path / "out").iterdir() if not path.name.startswith("."))
-    assert [name.rsplit("_", 1)[0] for name in names if "_" in name] == ["blended", "card", "gc_map", "heat_map"]
-    assert {"cropped.jpg", "face.json", "faces.jsonl"} <= {*names}
+    assert line.endswith("→ out/astronaut.face1.card.png")
+    names = sorted(path.name for path in (tmp_path / "out").glob("astronaut.*"))
+    assert names == [
+        "astronaut.face.json", "astronaut.face1.blend.jpg", "astronaut.face1.card.png", "astronaut.face1.crop.jpg",
+        "astronaut.face1.grey.png", "astronaut.face1.heat.png",
+    ]  # fmt: skip
+    assert (tmp_path / "out" / "faces.jsonl").is_file()
+
+
+def test_a_second_photograph_joins_the_first(run: Run, photo: Path, people: Path, tmp_path: Path) -> None:
+    """Whatever folder it comes from, and though both are called alike."""
+    other = tmp_path / "elsewhere" / photo.name
+    other.parent.mkdir()
+    with Image.open(photo) as picture:
+        picture.crop((0, 0, 480, 480)).save(other)
+    asked = ("--threshold", "0", "--out", "out", "--files", "card")
+    assert run("face", photo, *asked).code == 0
+    before = (tmp_path / "out" / "astronaut.face1.card.png").read_bytes()
+    assert run("face", people / "Bob" / "0.png", *asked).code == 0
+    outcome = run("face", other, *asked)
+    assert outcome.out.rstrip().endswith("→ out/astronaut-2.face1.card.png")
+    assert (tmp_path / "out" / "astronaut.face1.card.png").read_bytes() == before
+    names = sorted(path.name for path in (tmp_path / "out").glob("*.png"))
+    assert names == ["0.face1.card.png", "astronaut-2.face1.card.png", "astronaut.face1.card.png"]
+    records = [json.loads(line) for line in (tmp_path / "out" / "faces.jsonl").read_text().splitlines()]
+    assert [record["file"] for record in records] == ["astronaut.face.json", "0.face.json", "astronaut-2.face.json"]
+    assert "done before" in run("face", photo, people / "Bob" / "0.png", *asked).out
 
 
 def test_json_goes_to_stdout_alone(run: Run, photo: Path) -> None:
@@ -132,7 +155,7 @@ def test_a_folder_goes_on_where_it_was_stopped(run: Run, people: Path, tmp_path:
     assert first.code == 1
     assert len(first.lines) == 7
     assert sum(record["code"] == 0 for record in first.lines) == 6
-    made = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("cropped.jpg")}
+    made = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*.crop.jpg")}
     assert len(made) == 6
     again = run(*asked)
     assert "6 done before" in again.err
@@ -147,12 +170,12 @@ def test_a_folder_goes_on_where_it_was_stopped(run: Run, people: Path, tmp_path:
 
 def test_another_answer_leaves_nothing_of_the_old_one(run: Run, photo: Path, tmp_path: Path) -> None:
     assert run("face", photo, "--threshold", "0", "--out", "out").code == 0
-    card = tmp_path / "out" / "card_0.png"
+    card = tmp_path / "out" / "astronaut.face1.card.png"
     card.unlink()
     assert run("face", photo, "--threshold", "0", "--out", "out").code == 0
     assert card.is_file()  # what is missing is made again
     assert run("face", photo, "--threshold", "0", "--out", "out", "--files", "crop").code == 0
-    assert sorted(path.name for path in (tmp_path / "out").glob("*.??g")) == ["cropped.jpg"]
+    assert sorted(path.name for path in (tmp_path / "out").glob("*.??g")) == ["astronaut.face1.crop.jpg"]
 
 
 def test_what_is_known_is_told_among_the_rest_in_order(run: Run, people: Path) -> None:
@@ -174,8 +197,8 @@ def test_what_cannot_be_written_fails_alone_and_keeps_what_was_there(run: Run, p
     folder, out = people / "Bob", tmp_path / "out"
     asked = ("face", folder, "--threshold", "0", "--out", "out", "--files", "crop,card")
     assert run(*asked).code == 0
-    shutil.rmtree(out / "1")
-    (out / "1").write_text("in the way")
+    (out / "1.face1.card.png").unlink()
+    (out / "1.face1.card.png").mkdir()
     outcome = run(*asked, "--language", "de", "--json", "-")
     assert outcome.code == 1
     assert [record["code"] for record in outcome.lines] == [0, 1, 0]
@@ -183,10 +206,9 @@ def test_what_cannot_be_written_fails_alone_and_keeps_what_was_there(run: Run, p
     assert "1 without an answer" in outcome.err
     known = [json.loads(line) for line in (out / "faces.jsonl").read_text().splitlines()]
     assert sorted((one["file"], one["settings"]["language"]) for one in known) == [
-        ("0/face.json", "de"), ("1/face.json", "en"), ("2/face.json", "de")
+        ("0.face.json", "de"), ("1.face.json", "en"), ("2.face.json", "de")
     ]  # fmt: skip
-    (out / "1").unlink()
-    (out / "1").mkdir()
+    (out / "1.face1.card.png").rmdir()
     assert run(*asked, "--language", "de").code == 0
     assert not list(out.rglob("*.part"))
 
@@ -196,16 +218,17 @@ def test_no_link_leads_out_of_the_folder(run: Run, people: Path, tmp_path: Path)
     (outside / "sub").mkdir(parents=True)
     (outside / "mine.jpg").write_text("mine")
     out = tmp_path / "out"
-    (out / "0").mkdir(parents=True)
-    (out / "0" / "cropped.jpg").symlink_to(outside / "mine.jpg")
-    (out / "1").symlink_to(outside / "sub")
-    outcome = run("face", people / "Bob", "--threshold", "0", "--out", "out")
+    out.mkdir()
+    (out / "0.face1.crop.jpg").symlink_to(outside / "mine.jpg")
+    assert run("face", people / "Bob", "--threshold", "0", "--out", "out").code == 0
+    assert (outside / "mine.jpg").read_text() == "mine"
+    assert not (out / "0.face1.crop.jpg").is_symlink()
+    (out / "Bob").symlink_to(outside / "sub")
+    outcome = run("face", people, "--threshold", "0", "--out", "out", "--language", "de")
     assert outcome.code == 1
     assert "leads out of out" in outcome.err
-    assert (outside / "mine.jpg").read_text() == "mine"
-    assert not (out / "0" / "cropped.jpg").is_symlink()
     assert list((outside / "sub").iterdir()) == []
-    assert (out / "2" / "card_0.png").is_file()
+    assert (out / "Ada" / "2.face1.card.png").is_file()
 
 
 def test_a_line_that_was_tampered_with_leads_nowhere(run: Run, photo: Path, tmp_path: Path) -> None:

@@ -66,7 +66,7 @@ class EvidenceOptions:
     files: Annotated[
         str,
         opt.option(
-            "Which: cropped.jpg, heat_map_<label>.png, gc_map_<label>.png, blended_<label>.jpg, card_<label>.png.",
+            "Which: crop, the map (heat) in colours, in grey, blended in, a card; <photograph>.face<number>[.<person>].<which>.",
             metavar="all|crop,heat,grey,blend,card",
         ),
     ] = "all"
@@ -216,7 +216,7 @@ def compare(
     from whylight.faces.result import encoded
     from whylight.images import allowing
     from whylight.work.face import Questions
-    from whylight.work.facefiles import Settings, keep
+    from whylight.work.facefiles import Settings, written
 
     if first == second == STANDARD_INPUT:
         raise WhylightError(f"{STANDARD_INPUT}: stands for one picture that is piped in; give the other's path")
@@ -235,7 +235,7 @@ def compare(
         with allowing(finding.max_megapixels):
             results = compare(_photo(first), _photo(second), embedder, detector=asked.finder(), **asked.options())
         for number, result in enumerate(results, start=1):
-            record = keep(result, folder, str(number), look)
+            record = written(result, folder, look, lambda kind, name, at=number: f"{at}/{name}")  # type: ignore[misc]
             screen.put(record)
             if result.code == 0 or number == 1:
                 _tell(record, screen)

@@ -1,13 +1,12 @@
-"""Say who is in photographs and why: cards and pictures of the evidence, `face.json` for each, a line each in `faces.jsonl`."""
+"""Say who is in photographs and why: cards and pictures of the evidence, their answers in JSON, a line each in `faces.jsonl`."""
 
 from __future__ import annotations
 
 import os
-import re
 import warnings
 from collections.abc import Generator, Sequence
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from typing_extensions import TypedDict
@@ -22,7 +21,7 @@ from whylight.models.zoo.choice import ModelChoice
 from whylight.schema import Schema, Text
 from whylight.shown import shown
 from whylight.work.asked import read_part
-from whylight.work.facefiles import Settings, keep
+from whylight.work.facefiles import ENDING, Settings, files_of, keep
 from whylight.work.results import WritesResults
 
 if TYPE_CHECKING:
@@ -37,10 +36,7 @@ if TYPE_CHECKING:
     from whylight.pipeline.workers import Workers
     from whylight.work.gallery.faced import Faced
 
-RESULT = "face.json"
 UNREADABLE = 1  # the code of a photograph that cannot be loaded: nothing to remember
-# Whatever a line says, nothing else is looked for, or deleted.
-_OURS = re.compile(r"(face\d+_)?(cropped\.jpg|blended_\d+\.jpg|(heat_map|gc_map|card)_\d+\.png)")
 
 
 @dataclass(frozen=True)
@@ -79,6 +75,11 @@ class Questions:
             raise WhylightError("--gallery and --vggface are two ways to name people: leave one out")
         if self.names is not None and self.vggface is None:
             raise WhylightError("--names: belongs to --vggface; a gallery has its own names")
+
+    @property
+    def names_people(self) -> bool:
+        """Whether it is asked whose face it is."""
+        return self.gallery is not None or self.vggface is not None
 
     def stamps(self) -> list[Any]:
         """What tells whether the files behind all this are still the same."""
@@ -177,10 +178,6 @@ class Face(WritesResults):
             super().__init__(job)
         except ImageError as error:
             raise FaceError(UNREADABLE, str(error)) from error
-        if len(self.pictures.all) == 1 and (
-            self.pictures.all[0].data or os.path.isfile(job.inputs[0])
-        ):  # its files need no folder of their own
-            self.pictures = replace(self.pictures, all=[replace(self.pictures.all[0], stem="")])
         if self.look.html and self.folder is None:
             raise WhylightError("--html: the page goes into the folder of the results; give --out FOLDER")
         look = {name: value for name, value in asdict(self.look).items() if name != "html"}
@@ -189,9 +186,8 @@ class Face(WritesResults):
 
     @staticmethod
     def files(record: Record) -> list[str]:
-        """The pictures written for a photograph; they lie beside its `face.json`, wherever the folder lies now."""
-        names = [Path(file).name for result in record["results"] for file in result["files"].values()]
-        return [str(PurePosixPath(record["file"]).parent / name) for name in names if _OURS.fullmatch(name)]
+        """The pictures written for a photograph."""
+        return files_of(record)
 
     @property
     def questions(self) -> list[Question]:
@@ -241,16 +237,16 @@ class Face(WritesResults):
                     results = self._query.about(picture, str(item.path), self.watch.step)
             del picture
             if results:
-                yield Answer(item, [(item, results)], pixels)
+                yield Answer(item, [(item, self.free_stem(item, ENDING), results)], pixels)
             del results  # nothing of one picture is held while the next is made
             workers.give(pixels)
 
-    def write(self, part: tuple[Picture, list[FaceResult]]) -> Record:
+    def write(self, part: tuple[Picture, str, list[FaceResult]]) -> Record:
         """Draw and write what belongs to one photograph."""
-        item, results = part
-        file = (Path(item.stem) / RESULT).as_posix()
+        item, stem, results = part
+        file = Path(stem + ENDING).as_posix()
         with self._workers.at("draw"):
-            records = [keep(result, self.folder, item.stem, self.look) for result in results]
+            records = [keep(result, self.folder, stem, self.look, named=self.asked.names_people) for result in results]
         if self.folder is not None and results[0].code != UNREADABLE:
             with self._workers.at("write"):
                 put(self.folder, file, (dumps(records, indent=1) + "\n").encode())

@@ -13,7 +13,6 @@ from typing_extensions import TypedDict
 from whylight.errors import WhylightError
 from whylight.jobs.folder import place_in
 from whylight.jobs.job import Job
-from whylight.jobs.names import PIPED
 from whylight.jobs.pictures import Picture
 from whylight.jobs.results import Written
 from whylight.schema import Schema, Text
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from whylight.pipeline.workers import Workers
     from whylight.work.gallery.located import Located
 
+BOXES = ".boxes.png"  # of a picture with its boxes, behind its own name
 _WRITTEN = ("forms", "strips", "html")  # settings of what is written beside the boxes
 
 
@@ -224,18 +224,8 @@ class Locate(WritesResults):
             "map_method": facts["method"],
             "model": self.choice.name,
             "asked": self.target,
-            "file": f"{Path(self._free(item)).as_posix()}.boxes.png",
+            "file": f"{Path(self.free_stem(item, BOXES)).as_posix()}{BOXES}",
             "map": None,
             "settings": self.settings,
             "stamp": item.stamp,
         }
-
-    def _free(self, item: Picture) -> str:
-        """A picture's place under the output folder; with `-2`, `-3`, … where another picture, of an earlier run, has it."""
-        free, taken = item.stem, 1
-        while (owner := self.results.owner(f"{free}.boxes.png")) and owner["stamp"]["path"] != item.key:
-            if not PIPED.fullmatch(owner["stamp"]["path"]) and not os.path.exists(owner["stamp"]["path"]):
-                break
-            taken += 1
-            free = f"{item.stem}-{taken}"
-        return free

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Generator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -125,6 +126,23 @@ class WritesResults:
         if item.stamp is None or self._session.overwrite or self.folder is None:
             return None
         return self.results.done(item.stamp, str(method), target, self.settings)
+
+    def free_stem(self, item: Picture, ending: str) -> str:
+        """A picture's place under the output folder; with `-2`, `-3`, … where another picture, of an earlier run, has it.
+
+        Args:
+            item: the picture.
+            ending: of the file that its record names.
+        """
+        if self.folder is None:
+            return item.stem
+        free, taken = item.stem, 1
+        while (owner := self.results.owner(f"{Path(free).as_posix()}{ending}")) and owner["stamp"]["path"] != item.key:
+            if not os.path.exists(owner["stamp"]["path"]):
+                break
+            taken += 1
+            free = f"{item.stem}-{taken}"
+        return free
 
     def prepare(self) -> None:
         """Load the model."""
