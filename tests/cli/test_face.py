@@ -228,7 +228,7 @@ def test_no_link_leads_out_of_the_folder(run: Run, people: Path, tmp_path: Path)
     assert outcome.code == 1
     assert "leads out of out" in outcome.err
     assert list((outside / "sub").iterdir()) == []
-    assert (out / "Ada" / "2.face1.card.png").is_file()
+    assert list(out.glob("*/2.face1.card.png"))
 
 
 def test_a_line_that_was_tampered_with_leads_nowhere(run: Run, photo: Path, tmp_path: Path) -> None:
