@@ -35,14 +35,53 @@ def interpolation(cells: int, pixels: int, start: float, stop: float, first: flo
 
     The cells are spread over the share `first` … `last` of [start, stop], itself a share of the side; outside of that it is 0.
     """
+    lower, share, beyond = _between(cells, pixels, start, stop, first, last)
+    return _matrix(cells, lower, 1 - share, share, beyond)
+
+
+def hermite(
+    cells: int, pixels: int, start: float, stop: float, first: float = 0.0, last: float = 1.0
+) -> tuple[Tensor, Tensor]:
+    """The two (pixels, cells) matrices of cubic interpolation: of the cells' values, and of their `slopes`.
+
+    The arguments are those of `interpolation`.
+    """
+    lower, t, beyond = _between(cells, pixels, start, stop, first, last)
+    values = _matrix(cells, lower, (1 + 2 * t) * (1 - t) ** 2, t**2 * (3 - 2 * t), beyond)
+    return values, _matrix(cells, lower, t * (1 - t) ** 2, t**2 * (t - 1), beyond)
+
+
+def slopes(maps: Tensor, dim: int) -> Tensor:
+    """How steeply maps rise at each cell along a dimension, per cell, such that cubic pieces between cells never overshoot.
+
+    The harmonic mean of the steps to both neighbours where both go one way, else 0, so that a cell above or below both stays the
+    extreme (Fritsch & Butland, A method for constructing local monotone piecewise cubic interpolants, 1984).
+
+    >>> slopes(torch.tensor([[0.0, 1.0, 4.0, 2.0]]), 1).tolist()
+    [[0.0, 1.5, 0.0, 0.0]]
+    """
+    count = maps.shape[dim]
+    steps = torch.cat([maps.narrow(dim, 0, 1), maps, maps.narrow(dim, count - 1, 1)], dim).diff(dim=dim)
+    before, after = steps.narrow(dim, 0, count), steps.narrow(dim, 1, count)
+    both = before * after
+    return torch.where(both > 0, 2 * both / (before + after), 0.0)
+
+
+def _between(
+    cells: int, pixels: int, start: float, stop: float, first: float, last: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Of each pixel: the cell before it, how far it is on the way to the next (0 … 1), and whether it lies outside."""
     centres = (torch.arange(pixels, dtype=torch.float64) + 0.5) / pixels
     along = (centres - start) / (stop - start)  # 0 … 1 across what the network saw
     position = ((along - first) / (last - first) * cells - 0.5).clamp(0, cells - 1)
     lower = position.floor().long().clamp(max=max(cells - 2, 0))
-    share = (position - lower).float()
-    matrix = torch.zeros(pixels, cells)
-    rows = torch.arange(pixels)
-    matrix[rows, lower] = 1 - share
-    matrix[rows, (lower + 1).clamp(max=cells - 1)] += share
-    matrix[(along < 0) | (along > 1)] = 0
+    return lower, (position - lower).float(), (along < 0) | (along > 1)
+
+
+def _matrix(cells: int, lower: Tensor, of_lower: Tensor, of_next: Tensor, beyond: Tensor) -> Tensor:
+    matrix = torch.zeros(len(lower), cells)
+    rows = torch.arange(len(lower))
+    matrix[rows, lower] = of_lower
+    matrix[rows, (lower + 1).clamp(max=cells - 1)] += of_next
+    matrix[beyond] = 0
     return matrix

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from statistics import median
 from typing import Annotated
 
 from whylight.cli import options as opt
 from whylight.cli import screen as on
+from whylight.errors import WhylightError
 from whylight.jobs.job import Job
 from whylight.jobs.session import Outcome
-from whylight.shown import plural
+from whylight.shown import plural, shown
 from whylight.work.words import certainty, evidence
 
 Target = Annotated[
@@ -30,6 +32,15 @@ Style = Annotated[
         "overlay: map over picture. panel: picture, map and overlay with a colour bar. map: the map alone. grid: all maps "
         "of a picture side by side.",
         of=("overlay", "panel", "map", "grid"),
+    ),
+]
+Scale = Annotated[
+    str | None,
+    opt.option(
+        "What colours mean. max: positive evidence, of each map's maximum. robust: but for single pixels that stand out. "
+        "minmax: from least to most. signed: red for, blue against. A number: of that raw value, to compare pictures.",
+        metavar="max|robust|minmax|signed|NUMBER",
+        show_default=False,
     ),
 ]
 Alpha = Annotated[float, opt.option("How much the strongest evidence covers.", metavar="0...1", min=0.0, max=1.0)]
@@ -71,6 +82,7 @@ def explain(
     style: Style = "overlay",
     colormap: opt.Colormap = "plasma",
     alpha: Alpha = 0.5,
+    scale: Scale = None,
     format_: Format = "png",
     name: Name = None,
     save_map: SaveMap = False,
@@ -83,7 +95,15 @@ def explain(
 
     Broken pictures are named at the end and in errors.jsonl, the rest is done. A second run does only what is missing.
     """
-    look = {"style": style, "colormap": colormap, "alpha": alpha, "format": format_, "save_map": save_map, "name": name}
+    look = {
+        "style": style,
+        "colormap": colormap,
+        "alpha": alpha,
+        "scale": _scale(scale),
+        "format": format_,
+        "save_map": save_map,
+        "name": name,
+    }
     job = Job(
         "explain",
         inputs,
@@ -160,6 +180,18 @@ class _Told:
         return [
             f"verified: {sum(judged)} of {plural(len(judged), 'map')} pass both checks{aside}; what was found is in {where}"
         ]
+
+
+def _scale(text: str | None) -> str | float | None:
+    if text is None or text in ("max", "robust", "minmax", "signed"):
+        return text
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise WhylightError(f"--scale {shown(text)!r}: choose one of max, robust, minmax, signed, or give a number")
+    return number
 
 
 def public(record: on.Record, out: Path) -> dict[str, object]:

@@ -108,7 +108,7 @@ def grid_parts(
         "title": constants[0] if constants else "",
         "subtitle": " · ".join(constants[1:]),
         "legend": replace(legend, notes=[*legend.notes, *([shown(note)] if note else [])]),
-        "colormap": colormap,
+        "colormap": render.SIGNED if all(ex.scale == "signed" for ex in laid) else colormap,
         "repeated": 0 if on_columns else 1,
     }
 

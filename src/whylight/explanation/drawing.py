@@ -31,6 +31,7 @@ def drawn(
     """
     if style == "panel":
         return np.array(explanation.panel(alpha=alpha, colormap=colormap))
+    colormap = explanation.colours(colormap)
     some: Iterable[Band]
     if style == "map":
         some = ((rows, apply(steps, table(colormap))) for rows, steps in explanation.steps())

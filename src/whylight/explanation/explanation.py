@@ -18,7 +18,7 @@ from whylight.boxes import Box, boxes_of, enlarged
 from whylight.cells import WHOLE, Span
 from whylight.errors import WhylightError
 from whylight.explanation.asking import Asking
-from whylight.explanation.heat import ROUNDING, Heat, Scale
+from whylight.explanation.heat import ROUNDING, Heat, Scale, is_diffuse
 from whylight.explanation.notebook import InNotebooks
 from whylight.explanation.parts import panel_parts
 from whylight.explanation.receipt import Receipt
@@ -33,14 +33,8 @@ REDUCED = 2**23  # pixels that a large picture is brought to where a pixel more 
 PRINTED = 2**21  # the same in documents, which are held in memory several times over
 View = Literal["overlay", "panel", "map"]
 _SUFFIXES = {
-    ".png": "PNG",
-    ".jpg": "JPEG",
-    ".jpeg": "JPEG",
-    ".webp": "WEBP",
-    ".bmp": "BMP",
-    ".tif": "TIFF",
-    ".tiff": "TIFF",
-}
+    ".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".bmp": "BMP", ".tif": "TIFF", ".tiff": "TIFF",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,7 +129,8 @@ class Explanation(InNotebooks):
             scale: `"max"`: positive evidence relative to this map's maximum. `"robust"`: relative to the value that one in a
                 hundred of the positive ones exceeds, where single pixels stand out. `"minmax"`: from the map's minimum to its
                 maximum, negative evidence included. A number: positive evidence relative to that raw value, so that pictures
-                can be compared on one scale. Default: the method's, `"max"` for all on a grid. Positive means above `level`.
+                can be compared on one scale. `"signed"`: evidence for and against, relative to the stronger, from 0
+                (against) over 0.5 (none) to 1 (for). Default: the method's, `"max"` for all on a grid. Positive: above `level`.
 
         Raises:
             WhylightError: if the size or scale cannot be used.
@@ -148,11 +143,11 @@ class Explanation(InNotebooks):
 
     def steps(self, scale: Scale | None = None) -> Iterator[Band]:
         """The heat map over the picture, rounded to the 256 steps of a colour table: a few rows at a time, (h, W) uint8."""
-        return ((rows, quantize(band.numpy())) for rows, band in self._heat(scale).bands())
+        return ((rows, quantize(band.numpy())) for rows, band in self._heat(scale, for_eyes=True).bands())
 
     def limits(self, scale: Scale | None = None) -> tuple[float, float] | None:
         """The raw values that `heatmap` shows as 0 and as 1; None where nothing is to be seen."""
-        return self._heat(scale).limits
+        return self._heat(scale, for_eyes=True).limits
 
     def overlay(self, alpha: float = 0.5, colormap: str = render.DEFAULT, scale: Scale | None = None) -> Image.Image:
         """Blend the heat map over the picture.
@@ -160,9 +155,19 @@ class Explanation(InNotebooks):
         Args:
             alpha: how much the strongest evidence covers, from 0 (picture only) to 1.
             colormap: any matplotlib name; the default is perceptually uniform, `"jet"` gives the classic look.
-            scale: as in `heatmap`.
+            scale: as in `heatmap`; `"signed"` has colours of its own: blue against, red for.
         """
-        return overlay_steps(self.picture, self.steps(scale), alpha=alpha, colormap=colormap)
+        colours = self.colours(colormap, scale)
+        return overlay_steps(self.picture, self.steps(scale), alpha=alpha, colormap=colours)
+
+    def colours(self, colormap: str = render.DEFAULT, scale: Scale | None = None) -> str:
+        """The colormap that it is drawn in, on a scale: the one given, unless the scale has colours of its own."""
+        return render.SIGNED if (self.scale if scale is None else scale) == "signed" else colormap
+
+    @property
+    def is_diffuse(self) -> bool:
+        """Whether evidence lies all over, in no place in particular (`heat.is_diffuse`): what places share is not drawn then."""
+        return not self.is_blank and is_diffuse(self.map, self.level)
 
     def panel(self, alpha: float = 0.5, colormap: str = render.DEFAULT, scale: Scale | None = None) -> Image.Image:
         """Draw picture, map and overlay side by side, with class, probability and a colour bar in the map's own units."""
@@ -275,12 +280,12 @@ class Explanation(InNotebooks):
         blank = ", blank" if self.is_blank else ""
         return f"Explanation({shown(self.source)}: {shown(self.label)}{sure} by {self.method}, {h}×{w}{blank})"
 
-    def _heat(self, scale: Scale | None, size: tuple[int, int] | None = None) -> Heat:
+    def _heat(self, scale: Scale | None, size: tuple[int, int] | None = None, for_eyes: bool = False) -> Heat:
         if size is not None and (len(size) != 2 or min(size) < 1):
             raise WhylightError(f"size: expected (height, width), both at least 1, got {size}")
         size = size or (self.picture.height, self.picture.width)
         scale = self.scale if scale is None else scale
-        return Heat(self.map, self.level, self.region, self.picture.size, size, scale, self.span)
+        return Heat(self.map, self.level, self.region, self.picture.size, size, scale, self.span, for_eyes=for_eyes)
 
     def _view(self, view: View, options: dict[str, Any]) -> Image.Image:
         if view == "overlay":

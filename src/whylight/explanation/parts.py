@@ -32,6 +32,9 @@ class Seen(Protocol):
     def certainty(self) -> str: ...
     @property
     def flat(self) -> Literal["", "blank", "constant"]: ...
+    @property
+    def is_diffuse(self) -> bool: ...
+    def colours(self, colormap: str = ..., scale: Scale | None = None) -> str: ...
     def steps(self, scale: Scale | None = None) -> Iterator[Band]: ...
     def limits(self, scale: Scale | None = None) -> tuple[float, float] | None: ...
 
@@ -40,7 +43,10 @@ def panel_parts(
     explanation: Seen, alpha: float = 0.5, colormap: str = render.DEFAULT, scale: Scale | None = None
 ) -> dict[str, Any]:
     """The arguments of `render.panel`, and of `render.document` for the same as a document."""
+    limits, flat = explanation.limits(scale), explanation.flat
+    said = "" if limits is not None and flat else NOTHING[flat]  # evidence against is something where that is drawn
     steps = np.concatenate([band for _, band in explanation.steps(scale)])
+    colormap = explanation.colours(colormap, scale)
     return {
         "picture": explanation.picture,
         "heat": steps,
@@ -49,6 +55,6 @@ def panel_parts(
         "subtitle": f"{explanation.method} · {shown(explanation.source)}",
         "colormap": colormap,
         "bar_label": explanation.units,
-        "limits": explanation.limits(scale),
-        "blank": NOTHING[explanation.flat],
+        "limits": limits,
+        "blank": said or ("no place in particular" if explanation.is_diffuse else ""),
     }

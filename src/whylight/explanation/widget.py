@@ -14,7 +14,7 @@ import traitlets
 
 from whylight.errors import WhylightError
 from whylight.explanation.viewing import STEPS, Pictures, Seen, blends, class_names, entry
-from whylight.render.colormap import table
+from whylight.render.colormap import SIGNED, table
 from whylight.shown import shown
 
 _HERE = Path(__file__).parent
@@ -47,6 +47,7 @@ class Viewer(anywidget.AnyWidget):
 
     def __init__(self, explanations: Sequence[Seen], *, alpha: float, colormap: str) -> None:
         self.explanations: list[Any] = []
+        colormap = SIGNED if all(one.scale == "signed" for one in explanations) else colormap
         self._pictures = Pictures()
         self._lists: list[list[str]] = []
         made = [self._entry(one) for one in explanations]

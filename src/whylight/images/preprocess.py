@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from whylight.cells import WHOLE, Span, interpolation
+from whylight.cells import WHOLE, Span, hermite, interpolation, slopes
 from whylight.errors import ModelError
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -251,6 +251,36 @@ class Placed:
     def rows(self, rows: slice) -> Tensor:
         """Some rows: (rows, W) float32, in the units of the map."""
         return self._down[rows] @ self._across
+
+
+class Smooth(Placed):
+    """The same without the ridges of straight lines between cells, for the eye: cubic, and nowhere beyond the cells around.
+
+    Interpolated along one side and then the other, in both orders, whose mean it is: values rise and fall between cells only where
+    cells do, and each cell keeps its value.
+    """
+
+    def __init__(
+        self,
+        raw: Tensor,
+        region: Region,
+        picture_size: tuple[int, int],
+        size: tuple[int, int] | None = None,
+        span: Span = WHOLE,
+    ) -> None:
+        self.shape = rows, columns = size or (picture_size[1], picture_size[0])
+        (width, height), (h, w), raw = picture_size, raw.shape, raw.float().cpu()
+        self._rows = hermite(h, rows, region.y0 / height, region.y1 / height, span.top, span.bottom)  # 2 × (H, h)
+        self._columns = hermite(w, columns, region.x0 / width, region.x1 / width, span.left, span.right)  # 2 × (W, w)
+        across = raw @ self._columns[0].T + slopes(raw, 1) @ self._columns[1].T  # (h, W)
+        self._raw, self._wide = (raw, slopes(raw, 0)), (across, slopes(across, 0))
+
+    def rows(self, rows: slice) -> Tensor:
+        """Some rows: (rows, W) float32, in the units of the map."""
+        values, rises = (matrix[rows] for matrix in self._rows)
+        first = values @ self._wide[0] + rises @ self._wide[1]
+        down = values @ self._raw[0] + rises @ self._raw[1]  # (rows, w)
+        return (first + down @ self._columns[0].T + slopes(down, 1) @ self._columns[1].T) / 2
 
 
 def seen(region: Region, picture_size: tuple[int, int], size: tuple[int, int]) -> tuple[Tensor, Tensor]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from whylight.render.boxes import COLOURS, draw_boxes, strip
-from whylight.render.colormap import DEFAULT, colorize
+from whylight.render.colormap import DEFAULT, SIGNED, colorize
 from whylight.render.concepts import blend, concept_panel
 from whylight.render.encode import check_sides, encode
 from whylight.render.overlay import overlay
@@ -12,6 +12,7 @@ from whylight.render.panel import document, panel
 __all__ = [
     "COLOURS",
     "DEFAULT",
+    "SIGNED",
     "blend",
     "check_sides",
     "colorize",

@@ -18,6 +18,10 @@ from whylight.render.bands import bands
 # taken for a part of the picture.
 DEFAULT = "plasma"
 
+# Blue against, red for, and nothing in the middle, which is seen through: for maps with a sign. Red and blue of one lightness
+# are told apart by people who see red and green alike, too.
+SIGNED = "signed"
+
 # OpenCV carries these tables itself (within one level of matplotlib's), which spares a cold start the import of
 # matplotlib. Its jet is the one that Grad-CAM pictures have been drawn with since 2017.
 _OPENCV = {
@@ -46,6 +50,8 @@ def table(name: str = DEFAULT) -> NDArray[np.uint8]:
         colours = np.array(cv2.applyColorMap(steps[:, None], _OPENCV[name])[:, 0, ::-1], dtype=np.uint8)  # from BGR
     else:
         from matplotlib import colormaps
+
+        name = "RdBu_r" if name == SIGNED else name
 
         if name not in colormaps:
             near = difflib.get_close_matches(name.lower(), list(colormaps), n=3)

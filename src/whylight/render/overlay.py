@@ -12,7 +12,7 @@ from PIL import Image
 
 from whylight.errors import WhylightError
 from whylight.render.bands import Band, bands
-from whylight.render.colormap import DEFAULT, apply, quantize, table
+from whylight.render.colormap import DEFAULT, SIGNED, apply, quantize, table
 
 # The rainbows' low end is a strong blue that people read as "cold", so they want the even blend that class activation
 # maps have always been shown with. Every other map fades in.
@@ -77,11 +77,13 @@ def opacity(colormap: str, alpha: float) -> NDArray[np.float64]:
     """How much each of the 256 steps of heat covers of the picture: (256,) in [0, 1]."""
     if colormap in UNIFORM:
         return np.full(256, alpha)
+    steps = np.linspace(0.0, 1.0, 256)
+    strength = np.abs(2.0 * steps - 1.0) if colormap == SIGNED else steps
     # Full opacity from half of the peak on, so that the whole hot part shows its true colours; smooth at both
     # ends, so that the edge of the evidence is no contour that the map does not have. The exponent: as only the
     # hot part is covered at all, the same alpha can cover it more than an even blend does (0.5 → 0.62), which
     # keeps it legible over busy pictures and in grey.
-    rise = np.clip(np.linspace(0.0, 1.0, 256) / 0.5, 0.0, 1.0)
+    rise = np.clip(strength / 0.5, 0.0, 1.0)
     return np.asarray((1.0 - (1.0 - alpha) ** 1.4) * rise * rise * (3.0 - 2.0 * rise), dtype=np.float64)
 
 

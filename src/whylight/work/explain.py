@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -63,7 +64,9 @@ class Explain(WritesResults):
             "format": self.look.format,
             "options": {name: given for name, given in self.chosen.items() if given},
             **self.look.wrapped(),
-            **({"verify": True} if self.look.verify else {}),  # only where asked for, so that earlier results stay good
+            # These only where asked for, so that earlier results stay good.
+            **({"verify": True} if self.look.verify else {}),
+            **({} if self.look.scale is None else {"scale": self.look.scale}),
         }
         self._in_one = self.look.style == "grid"
         if self._in_one:
@@ -186,7 +189,7 @@ class Explain(WritesResults):
                 self._check_size(item, size)
                 # The engine answers every method for every target; some may be done already.
                 open_ones = (pair for pair in zip(asked, explanations, strict=True) if pair[0] in questions)
-                pairs = [(ex, self._record(item, ex, *question)) for question, ex in open_ones]
+                pairs = [(self._scaled(ex), self._record(item, ex, *question)) for question, ex in open_ones]
                 parts = [self._on_grid(item, pairs)] if self._in_one else [[pair] for pair in pairs]
             if parts:
                 yield Answer(item, parts, size[0] * size[1])
@@ -217,6 +220,9 @@ class Explain(WritesResults):
         with self._workers.at("write"):
             put(self.out, records[0]["file"], data)
         return records
+
+    def _scaled(self, explanation: Explanation) -> Explanation:
+        return explanation if self.look.scale is None else replace(explanation, scale=self.look.scale)
 
     def _drawn(self, explanations: list[Explanation]) -> NDArray[np.uint8] | bytes:
         import numpy as np

@@ -35,6 +35,7 @@ class Settings(Wrapping):
         style: `overlay`, `panel` or `map`, a file for each map; or `grid`, all maps of a picture in one.
         colormap: any matplotlib name.
         alpha: how much the strongest evidence covers, 0 … 1.
+        scale: as for `Explanation.heatmap`; default: the method's.
         format: `png`, `jpg`, or for papers `pdf` or `svg`, whose words stay text.
         name: of the files, with fields in braces, such as `{label}/{stem}-{method}`: see `jobs.templates`.
         save_map: also write the raw map, as `.map.npz`.
@@ -45,6 +46,7 @@ class Settings(Wrapping):
     style: Literal["overlay", "panel", "map", "grid"] = "overlay"
     colormap: Text = "plasma"
     alpha: float = 0.5
+    scale: float | Literal["max", "robust", "minmax", "signed"] | None = None
     format: Literal["png", "jpg", "pdf", "svg"] = "png"
     name: Text | None = None
     save_map: bool = False

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from whylight.work.explain_job import Settings
 
 # Settings that change how a map is shown, not which.
-DRAWN = frozenset({"style", "colormap", "alpha", "format", "verify", "grid"})
+DRAWN = frozenset({"style", "colormap", "alpha", "scale", "format", "verify", "grid"})
 RAW = "map.npz"  # what a raw map ends in
 
 

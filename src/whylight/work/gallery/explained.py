@@ -47,7 +47,9 @@ class Explained(Shelf):
         if not explanation.is_blank:
             height, width = explanation.map.shape
             heat = explanation.heatmap(small.layer_size(picture.size, (height, width)))
-            self.thumbs.keep(_heat_of(record), small.layer(heat.numpy(), self._settings["colormap"]))
+            self.thumbs.keep(
+                _heat_of(record), small.layer(heat.numpy(), explanation.colours(self._settings["colormap"]))
+            )
 
     def write_all(self, results: Results, load: Callable[[], Sequence[str]]) -> Path:
         """Write the page of all results that the folder knows and that still hold.
