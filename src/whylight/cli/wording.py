@@ -38,7 +38,7 @@ def as_options(text: str) -> str:
     'in order: --classes FILE; write rise.mean=3 as rise.mean=4'
     """
     text = _CALL.sub(r"--model \1 --weights \2", text)
-    text = _EITHER.sub("", text)
+    text = _EITHER.sub("", text.replace('--weights FILE, weights="FILE"', "--weights FILE"))
     text = _NEGATED.sub(r"--no-\1", text)
     text = _ARGUMENT.sub(_option, text)
     return _FIRST.sub(lambda found: f"--{_OPTIONS[found[1]]}: ", text)

@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
 import torch
 from torch import Tensor
-from torchmetrics.functional.classification import multiclass_precision_recall_curve, multiclass_roc
+
+from whylight.errors import TrainError
 
 SHARES = torch.linspace(0, 1, 201, dtype=torch.float64)  # places along the axis at which curves are averaged
 BINS = 10
 FEWEST = 20  # pictures in a group of the calibration plot
+
+
+def check_installed() -> None:
+    """See that the report can be made, before anything is trained.
+
+    Raises:
+        TrainError: if torchmetrics is not installed.
+    """
+    if find_spec("torchmetrics") is None:
+        raise TrainError(
+            "experiment: its curves need torchmetrics, which is not installed: pip install 'whylight[train]'"
+        )
 
 
 def macro_roc(probability: Tensor, label: Tensor) -> Tensor:
@@ -18,6 +33,8 @@ def macro_roc(probability: Tensor, label: Tensor) -> Tensor:
         probability: (N, C).
         label: (N,).
     """
+    from torchmetrics.functional.classification import multiclass_roc
+
     classes = probability.shape[1]
     false, true, _ = multiclass_roc(probability, label, num_classes=classes)
     present = label.unique().tolist()
@@ -29,6 +46,8 @@ def macro_precision(probability: Tensor, label: Tensor) -> Tensor:
 
     At each recall it is the best precision at that recall or more, as average precision has it.
     """
+    from torchmetrics.functional.classification import multiclass_precision_recall_curve
+
     classes = probability.shape[1]
     precision, recall, _ = multiclass_precision_recall_curve(probability, label, num_classes=classes)
     found = []

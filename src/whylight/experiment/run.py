@@ -17,6 +17,7 @@ import torch
 
 from whylight.atomic import named_errors, replacing
 from whylight.errors import TrainError, WhylightError, WriteError
+from whylight.experiment.curves import check_installed
 from whylight.experiment.measure import is_measured, measure, read_measured
 from whylight.experiment.recipe import Arm, Recipe
 from whylight.jobs.folder import alone_in
@@ -116,6 +117,7 @@ def check_measure(recipe: Recipe, data: Path) -> None:
     Raises:
         TrainError, DataError: if the pictures, the split or the boxes are not there.
     """
+    check_installed()
     if not data.is_dir():
         raise TrainError(f"data: {data}: no such folder")
     asked, found = recipe.measure, find(data)

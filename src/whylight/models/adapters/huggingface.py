@@ -7,6 +7,7 @@ processor reads. transformers is imported only where one is asked for by name, s
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -14,6 +15,7 @@ from torch import nn
 
 from whylight.errors import ModelError, cause_of
 from whylight.images.preprocess import IMAGENET_MEAN, IMAGENET_STD, Interpolation, Preprocess
+from whylight.models.adapters.hub import soon_given_up
 
 PREFIX = "hf:"
 _FILTERS: dict[int, Interpolation] = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic"}  # Pillow's numbers
@@ -69,7 +71,8 @@ def processor_of(module: nn.Module) -> Any:
     name = name_of(module)
     asked = "Say how pictures are prepared: size=, mean=, std= (or processor=, preprocessing=)"
     try:
-        return _transformers().AutoImageProcessor.from_pretrained(name)
+        with soon_given_up():
+            return _transformers().AutoImageProcessor.from_pretrained(name)
     except (OSError, ValueError, ImportError, RuntimeError) as error:
         raise ModelError(f"wrap: the image processor of {name} could not be had: {cause_of(error)} {asked}") from error
 
@@ -132,8 +135,9 @@ def load_hf(name: str) -> tuple[nn.Module, Any]:
         )
     library, name = _transformers(), str(Path(name).expanduser()) if Path(name).expanduser().is_dir() else name
     try:
-        model = library.AutoModelForImageClassification.from_pretrained(name)
-        processor = library.AutoImageProcessor.from_pretrained(name)
+        with nullcontext() if Path(name).is_dir() else soon_given_up():
+            model = library.AutoModelForImageClassification.from_pretrained(name)
+            processor = library.AutoImageProcessor.from_pretrained(name)
     except (OSError, ValueError, ImportError, RuntimeError) as error:
         where = "folder" if Path(name).is_dir() else "model of the Hugging Face hub"
         raise ModelError(

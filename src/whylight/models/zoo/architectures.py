@@ -13,6 +13,7 @@ from typing import Any, cast
 from torch import nn
 
 from whylight.errors import ModelError, cause_of
+from whylight.models.adapters.hub import check_reach, soon_given_up
 from whylight.models.gap_head import give_gap_head
 from whylight.models.surgery import fold_batch_norm, set_output_stride
 from whylight.models.zoo.foreign import fill
@@ -98,7 +99,8 @@ def _from_timm(
         arguments["output_stride"] = stride
     if pretrained:
         try:
-            return timm.create_model(arch, pretrained=True, **arguments)
+            with soon_given_up():
+                return timm.create_model(arch, pretrained=True, **arguments)
         except _no_weights() as error:
             raise _unavailable(arch, "timm", error) from error
     try:
@@ -124,6 +126,7 @@ def _from_torchvision(
     if pretrained:
         weights = torchvision.models.get_model_weights(name)
         try:
+            check_reach(weights["DEFAULT"].url)
             state = weights["DEFAULT"].get_state_dict(progress=False, check_hash=True)
         except _no_weights(KeyError) as error:
             raise _unavailable(arch, "torchvision", error) from error

@@ -14,6 +14,7 @@ from whylight.errors import ModelError, WhylightWarning
 from whylight.models.zoo.bundled import file_of
 from whylight.models.zoo.classnames import read_names
 from whylight.schema import Text
+from whylight.shown import shown
 
 if TYPE_CHECKING:
     from whylight.models.base import Classifier
@@ -58,6 +59,12 @@ class ModelChoice:
     def _is_onnx(self) -> bool:
         return self.name.lower().endswith(".onnx")
 
+    @property
+    def _is_fetched(self) -> bool:
+        """Whether its weights may come from the network."""
+        here = self.weights is not None or not self.pretrained or self._is_onnx or file_of(self.name) is not None
+        return not here and not os.path.exists(self.name)
+
     def identity(self) -> dict[str, Any]:
         """What decides the results, without loading anything: names, and size and date of the files behind them."""
         facts: dict[str, Any] = {"model": self.name, "layer": self.layer, "pretrained": self.pretrained}
@@ -99,8 +106,12 @@ class ModelChoice:
         Raises:
             ModelError: if that fails.
         """
+        from whylight.models.zoo.architectures import is_known
         from whylight.models.zoo.load import load
 
+        if self._is_fetched and is_known(self.name):
+            said = f"{shown(self.name)}: looking for its published weights, in the cache of this machine and then on the network"
+            warnings.warn(said, WhylightWarning, stacklevel=2)
         given = {key: numbers(f"--{key}", text) for key, text in self._input.items() if text is not None}
         model = load(
             self.name,
