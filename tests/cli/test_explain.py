@@ -245,3 +245,30 @@ def test_weights_from_elsewhere(run: Run, good: Path, tmp_path: Path) -> None:
     arguments = ("--model", "test_resnet", "--weights", "net.pth", "--classes", "names.txt", "--target", "dog")
     (line,) = run("explain", good / "a.jpg", *arguments, "--json", "-").lines
     assert (line["target"], line["label"]) == (1, "dog")
+
+
+def test_one_picture_goes_into_the_file_that_out_names(
+    run: Run, photo: Path, good: Path, model: str, tmp_path: Path
+) -> None:
+    outcome = run("explain", photo, "--out", "sub/res.png", "--save-map", "--json", "-")
+    assert outcome.code == 0, outcome.err
+    (line,) = outcome.lines
+    assert (line["file"], line["map"]) == ("sub/res.png", "sub/res.map.npz")
+    assert sorted(path.name for path in (tmp_path / "sub").iterdir()) == ["res.map.npz", "res.png"]
+    with Image.open(tmp_path / "sub" / "res.png") as made, Image.open(photo) as picture:
+        assert made.size == picture.size
+    again = run("explain", photo, "--out", "res.jpeg", "--style", "grid", "--method", "gradcam,layercam")
+    assert again.code == 0, again.err
+    assert "→ res.jpeg" in again.out
+    with Image.open(tmp_path / "res.jpeg") as grid:
+        assert grid.format == "JPEG"
+    for arguments, words in (
+        ((good,), "asks for the folder"),
+        ((photo, photo), "asks for 2 inputs"),
+        ((photo, "--method", "gradcam,cam"), "asks for 2 maps (--style grid puts them side by side)"),
+        ((photo, "--target", "top2"), "asks for 2 maps"),
+        ((photo, "--html"), "a page beside it"),
+    ):
+        refused = run("explain", *arguments, "--out", "res.svg")
+        assert (refused.code, words in refused.err) == (2, True), refused.err
+    assert not (tmp_path / "res.svg").exists()

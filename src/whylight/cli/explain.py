@@ -7,6 +7,7 @@ from pathlib import Path
 from statistics import median
 from typing import Annotated
 
+from whylight.cli import one_file
 from whylight.cli import options as opt
 from whylight.cli import screen as on
 from whylight.errors import WhylightError
@@ -95,34 +96,40 @@ def explain(
 
     Broken pictures are named at the end and in errors.jsonl, the rest is done. A second run does only what is missing.
     """
+    chosen, targets, kind = opt.named(method), opt.named(target), one_file.format_of(out)
+    if kind is not None:
+        one_file.check(out, inputs, targets, len(chosen), in_one=style == "grid", html=html)
     look = {
         "style": style,
         "colormap": colormap,
         "alpha": alpha,
         "scale": _scale(scale),
-        "format": format_,
+        "format": kind or format_,
         "save_map": save_map,
         "name": name,
     }
-    job = Job(
-        "explain",
-        inputs,
-        out,
-        which.choice(layer=wrap.one_layer, multilabel=multilabel),
-        {"methods": opt.named(method), "options": opt.options_of(option), "targets": opt.named(target)},
-        {**wrap.settings(), **look, "verify": verify, "html": html},
-    )
-    told = _Told(Path(out), verbose or verify)
-    with on.Screen(json_to, which.model) as screen:
+    folder = Path(out) if kind is None else Path(out).parent
+    told = _Told(folder, verbose or verify)
+    with on.Screen(json_to, which.model) as screen, one_file.folder_for(out) as made_in:
+        job = Job(
+            "explain",
+            inputs,
+            made_in,
+            which.choice(layer=wrap.one_layer, multilabel=multilabel),
+            {"methods": chosen, "options": opt.options_of(option), "targets": targets},
+            {**wrap.settings(), **look, "verify": verify, "html": html},
+        )
 
         def tell(record: on.Record, again: bool) -> None:
-            screen.put({**public(record, Path(out)), "skipped": again})
+            if kind is not None:
+                record = one_file.moved(made_in, record, out)
+            screen.put({**public(record, folder), "skipped": again})
             screen.say(*told.lines(record, again, screen.pictures))
 
         screen.on_record = tell
         outcome = screen.run(job, run)
         if screen.pictures > 1:
-            screen.say(*told.table(screen.pictures), summary(screen, outcome, Path(out)), *told.verdict())
+            screen.say(*told.table(screen.pictures), summary(screen, outcome, folder), *told.verdict())
         if html:
             on.say_page(screen, out)
     on.leave(outcome)
