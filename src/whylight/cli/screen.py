@@ -20,7 +20,7 @@ import typer
 from whylight.atomic import named_errors
 from whylight.cli.wording import as_options
 from whylight.errors import WhylightError, WhylightWarning
-from whylight.jobs.events import Event, Known, Noted, Planned, Progress, Skipped, Step
+from whylight.jobs.events import Event, Known, Loaded, Noted, Planned, Progress, Skipped, Step
 from whylight.jobs.job import Job
 from whylight.jsontext import dumps
 from whylight.progress import Bars, bars
@@ -87,6 +87,9 @@ class Screen:
         """Take an event of a job."""
         if isinstance(event, Planned):
             self.pictures = event.pictures
+        elif isinstance(event, Loaded):
+            if event.preparation and not self.quiet:
+                tell(f"pictures for {event.model}: {event.preparation}", err=True)
         elif isinstance(event, Skipped):
             warn(f"skipped in {event.where}: {event.what}")
         elif isinstance(event, Known | Noted):

@@ -13,7 +13,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from whylight.jobs.events import Cancel, Event, Failed, Known, Noted, Planned, Progress, Skipped, Step
+    from whylight.jobs.events import Cancel, Event, Failed, Known, Loaded, Noted, Planned, Progress, Skipped, Step
     from whylight.jobs.job import Job
     from whylight.jobs.session import Outcome, run
     from whylight.jobs.store import Store
@@ -24,6 +24,7 @@ __all__ = [
     "Failed",
     "Job",
     "Known",
+    "Loaded",
     "Noted",
     "Outcome",
     "Planned",
@@ -36,7 +37,7 @@ __all__ = [
 
 _HOMES = {
     **dict.fromkeys(
-        ("Cancel", "Event", "Failed", "Known", "Noted", "Planned", "Progress", "Skipped", "Step"), "events"
+        ("Cancel", "Event", "Failed", "Known", "Loaded", "Noted", "Planned", "Progress", "Skipped", "Step"), "events"
     ),
     **dict.fromkeys(("Outcome", "run"), "session"),
     "Job": "job",

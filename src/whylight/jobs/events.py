@@ -42,6 +42,19 @@ class Skipped:
 
 
 @dataclass(frozen=True)
+class Loaded:
+    """The model is there.
+
+    Attributes:
+        model: its name.
+        preparation: how pictures become its input, in words; "" where its own file says so, and nobody else.
+    """
+
+    model: str
+    preparation: str = ""
+
+
+@dataclass(frozen=True)
 class Known:
     """An answer that an earlier run wrote down, and that still holds."""
 
@@ -97,7 +110,7 @@ class Progress:
         return self.done / self.seconds if self.seconds > 0 else 0.0
 
 
-Event = Planned | Skipped | Known | Noted | Failed | Step | Progress
+Event = Planned | Skipped | Loaded | Known | Noted | Failed | Step | Progress
 OnEvent = Callable[[Event], None]
 
 
@@ -166,6 +179,10 @@ class Watch(Bars):
     def skipped(self, where: str, what: str) -> None:
         """These files were found among the pictures and are none."""
         self._tell(Skipped(where, what))
+
+    def loaded(self, model: str, preparation: str = "") -> None:
+        """The model is there, and pictures are prepared for it so."""
+        self._tell(Loaded(model, preparation))
 
     def begin(self, total: int) -> None:
         """So many pictures are left to do, and the first is begun."""

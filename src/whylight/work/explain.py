@@ -132,6 +132,7 @@ class Explain(WritesResults):
             name: self.look.wrap(methods.get(name, **given)) for name, given in self.chosen.items()
         }
         self.model = self.choice.load()
+        self.watch.loaded(self.choice.name, self.choice.preparation(self.model))
         check_targets(self.targets, self.model)
         self.patient = any(method.is_slow for method in self._methods.values())
         self._networks = self._random_networks()

@@ -142,6 +142,7 @@ class Locate(WritesResults):
         from whylight.targets import parse
 
         self.model = self.choice.load()
+        self.watch.loaded(self.choice.name, self.choice.preparation(self.model))
         self.classes = self.model.classes
         if self.page is not None:
             self.page.remember(self.settings, self.classes)

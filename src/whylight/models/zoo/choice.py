@@ -100,6 +100,13 @@ class ModelChoice:
     def _input(self) -> dict[str, str | None]:
         return {"size": self.size, "mean": self.mean, "std": self.std, "crop": self.crop}
 
+    def preparation(self, model: Classifier) -> str:
+        """How pictures become its input, in words; "" where its own file says so, and nobody else."""
+        from whylight.models.zoo.load import own_file
+
+        own = not self._is_onnx and not self.name.startswith("hf:") and own_file(self.name) is not None
+        return "" if own and not any(self._input.values()) else str(model.preprocessing)
+
     def load(self) -> Classifier:
         """Load it.
 
