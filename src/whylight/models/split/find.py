@@ -107,9 +107,27 @@ def _name_of(module: nn.Module, layer: str | nn.Module) -> str:
     if layer not in names and f"network.{layer}" in names:  # within an adapter, where its owner does not see it
         return f"network.{layer}"
     if layer not in names:
-        near = difflib.get_close_matches(layer, names, n=3) or list(names)[-3:]
+        near = _near(layer, names)
         raise ModelError(f"layer {layer!r} does not exist in {type(module).__name__}. Near it: {', '.join(near)}")
     return layer
+
+
+def _near(layer: str, names: dict[str, nn.Module]) -> list[str]:
+    """The layers that may be meant: of the same name further in, or in the same part; written almost so; else the last blocks.
+
+    >>> parts = {name: nn.Identity() for name in ("body", "body.layer4", "body.layer4.0", "body.layer4.1", "fc")}
+    >>> _near("layer4", parts), _near("body.layer4.7", parts), _near("layer9", parts)
+    (['body.layer4', 'body.layer4.0', 'body.layer4.1'], ['body.layer4.0', 'body.layer4.1'], ['body.layer4'])
+    """
+    within = [name for name in names if f".{layer}." in f".{name}."]
+    if not within and (parent := layer.rpartition(".")[0]):
+        within = [name for name in names if name.rpartition(".")[0] == parent][-3:]
+    found = within[:4] or difflib.get_close_matches(layer, names, n=3, cutoff=0.75)
+    if not found:
+        ends = {name.rpartition(".")[2]: name for name in names}
+        found = [ends[end] for end in difflib.get_close_matches(layer, ends, n=3, cutoff=0.75)]
+    blocks = [name for name, part in names.items() if name.count(".") == 1 and any(part.children())]
+    return found or blocks[-3:] or list(names)[-3:]
 
 
 def _candidates(module: nn.Module, x: Tensor) -> Iterator[tuple[str, int, int]]:
