@@ -137,10 +137,60 @@ def test_bad_input_of_an_onnx_file(run: Run, good: Path, tmp_path: Path, given: 
     assert says in refused.err
 
 
-def test_only_onnx_files_are_told_their_input(run: Run, good: Path, model: str) -> None:
-    refused = run("explain", good / "a.jpg", "--model", model, "--std", "1,1,1", "-o", "out")
-    assert refused.code == 2
-    assert "ONNX files alone" in refused.err
+def test_any_model_takes_another_preparation(run: Run, good: Path, model: str, tmp_path: Path) -> None:
+    plain = run("explain", good / "a.jpg", "--model", model, "--target", 0, "-o", "out", "--json", "-")
+    assert "pictures for" not in plain.err  # its own file says how, and nobody else
+    asked = ("explain", good / "a.jpg", "--model", model, "--target", 0, "-o", "out", "--json", "-")
+    other = run(*asked, "--std", "1,1,1", "--crop", "0.5", "--size", "64,96")
+    assert other.code == 0, other.err
+    assert "96×64 from the centre (0.5 of the shorter side), bilinear, mean 0.485,0.456,0.406, std 1,1,1" in other.err
+    assert other.lines[0]["score"] != plain.lines[0]["score"]
+    expected = whylight.load(model, size=(64, 96), std=(1, 1, 1), crop=0.5, device="cpu")
+    found = whylight.explain(expected, good / "a.jpg", target=0)
+    assert other.lines[0]["score"] == pytest.approx(found.score, abs=1e-4)
+    zoo = run("explain", good / "a.jpg", "--model", "resnet18", "--no-pretrained", "--mean", "0,0,0", "-o", "zoo")
+    assert "pictures for resnet18: 224×224" in zoo.err
+    for option, value, says in (
+        ("--mean", "0.5", "expected three numbers"), ("--size", "1,2,3", "expected one whole number, or height,width"),
+        ("--crop", "2", "expected the share of the shorter side to keep"), ("--std", "0,1,1", "every std above 0"),
+    ):  # fmt: skip
+        refused = run(*asked, option, value)
+        assert (refused.code, says in refused.err) == (2, True), refused.err
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ('["cat", "dog", "cow"]', ("cat", "dog", "cow")),
+        ('{"1": "dog", "0": "cat", "2": "cow"}', ("cat", "dog", "cow")),
+        ('{"cow": 2, "dog": 1, "cat": 0}', ("cat", "dog", "cow")),
+        ('{"0": ["n1", "cat"], "1": ["n2", "dog"], "2": ["n3", "cow"]}', ("cat", "dog", "cow")),
+    ],
+)
+def test_classes_in_json(run: Run, good: Path, model: str, tmp_path: Path, text: str, names: tuple[str, ...]) -> None:
+    (tmp_path / "classes.json").write_text(text)
+    asked = ("explain", good / "a.jpg", "--model", model, "--classes", "classes.json", "-o", "out", "--json", "-")
+    for index, name in enumerate(names):
+        outcome = run(*asked, "--target", name)
+        assert outcome.code == 0, outcome.err
+        assert outcome.lines[0]["target"] == index
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("{", "--classes classes.json: "),
+        ('{"0": "cat", "2": "dog"}', "its indices are not 0, 1, 2"),
+        ("[1, 2]", "1 is no class name"),
+        ("3", "expected a list of names"),
+        ('["cat"]', "--classes: 1 names were given, but"),
+        ('{"a": "cat"}', "expected a list of names, index → name, or name → index"),
+    ],
+)
+def test_json_that_names_no_classes(run: Run, good: Path, model: str, tmp_path: Path, text: str, says: str) -> None:
+    (tmp_path / "classes.json").write_text(text)
+    refused = run("explain", good / "a.jpg", "--model", model, "--classes", "classes.json", "-o", "out")
+    assert (refused.code, says in refused.err) == (2, True), refused.err
 
 
 def onnx_file(network: torch.nn.Module, file: Path) -> None:

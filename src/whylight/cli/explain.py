@@ -7,6 +7,8 @@ from pathlib import Path
 from statistics import median
 from typing import Annotated
 
+import typer
+
 from whylight.cli import one_file
 from whylight.cli import options as opt
 from whylight.cli import screen as on
@@ -71,6 +73,7 @@ Verify = Annotated[
 
 
 def explain(
+    context: typer.Context,
     inputs: opt.Inputs,
     which: opt.ModelOptions,
     wrap: opt.WrapOptions,
@@ -126,6 +129,7 @@ def explain(
             screen.put({**public(record, folder), "skipped": again})
             screen.say(*told.lines(record, again, screen.pictures))
 
+        screen.by_default = on.is_default(context, "model")
         screen.on_record = tell
         outcome = screen.run(job, run)
         if screen.pictures > 1:

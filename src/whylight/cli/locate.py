@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
+import typer
+
 from whylight.cli import options as opt
 from whylight.cli import screen as on
 from whylight.errors import WhylightError
@@ -82,6 +84,7 @@ Strip = Annotated[
 
 
 def locate(
+    context: typer.Context,
     inputs: opt.Inputs,
     which: opt.ModelOptions,
     run: opt.RunOptions,
@@ -127,6 +130,7 @@ def locate(
     job = Job("locate", inputs, out, which.choice(), {"target": target}, settings)
     with on.Screen(json_to, which.model) as screen:
         latest: dict[str, on.Record] = {}
+        screen.by_default = on.is_default(context, "model")
         screen.on_record = lambda record, again: latest.update({record["stamp"]["path"]: record})
         outcome = screen.run(job, run)
         done = [latest[path] for path in outcome.result if path in latest]

@@ -72,7 +72,7 @@ class Screen:
         self.pictures = self.known = self.new = 0
         self._reduced: list[tuple[Record, int]] = []
         self.loading = 0.0
-        self.quiet = False
+        self.quiet = self.by_default = False
 
     def __enter__(self) -> Self:
         return self
@@ -88,8 +88,8 @@ class Screen:
         if isinstance(event, Planned):
             self.pictures = event.pictures
         elif isinstance(event, Loaded):
-            if event.preparation and not self.quiet:
-                tell(f"pictures for {event.model}: {event.preparation}", err=True)
+            if not self.quiet:
+                self._tell_model(event)
         elif isinstance(event, Skipped):
             warn(f"skipped in {event.where}: {event.what}")
         elif isinstance(event, Known | Noted):
@@ -109,6 +109,13 @@ class Screen:
                 self._show(1, slow=True)
             assert self._bar is not None
             self._bar.step(event.done, event.total)
+
+    def _tell_model(self, event: Loaded) -> None:
+        """What of the model decides the answers and was not said on the command line."""
+        if self.by_default:
+            tell(f"with the bundled model {event.model}; --model names another", err=True)
+        if event.preparation:
+            tell(f"pictures for {event.model}: {event.preparation}", err=True)
 
     def put(self, value: Record) -> None:
         """Write one line of JSON."""
@@ -147,6 +154,12 @@ class Screen:
     def _show(self, total: int, *, slow: bool) -> None:
         if self._bar is None and (total > 1 or slow):
             self._bar = self._shown.enter_context(bars(total, self._what, slow=slow))
+
+
+def is_default(context: typer.Context, name: str) -> bool:
+    """Whether an option has the value that nobody gave it."""
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "DEFAULT"
 
 
 def tell(*lines: str, err: bool = False) -> None:
