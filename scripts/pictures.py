@@ -41,7 +41,7 @@ def located(folder: Path) -> Image.Image:
 def faced(folder: Path) -> Image.Image:
     """The card of the face."""
     run("face", PICTURE, "--out", folder)
-    return Image.open(folder / "card_0.png")
+    return Image.open(folder / "astronaut.face1.card.png")
 
 
 def evaluated(folder: Path) -> Image.Image:
