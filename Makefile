@@ -25,19 +25,17 @@ bench: $(VENV)/.ready-bench ## the benchmarks against the peers, into benchmarks
 	@$(VENV)/bin/python -m benchmarks.run
 
 docs: $(VENV)/.ready-docs ## the documentation, into site/
-	@NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict --quiet
+	@$(VENV)/bin/zensical build --strict --clean
 	@echo "site/index.html"
 
-picture: $(VENV)/.ready-core ## the pictures in the README and the guide to explaining, made anew by the bundled models
-	@$(VENV)/bin/whylight explain examples/astronaut.jpg --model face --style panel --out demo --overwrite
-	@cp demo/astronaut.gradcam.face.panel.png docs/assets/astronaut.png
-	@$(VENV)/bin/python scripts/side_by_side.py
+picture: $(VENV)/.ready-core ## the pictures in the README and the guides, made anew by the bundled models
+	@$(VENV)/bin/python scripts/pictures.py
 
 gallery: $(VENV)/.ready-core ## every method on one picture, into docs/; VIT=another transformer for those that read attention
 	@$(VENV)/bin/python scripts/gallery.py $(if $(VIT),--vit $(VIT))
 
 clean: ## remove the environment and everything that can be made again
-	rm -rf $(VENV) demo site dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) demo site dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .cache
 
 $(VENV)/.ready-core: $(INPUTS)
 	@scripts/setup

@@ -12,7 +12,7 @@ import argparse
 import io
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from PIL import Image
@@ -127,17 +127,29 @@ def page() -> str:
         "One picture shows what a method's maps look like. It does not show which method to trust.",
     ]
     for group, names in GROUPS.items():
-        cells = [cell(name) for name in names]
-        cells += [""] * (-len(cells) % COLUMNS)
-        rows = [f"| {' | '.join(cells[i : i + COLUMNS])} |" for i in range(0, len(cells), COLUMNS)]
-        table = [f"| {' | '.join([' '] * COLUMNS)} |", f"|{'---|' * COLUMNS}", *rows]
-        parts += [f"## {group}", *([attention] if names == ATTENTION else []), "\n".join(table)]
+        parts += [f"## {group}", *([attention] if names == ATTENTION else []), shelf(names)]
     return "\n\n".join(parts) + "\n"
 
 
+def shelf(names: Sequence[str]) -> str:
+    """Pictures side by side, all of one width: a table that only lays out, since Markdown's would have a header and no widths."""
+    cells = [cell(name) for name in names]
+    rows = ["\n".join(cells[i : i + COLUMNS]) for i in range(0, len(cells), COLUMNS)]
+    return "\n".join(
+        [
+            '<table class="gallery" role="presentation" markdown="1">',
+            *(f'<tr markdown="1">\n{row}\n</tr>' for row in rows),
+            "</table>",
+        ]
+    )
+
+
 def cell(name: str) -> str:
-    picture = f"![](assets/methods/{name}.jpg)<br>" if (ASSETS / f"{name}.jpg").exists() else ""
-    return f"{picture}[**{name}**](methods/{name}.md)<br>{summary(name)}"
+    alt = f"The map of {name} over a photograph of an astronaut"
+    picture = f"![{alt}](assets/methods/{name}.jpg)\n\n" if (ASSETS / f"{name}.jpg").exists() else ""
+    width = f"{100 // COLUMNS}%"
+    text = f"{picture}[**{name}**](methods/{name}.md)<br>\n{summary(name)}"
+    return f'<td width="{width}" valign="top" markdown="1">\n\n{text}\n\n</td>'
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -59,3 +60,26 @@ def test_page_has_its_places(name: str) -> None:
 def test_makers_are_named(maker: str) -> None:
     name = getattr(methods, maker)().name
     assert f"`whylight.methods.{maker}(" in text(f"methods/{name}.md")
+
+
+def test_every_page_is_in_the_menu_and_every_entry_is_a_page() -> None:
+    menu = (DOCS.parent / "mkdocs.yml").read_text(encoding="utf-8").partition("nav:\n")[2].partition("\nplugins:")[0]
+    entries = re.findall(r"- ([\w/+.-]+\.md)$", menu, re.MULTILINE)
+    assert sorted(entries) == sorted(page.relative_to(DOCS).as_posix() for page in DOCS.rglob("*.md"))
+
+
+@pytest.mark.parametrize("page", sorted(DOCS.rglob("*.md")), ids=lambda page: page.relative_to(DOCS).as_posix())
+def test_pictures_are_there_and_are_described(page: Path) -> None:
+    prose = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    for alt, target in re.findall(r"!\[([^\]]*)\]\(([^)]+)\)", prose):
+        assert alt, f"no words for {target}"
+        assert (page.parent / target).is_file(), target
+
+
+def test_extras_are_listed_and_used() -> None:
+    project = tomllib.loads((DOCS.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    listed = re.findall(r"^\| `(\w+)` \|.*\| `pip install '\.\[(\w+)\]'` \|$", text("extras.md"), re.MULTILINE)
+    assert [name for name, _ in listed] == [name for _, name in listed]
+    assert {name for name, _ in listed} == set(extras) - {"bench", "docs", "dev"}
+    assert set(re.findall(r"\w+", extras["all"][0].partition("[")[2])) == {name for name, _ in listed} - {"all"}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 from pathlib import Path
 
@@ -17,6 +19,7 @@ from whylight.evaluate import asking
 from whylight.evaluate.baselines import BASELINES
 from whylight.evaluate.boxes import THRESHOLDS
 from whylight.evaluate.data import Labelled, read
+from whylight.evaluate.examples import examples
 from whylight.evaluate.localization import Setup, localization
 from whylight.evaluate.maps import MOST_PIXELS, Rules, laid, of_heat
 from whylight.evaluate.results import Result
@@ -83,6 +86,55 @@ def test_by_hand(model: whylight.Model, tmp_path: Path) -> None:
     assert [curve.name for curve in result.curves if curve.figure == "threshold"] == ["cam", *BASELINES]
     (curve,) = [curve for curve in result.curves if (curve.figure, curve.name) == ("threshold", "cam")]
     assert curve.y == [50.0] * len(THRESHOLDS)
+
+
+def test_hits_near_misses_and_misses_are_shown(model: whylight.Model, tmp_path: Path) -> None:
+    """Bright squares of 20 pixels against boxes that hold more and more beside them; one picture shows nothing."""
+    pictures = [one(picture(tmp_path, "black.png"), (0, 0, 9, 9))]
+    for share in (20, 22, 24, 26, 28, 30, 41, 45, 50, 64):
+        lit = picture(tmp_path, f"{share}.png", (0, 0, 20, 20))
+        pictures.append(one(lit, (0, 0, 20, share), (60, 60, 64, 64)))
+    setup = Setup({"cam": methods.get("cam")})
+    with Store(tmp_path / "out", "localization", {}) as store:
+        result = localization(model, pictures, setup, store)
+        found = examples(model, pictures, setup, store, result)
+    assert found is not None
+    assert (found.method, found.counts) == ("cam", {"hit": 6, "near miss": 4, "miss": 1})
+    assert [(shown.kind, shown.name) for shown in found.shown] == [
+        *(("hit", f"{share}.png") for share in (22, 26, 30)),  # the middle ones of three parts
+        *(("near miss", f"{share}.png") for share in (41, 45, 50)),  # the nearest to the goal
+        ("miss", "black.png"),
+    ]
+    assert [shown.overlap for shown in found.shown] == pytest.approx(
+        [20 / 22, 20 / 26, 20 / 30, 20 / 41, 20 / 45, 0.4, 0], abs=1e-4
+    )
+    assert [shown.found for shown in found.shown] == [True] * 6 + [False]
+    with Image.open(io.BytesIO(base64.b64decode(found.shown[5].picture))) as drawn:
+        pixels = np.asarray(drawn.convert("RGB")).astype(int)
+    assert drawn.size == (400, 400)
+    yellow = (pixels[..., 0] > 180) & (pixels[..., 1] > 170) & (pixels[..., 2] < 140)
+    blue = (pixels[..., 2] > 180) & (pixels[..., 0] < 140)
+    assert yellow[:140, :140].any()  # the box found ends at 125
+    assert not yellow[200:].any()
+    assert blue[260:330, :140].any()  # the annotated one at 312
+    written = result.save(tmp_path / "report", found).read_text(encoding="utf-8")
+    for words in (
+        "Hits: 6",
+        "Near misses: 4",
+        "Misses: 1",
+        "41.png, light: overlap (IoU) 0.48",
+        "the map shows nothing, so there is no box",
+    ):
+        assert words in written
+
+
+def test_without_boxes_nothing_is_shown(model: whylight.Model, tmp_path: Path) -> None:
+    lit = picture(tmp_path, "lit.png", (8, 8, 40, 24))
+    setup = Setup({"cam": methods.get("cam")})
+    masked = [one(lit, mask=lit)]
+    with Store(tmp_path / "out", "localization", {}) as store:
+        result = localization(model, masked, setup, store)
+        assert examples(model, masked, setup, store, result) is None
 
 
 def test_the_largest_part_and_any_part(model: whylight.Model, tmp_path: Path) -> None:

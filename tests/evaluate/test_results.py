@@ -166,3 +166,19 @@ def test_a_folder_that_is_a_file(tmp_path: Path) -> None:
     (tmp_path / "out").write_text("")
     with pytest.raises(WriteError, match="cannot be written"):
         result().save(tmp_path / "out")
+
+
+def test_intervals_that_say_nothing_are_words() -> None:
+    cells = [
+        Cell("cam", "found", Interval(50.0, 9.5, 90.5, 2)),
+        Cell("layer", "found", Interval(63.2, 57.2, 69.2, 250)),
+    ]
+    drawn = page(result(cells=cells))
+    assert "2 pictures say nothing" in drawn
+    assert "9.5" not in drawn
+    assert drawn.count('class="whisker"') == 1
+
+
+def test_wide_tables_scroll_in_themselves_by_keyboard_too() -> None:
+    drawn = page(result())
+    assert drawn.count("<table>") == drawn.count('<div class="scroll" tabindex="0" role="region" aria-label="')

@@ -94,6 +94,7 @@ def test_the_page_has_everything_and_loads_nothing(done: Path) -> None:
         "figures-1.png",
         "learning.png",
         "ranking.png",
+        "precision.png",
         "calibration.png",
         "mean-maps.png",
         "confusion-4.png",
@@ -103,6 +104,8 @@ def test_the_page_has_everything_and_loads_nothing(done: Path) -> None:
             assert picture.width > 300
             assert len(np.unique(np.asarray(picture.convert("L").resize((40, 40))))) > 5  # something is drawn
     assert page.count("<figcaption>") >= 3
+    assert "Two seeds only" in page
+    assert "two seeds say nothing" in page
 
 
 def test_mistakes_are_the_most_confident_ones(done: Path) -> None:

@@ -222,10 +222,11 @@ def train(
             f"{part}: accuracy {scores.accuracy:.2%}, balanced {scores.balanced_accuracy:.2%}, "
             f"calibration error {scores.calibration_error:.4f} ({scores.pictures} pictures)"
         )
-        if scores.boxes is not None:
+        if (judged := scores.boxes) is not None:
+            right = "nothing found" if judged.nothing_found else f"right {judged.right:.2%}"
             tell(
-                f"{part}: boxes: average precision {scores.boxes.average_precision:.2%}, found {scores.boxes.found:.2%} of "
-                f"{scores.boxes.drawn}, right {scores.boxes.right:.2%} (scores from {scores.boxes.threshold:.2f} on)"
+                f"{part}: boxes: average precision {judged.average_precision:.2%}, found {judged.found:.2%} of "
+                f"{judged.drawn}, {right} (scores from {judged.threshold:.2f} on)"
             )
     tell(f"waiting for pictures took {result.loading:.0%} of the time of training")
     tell(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from whylight.evaluate.bootstrap import Interval
+from whylight.shown import plural
 
 Kind = Literal["localization", "faithfulness", "sanity"]
 Better = Literal["higher", "lower", "nearer 0"]
@@ -40,6 +42,36 @@ class Curve:
     name: str
     x: list[float]
     y: list[float]
+
+
+@dataclass(frozen=True)
+class Example:
+    """A picture with the box that was found and those that were annotated.
+
+    Attributes:
+        kind: "hit", "near miss" or "miss".
+        name, label: of the picture, and of the class on it.
+        overlap: of the box found with the best of those annotated, IoU.
+        found: whether there is a box at all.
+        picture: a WebP file with the boxes drawn, in base 64.
+    """
+
+    kind: str
+    name: str
+    label: str
+    overlap: float
+    found: bool
+    picture: str
+
+
+@dataclass(frozen=True)
+class Examples:
+    """A few pictures of one method at one threshold, and how many there are of each kind."""
+
+    method: str
+    threshold: float
+    counts: Mapping[str, int]
+    shown: tuple[Example, ...]
 
 
 @dataclass(frozen=True)
@@ -112,8 +144,22 @@ class Figures:
         return {cell.method: end(cell.value.mean, cell.better) for cell in self.cells if cell.measure == measure}
 
 
+def says_nothing(value: Interval, unit: str) -> bool:
+    """Whether an interval is so wide that it leaves everything open: half of all percentages, or of all scores from 0 to 1; of
+    seconds or nats, which have no end, one and a half times the figure itself.
+
+    >>> says_nothing(Interval(93.0, 29.5, 100.0, 2), "%"), says_nothing(Interval(63.2, 57.2, 69.2, 250), "%")
+    (True, False)
+    >>> says_nothing(Interval(7.1, 0.0, 18.0, 2), "s"), says_nothing(Interval(0.02, -0.2, 0.24, 9), "")
+    (True, False)
+    """
+    if value.low is None or value.high is None:
+        return False
+    return value.high - value.low >= {"%": 50.0, "": 0.5}.get(unit, 1.5 * abs(value.mean))
+
+
 def shown(cell: Cell) -> str:
-    """A figure and its interval as text.
+    """A figure and its interval as text; in words, where the interval leaves everything open.
 
     >>> shown(Cell("cam", "accuracy", Interval(63.2, 57.2, 69.2, 250)))
     '63.2 % (57.2 … 69.2)'
@@ -121,6 +167,8 @@ def shown(cell: Cell) -> str:
     '0.123'
     >>> shown(Cell("cam", "infidelity", Interval(0.0000321, 0.00002, 0.0123, 9), unit="", better="lower"))
     '3.21e-05 (2.00e-05 … 0.0123)'
+    >>> shown(Cell("cam", "accuracy", Interval(50.0, 9.5, 90.5, 2)))
+    '50.0 % (2 pictures say nothing)'
     """
     # Where sizes count, small figures get three digits that say something; around 0, where correlations lie, none do.
     small = 0 < abs(cell.value.mean) < 0.1 and cell.better != "nearer 0"
@@ -132,8 +180,10 @@ def shown(cell: Cell) -> str:
             return f"{value:.0f}"
         return f"{value:#.3g}" if small else f"{value:z.3f}"  # z: no minus before a zero
 
-    mean, low, high, _ = cell.value
+    mean, low, high, n = cell.value
     unit = f" {cell.unit}" if cell.unit else ""
+    if says_nothing(cell.value, cell.unit):
+        return f"{number(mean)}{unit} ({plural(n, 'picture')} say nothing)"
     return f"{number(mean)}{unit}" + (
         f" ({number(low)} … {number(high)})" if low is not None and high is not None else ""
     )

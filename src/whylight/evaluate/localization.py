@@ -122,6 +122,12 @@ def localization(
     return result(findings, setup.rules, setup.thresholds or {}, model_name, data_name, facts)
 
 
+def key_of(item: Labelled) -> Key:
+    """What tells a picture and its annotation from others, and from what they were before they were edited."""
+    truth = repr((item.label, item.boxes, stamp(item.mask) if item.mask is not None else None))
+    return item.name, stamp(item.path), hashlib.sha256(truth.encode(errors="surrogateescape")).hexdigest()[:16]
+
+
 def measure(
     model: Classifier, pictures: Sequence[Labelled], setup: Setup, store: Store, **how: Unpack[How]
 ) -> list[Key]:
@@ -143,9 +149,8 @@ class _Localizing(Asking):
         self._setup = setup
 
     def key(self, item: Labelled) -> Key:
-        """What tells a picture and its annotation from others, and from what they were before they were edited."""
-        truth = repr((item.label, item.boxes, stamp(item.mask) if item.mask is not None else None))
-        return item.name, stamp(item.path), hashlib.sha256(truth.encode(errors="surrogateescape")).hexdigest()[:16]
+        """See `key_of`."""
+        return key_of(item)
 
     def ask(
         self, items: Sequence[Labelled], questions: Sequence[Question], workers: Workers

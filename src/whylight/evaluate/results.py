@@ -11,7 +11,7 @@ from typing import Any, Self
 from whylight.atomic import named_errors, replacing
 from whylight.errors import DataError
 from whylight.evaluate.bootstrap import Interval
-from whylight.evaluate.figures import Cell, Curve, Figures
+from whylight.evaluate.figures import Cell, Curve, Examples, Figures
 from whylight.evaluate.reports.page import page
 from whylight.jsontext import dumps, plain
 
@@ -51,8 +51,12 @@ class Result(Figures):
         except (KeyError, TypeError, AttributeError) as error:
             raise DataError(f"these are no results of whylight evaluate ({error!r})") from error
 
-    def save(self, folder: str | os.PathLike[str]) -> Path:
+    def save(self, folder: str | os.PathLike[str], examples: Examples | None = None) -> Path:
         """Write `results.json` and `report.html` to a folder, which is made; returns the report's path.
+
+        Args:
+            folder: where to.
+            examples: pictures for the report.
 
         Raises:
             WriteError: if they cannot be written.
@@ -61,7 +65,7 @@ class Result(Figures):
         with named_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
         text = dumps(self.to_dict(), indent=1)
-        for name, content in ((JSON, text), (HTML, page(self))):
+        for name, content in ((JSON, text), (HTML, page(self, examples))):
             with named_errors(folder / name), replacing(folder / name) as file:
                 file.write(content.encode())
         return folder / HTML

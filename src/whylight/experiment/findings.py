@@ -18,6 +18,7 @@ from torch import Tensor
 
 from whylight.errors import TrainError
 from whylight.evaluate.bootstrap import Interval, interval
+from whylight.evaluate.figures import says_nothing
 from whylight.experiment.measure import ARRAYS, MEASURED, read_measured
 from whylight.experiment.recipe import Arm
 from whylight.experiment.run import Planned
@@ -165,6 +166,15 @@ def value(figure: Figure, arm: Measured) -> Interval | None:
     if figure.unit == "%":
         low, high = max(0.0, low), min(100.0, high)
     return Interval(mean, max(0.0, low), high, len(found))
+
+
+def open_ended(v: Interval, unit: str) -> bool:
+    """Whether an interval says nothing: too wide, or of two seeds that happen to agree, which would pass for certainty.
+
+    >>> open_ended(Interval(98.0, 98.0, 98.0, 2), "%"), open_ended(Interval(97.2, 96.1, 98.4, 3), "%")
+    (True, False)
+    """
+    return says_nothing(v, unit) or (v.n == 2 and v.low == v.high)
 
 
 def half_width(deviation: float, n: int) -> float:

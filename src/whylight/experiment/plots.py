@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -12,14 +12,17 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import MaxNLocator
+from torch import Tensor
 
+from whylight.evaluate.bootstrap import Interval
 from whylight.evaluate.reports.plots import PALETTE
 from whylight.experiment.curves import SHARES, macro_precision, macro_roc, reliability
-from whylight.experiment.findings import Figure, Measured, value
+from whylight.experiment.findings import Figure, Measured, open_ended, value
 from whylight.experiment.recipe import Factor
 from whylight.render.colormap import DEFAULT
 
-INK, LINE = "#1b1b1f", "#d9d9e0"
+INK, LINE, FAINT = "#1b1b1f", "#d9d9e0", "#8a8a93"
+CORNER = 0.2  # the share of both axes that an inset shows
 WIDE = 20.0  # an axis whose numbers differ by more is a logarithmic one
 MOST_CLASSES = 12  # beyond these, names no longer fit along an axis
 
@@ -45,13 +48,13 @@ def _clean(axes: Axes) -> None:
     axes.set_axisbelow(True)
 
 
-def _legend(canvas: Canvas, axes: Axes, count: int) -> None:
+def _legend(canvas: Canvas, axes: Axes, count: int, most: int = 6) -> None:
     """Below the plots, where there is more than one line to tell apart."""
     if count > 1:
         canvas.legend(
             *axes.get_legend_handles_labels(),
             loc="outside lower center",
-            ncols=min(count, 6),
+            ncols=min(count, most),
             frameon=False,
             fontsize=8,
         )
@@ -78,10 +81,9 @@ def against(figures: Sequence[Figure], factors: Sequence[Factor], arms: Sequence
         for colour, (rest, own) in zip(itertools.cycle(PALETTE), others.items()):
             found = [(at[arm.arm.levels[0]], v) for arm in own if (v := value(figure, arm)) is not None]
             x, mean = [place for place, _ in found], [v.mean for _, v in found]
-            axes.plot(x, mean, "o-", ms=4.5, lw=1.6, color=colour, label=", ".join(rest))
-            low = [v.low if v.low is not None else v.mean for _, v in found]
-            high = [v.high if v.high is not None else v.mean for _, v in found]
-            axes.fill_between(x, low, high, color=colour, alpha=0.16, lw=0)
+            axes.plot(x, mean, "-", lw=1.6, color=colour, label=", ".join(rest))
+            for place, v in found:
+                _point(axes, (place, place), v, figure.unit, colour, upright=True)
         axes.set_title(figure.name, fontsize=10, color=INK)
         axes.set_xlabel(factors[0].name + percent, fontsize=9)
         if min(numbers) > 0 and max(numbers) / min(numbers) > WIDE:
@@ -92,6 +94,16 @@ def against(figures: Sequence[Figure], factors: Sequence[Factor], arms: Sequence
     return canvas
 
 
+def _point(axes: Axes, at: tuple[float, float], v: Interval, unit: str, colour: str, *, upright: bool) -> None:
+    """A figure with its interval; hollow and alone, where the interval says nothing: a short line would pass for certainty."""
+    nothing = open_ended(v, unit)
+    if v.low is not None and v.high is not None and not nothing:
+        ends = (at, (v.low, v.high)) if upright else ((v.low, v.high), at)
+        axes.plot(*ends, color=colour, lw=3.0, alpha=0.35, solid_capstyle="butt")
+    place = (at[0], v.mean) if upright else (v.mean, at[0])
+    axes.plot(*place, "o", ms=6, color=colour, mfc="white" if nothing else colour)
+
+
 def _rows(figures: Sequence[Figure], arms: Sequence[Measured]) -> Canvas:
     canvas = _canvas(3.6 * len(figures) + 1.2, 0.9 + 0.36 * len(arms))
     panels = np.atleast_1d(canvas.subplots(1, len(figures), sharey=True))
@@ -100,9 +112,7 @@ def _rows(figures: Sequence[Figure], arms: Sequence[Measured]) -> Canvas:
         for place, arm in enumerate(arms):
             if (v := value(figure, arm)) is None:
                 continue
-            if v.low is not None and v.high is not None:
-                axes.plot([v.low, v.high], [place, place], color=colour[arm.name], lw=2.2, alpha=0.5)
-            axes.plot(v.mean, place, "o", ms=6, color=colour[arm.name])
+            _point(axes, (place, place), v, figure.unit, colour[arm.name], upright=False)
         axes.set_yticks(range(len(arms)), [arm.name for arm in arms])
         axes.set_ylim(len(arms) - 0.5, -0.5)
         axes.set_title(figure.name, fontsize=10, color=INK)
@@ -137,42 +147,68 @@ def learning(arms: Sequence[Measured]) -> Canvas:
 
 
 def ranking(arms: Sequence[Measured]) -> Canvas:
-    """ROC and precision-recall curves, the mean over classes (each against the rest) and seeds."""
-    canvas = _canvas(8.2, 4.2)
-    left, right = canvas.subplots(1, 2)
-    colour = colours(arms)
-    for arm in arms:
-        roc = torch.stack([macro_roc(run.probability, run.label) for run in arm.runs]).mean(0)
-        precision = torch.stack([macro_precision(run.probability, run.label) for run in arm.runs]).mean(0)
-        left.plot(SHARES, roc, lw=1.6, color=colour[arm.name], label=arm.name)
-        right.plot(SHARES, precision, lw=1.6, color=colour[arm.name], label=arm.name)
-    left.plot([0, 1], [0, 1], "--", color=LINE, lw=1)
-    left.set(xlabel="false positive rate", ylabel="true positive rate")
-    right.set(xlabel="recall", ylabel="precision")
-    for axes, title in ((left, "ROC"), (right, "Precision and recall")):
-        axes.set_title(title, fontsize=10, color=INK)
-        axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.02), aspect="equal")
-        _clean(axes)
-    _legend(canvas, left, len(arms))
+    """ROC curves, the mean over classes (each against the rest) and seeds, with the area under each."""
+    curves = {
+        arm.name: torch.stack([macro_roc(run.probability, run.label) for run in arm.runs]).mean(0) for arm in arms
+    }
+    canvas, axes = _square("ROC, and the area under it")
+    axes.plot([0, 1], [0, 1], "--", color=FAINT, lw=1)
+    axes.set(xlabel="false positive rate", ylabel="true positive rate")
+    _curves(axes, curves, arms, (0.0, CORNER))
+    _legend(canvas, axes, len(arms), most=3)
     return canvas
+
+
+def precision(arms: Sequence[Measured]) -> Canvas:
+    """Precision by recall, the mean over classes (each against the rest) and seeds, with the area under each."""
+    curves = {
+        arm.name: torch.stack([macro_precision(run.probability, run.label) for run in arm.runs]).mean(0) for arm in arms
+    }
+    canvas, axes = _square("Precision by recall, and the area under it")
+    axes.set(xlabel="recall", ylabel="precision")
+    _curves(axes, curves, arms, (1.0 - CORNER, 1.0))
+    _legend(canvas, axes, len(arms), most=3)
+    return canvas
+
+
+def _curves(axes: Axes, curves: Mapping[str, Tensor], arms: Sequence[Measured], along: tuple[float, float]) -> None:
+    """Curves over `SHARES`, and in an inset the corner where those of good networks crowd, `along` the x axis."""
+    colour = colours(arms)
+    inset = axes.inset_axes((0.3, 0.12, 0.55, 0.55))
+    for name, curve in curves.items():
+        area = float(torch.trapezoid(curve, SHARES))
+        axes.plot(SHARES, curve, lw=1.8, color=colour[name], label=f"{name}: {area:.3f}")
+        inset.plot(SHARES, curve, lw=1.8, color=colour[name])
+    margin = 0.05 * CORNER
+    inset.set(xlim=(along[0] - margin, along[1] + margin), ylim=(1.0 - CORNER - margin, 1.0 + margin))
+    _clean(inset)
+    inset.tick_params(labelsize=8)
+    axes.indicate_inset_zoom(inset, edgecolor=FAINT)
+
+
+def _square(title: str) -> tuple[Canvas, Axes]:
+    """Axes from 0 to 1 both ways; all of this shape are cards of one size."""
+    canvas = _canvas(4.4, 5.0)
+    axes = canvas.subplots()
+    axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.02), aspect="equal")
+    axes.set_title(title, fontsize=10.5, color=INK)
+    _clean(axes)
+    axes.tick_params(labelsize=9)
+    return canvas, axes
 
 
 def calibration(arms: Sequence[Measured]) -> Canvas:
     """How often answers are right by how sure the network is, all seeds together."""
-    canvas = _canvas(4.8, 4.6)
-    axes = canvas.subplots()
+    canvas, axes = _square("Calibration: on the line, 80 % sure is 80 % right")
     colour = colours(arms)
-    axes.plot([0, 1], [0, 1], "--", color="#a0a0aa", lw=1)
+    axes.plot([0, 1], [0, 1], "--", color=FAINT, lw=1)
     for arm in arms:
         sure = torch.cat([run.probability.max(1).values for run in arm.runs])
         right = torch.cat([run.right for run in arm.runs])
         x, y = reliability(sure, right)
-        axes.plot(x, y, "o-", ms=4, lw=1.6, color=colour[arm.name], label=arm.name)
-    axes.set(xlabel="probability of the class named", ylabel="share that is right", xlim=(0, 1.02), ylim=(0, 1.02))
-    axes.set_title("Calibration: on the dashed line, 80 % sure is 80 % right", fontsize=10, color=INK)
-    axes.set_aspect("equal")
-    _clean(axes)
-    _legend(canvas, axes, len(arms))
+        axes.plot(x, y, "o-", ms=4, lw=1.8, color=colour[arm.name], label=arm.name)
+    axes.set(xlabel="probability of the class named", ylabel="share that is right")
+    _legend(canvas, axes, len(arms), most=3)
     return canvas
 
 

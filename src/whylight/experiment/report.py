@@ -15,24 +15,28 @@ from matplotlib.figure import Figure as Canvas
 from whylight.atomic import named_errors, replacing
 from whylight.errors import TrainError
 from whylight.evaluate.bootstrap import Interval
-from whylight.evaluate.reports.page import STYLE
+from whylight.evaluate.reports.page import SCROLL, STYLE
 from whylight.experiment import plots
-from whylight.experiment.findings import FIGURES, Figure, Measured, gather, value
+from whylight.experiment.findings import FIGURES, Figure, Measured, gather, open_ended, value
 from whylight.experiment.measure import EACH, MISTAKES
 from whylight.experiment.recipe import Recipe
 from whylight.experiment.run import Failed, Planned
 from whylight.shown import html as escape
 
+TWO_SEEDS = (
+    "Two seeds only: a 95 % interval of two is nine standard deviations to either side. Where that leaves everything open it is "
+    "not drawn, and the tables say so. Of three seeds it is less than a third as wide."
+)
+COUNTS = {2: "two", 3: "three", 4: "four", 5: "five"}
 HTML, JSON, CSV, PLOTS = "report.html", "results.json", "runs.csv", "plots"
 MORE_STYLE = """
 figure img { width: 100%; height: auto; display: block; border-radius: .3rem; background: #fff; }
 tbody th { white-space: nowrap; max-width: 16rem; overflow: hidden; text-overflow: ellipsis; }
 @media (max-width: 34rem) { .wide { overflow-x: auto; } .wide img { width: 34rem; }
   .plots .wide img { min-width: 0; width: 100%; } }
-figure + figure, .wide + .wide { margin-top: 1rem; } figcaption { font-weight: 500; font-size: .9rem; }
-.answer { font-size: 1.05rem; } .gallery { display: grid; gap: .8rem;
-  grid-template-columns: repeat(auto-fill, minmax(min(100%, 19rem), 1fr)); }
-.gallery figcaption { font-weight: 400; font-size: .82rem; line-height: 1.35; } .small { font-size: .87rem; }
+.pairs { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fit, minmax(min(100%, 30rem), 1fr)); }
+figcaption { font-weight: 500; font-size: .9rem; }
+.answer { font-size: 1.05rem; } .small { font-size: .87rem; }
 """
 
 
@@ -62,9 +66,17 @@ def shown(v: Interval, unit: str) -> str:
     '97.2 % (96.1 … 98.4)'
     >>> shown(Interval(0.1234, None, None, 1), "nats")
     '0.123 nats'
+    >>> shown(Interval(93.0, 29.5, 100.0, 2), "%")
+    '93.0 % (two seeds say nothing)'
     """
     digits = 1 if unit in ("%", "s") else 3
     text = f"{v.mean:.{digits}f} {unit}".rstrip()
+    if open_ended(v, unit):
+        return (
+            f"{text} ({COUNTS.get(v.n, str(v.n))} seeds say nothing)"
+            if v.n > 1
+            else f"{text} (so few pictures say nothing)"
+        )
     return text if v.low is None or v.high is None else f"{text} ({v.low:.{digits}f} … {v.high:.{digits}f})"
 
 
@@ -117,22 +129,27 @@ class _Page:
                 '<p class="remark">One seed only: the intervals are over pictures, and say nothing of how much another run '
                 "would differ. Give three seeds for that.</p>"
             )
+        if len(self.recipe.seeds) == 2:
+            yield f'<p class="remark">{TWO_SEEDS}</p>'
 
     def _answer(self) -> Iterator[str]:
         """The figures that the arms are compared by, drawn."""
         known = {f.key: f for f in self.figures}
         main = [known[key] for key in ("accuracy", "boxes", "pointing", "calibration_error") if key in known]
         kind = "Student's t over seeds" if len(self.recipe.seeds) > 1 else "over pictures, for the accuracy"
-        yield "<h2>What came of it</h2>"
+        if any(open_ended(v, f.unit) for f in main for arm in self.arms if (v := value(f, arm)) is not None):
+            kind += "; a hollow point where it says nothing"
+        yield '<h2>What came of it</h2>\n<div class="pairs">'
         for start in range(0, len(main), 2):
             some = main[start : start + 2]
             caption = f"95 % intervals: {kind}" if start == 0 else ""
             yield self._figure(
                 f"figures-{start // 2 + 1}", plots.against(some, self.recipe.factors, self.arms), caption
             )
+        yield "</div>"
 
     def _table(self) -> Iterator[str]:
-        yield '<h2>All figures</h2>\n<div class="scroll"><table><thead><tr><th>arm</th><th>runs</th>'
+        yield f"<h2>All figures</h2>\n{SCROLL}<table><thead><tr><th>arm</th><th>runs</th>"
         for figure in self.figures:
             yield f"<th>{escape(figure.name)}</th>"
         yield "</tr></thead><tbody>"
@@ -155,7 +172,7 @@ class _Page:
 
     def _classes(self) -> Iterator[str]:
         yield "<h2>Class by class</h2>"
-        yield '<div class="scroll"><table><thead><tr><th>recall</th>'
+        yield f"{SCROLL}<table><thead><tr><th>recall</th>"
         for name in self.classes:
             yield f"<th>{escape(name)}</th>"
         yield "</tr></thead><tbody>"
@@ -170,8 +187,10 @@ class _Page:
         for place, (_, canvas) in enumerate(plots.confusion(self.arms, self.classes), 1):
             yield self._figure(f"confusion-{place}", canvas, "")
         yield '</div>\n<div class="plots" style="margin-top:1rem">'
-        yield self._figure("ranking", plots.ranking(self.arms), "The mean over classes, each against the rest")
-        yield self._figure("calibration", plots.calibration(self.arms), "")
+        corner = "The mean over classes, each against the rest; inset: the corner that good networks reach"
+        yield self._figure("ranking", plots.ranking(self.arms), corner)
+        yield self._figure("precision", plots.precision(self.arms), "Likewise")
+        yield self._figure("calibration", plots.calibration(self.arms), "All classes together")
         yield "</div>"
 
     def _looking(self) -> Iterator[str]:
@@ -217,9 +236,9 @@ class _Page:
         data = plots.png(canvas)
         _save(self.out / PLOTS / f"{name}.png", data)
         words = f"<figcaption>{escape(caption)}</figcaption>" if caption else ""
-        return (
-            f'<figure class="wide"><img src="{_embedded(data, "png")}" alt="{escape(caption or name)}">{words}</figure>'
-        )
+        wide = round(100 * canvas.get_figwidth())
+        source = f'src="{_embedded(data, "png")}" style="max-width:{wide}px"'
+        return f'<figure class="wide"><img {source} alt="{escape(caption or name)}">{words}</figure>'
 
 
 def _embedded(data: bytes, kind: str) -> str:

@@ -55,6 +55,15 @@ class BoxScores:
     found: float
     right: float
 
+    @property
+    def nothing_found(self) -> bool:
+        """Whether no box was found at all, so that none can be called right.
+
+        >>> BoxScores(4, 0.0, 0.5, 0.0, 1.0).nothing_found, BoxScores(4, 0.6, 0.5, 0.5, 0.75).nothing_found
+        (True, False)
+        """
+        return self.found == 0 and self.right > 0
+
     @classmethod
     def of(cls, judged: list[Judged], threshold: float) -> BoxScores:
         """Sum up; there must be a drawn box somewhere."""

@@ -151,7 +151,8 @@ def _specials(config: TrainConfig, data: Data) -> list[str]:
 def _about_boxes(config: TrainConfig, scores: dict[str, Scores]) -> list[str]:
     """The card's table of boxes; nothing where the model has no box head."""
     rows = [
-        f"| {part} | {s.boxes.drawn} | {s.boxes.average_precision:.2%} | {s.boxes.found:.2%} | {s.boxes.right:.2%} |"
+        f"| {part} | {s.boxes.drawn} | {s.boxes.average_precision:.2%} | {s.boxes.found:.2%} | "
+        f"{'nothing found' if s.boxes.nothing_found else f'{s.boxes.right:.2%}'} |"
         for part, s in scores.items()
         if s.boxes is not None
     ]

@@ -58,6 +58,7 @@ class Localization(Evaluation):
 
     def run(self, session: Session) -> Result:
         """Measure what is missing, and write the report."""
+        from whylight.evaluate.examples import examples
         from whylight.evaluate.localization import RECORD, Setup, localization
         from whylight.evaluate.maps import Rules
         from whylight.jobs.store import Store
@@ -68,12 +69,13 @@ class Localization(Evaluation):
         thresholds = {"": how.threshold} if how.threshold is not None else self._calibrated(model)
         assert session.folder is not None
         settings = self.settings(rules._asdict())
+        setup = Setup(self.made(model), self.asked.target, rules, thresholds)
         with Store(session.folder, "localization", settings, overwrite=session.overwrite, schema=RECORD) as store:
             store.before_first = session.begin
             result = localization(
                 model,
                 pictures,
-                Setup(self.made(model), self.asked.target, rules, thresholds),
+                setup,
                 store,
                 model_name=self.choice.name,
                 data_name=" + ".join(str(one) for one in (self.data, how.boxes, how.masks) if one is not None),
@@ -86,7 +88,8 @@ class Localization(Evaluation):
                 },
                 **self.asking(session),
             )
-        result.save(session.folder)
+            shown = examples(model, pictures, setup, store, result, on_error=lambda *_: None)  # told of already
+        result.save(session.folder, shown)
         return result
 
     def _calibrated(self, model: Classifier) -> dict[str, float]:

@@ -15,7 +15,7 @@ from whylight.errors import ModelError
 from whylight.images.preprocess import Preprocess
 from whylight.models.adapters.onnx import load_onnx
 
-onnx = pytest.importorskip("onnx", reason="onnx is not installed: pip install 'whylight[export]'")
+onnx = pytest.importorskip("onnx", reason="onnx is not installed: pip install 'whylight[dev]'")
 pytest.importorskip("onnxruntime", reason="onnxruntime is not installed: pip install 'whylight[export]'")
 
 

@@ -37,8 +37,8 @@ def plot(
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
-    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": name, "font.size": 9}):
-        figure = Figure(figsize=(4.4, 3.0), layout="constrained")
+    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": name, "font.size": 10}):
+        figure = Figure(figsize=(4.6, 3.4), layout="constrained")
         FigureCanvasSVG(figure)
         axes = figure.subplots()
         for curve in curves:
