@@ -14,7 +14,7 @@ from whylight.errors import WhylightError
 from whylight.shown import plural
 
 # What a limit for strangers was chosen for, where nobody said: else the same is asked for again when people are taken out.
-BY_ITSELF = (("false_rejects", 0.05), ("false_accepts", 0.1), ("false_accepts", 0.05))
+BY_ITSELF = (("false_rejects", 0.05), ("false_accepts", 0.1), ("false_accepts", 0.05), ("strangers", 0.05))
 
 Folder = Annotated[str, typer.Argument(metavar="GALLERY", help="The gallery's folder.", show_default=False)]
 PersonDirs = Annotated[
@@ -109,6 +109,8 @@ def enroll(
     limit, before = done.gallery.calibration, f", {len(done.known)} were there" if done.known else ""
     on.tell(f"{sum(done.added.values())} pictures added{before}: {len(done.gallery)} people in {done.gallery.path}")
     on.tell(str(limit) if limit is not None else "No limit for strangers: too few pictures.")
+    if limit is not None and limit.caution:
+        on.tell(f"Careful: {limit.caution}.")
     if embedder.caution:
         on.tell(f"Careful: {embedder.caution}.")
     if done.skipped:
@@ -122,7 +124,10 @@ def people(gallery: Folder) -> None:
     there = Gallery.open(gallery)
     for name, count in there.counts.items():
         on.tell(f"{name}: {plural(count, 'picture')}")
-    on.tell(str(there.calibration) if there.calibration is not None else "No limit for strangers was chosen.")
+    limit = there.calibration
+    on.tell(str(limit) if limit is not None else "No limit for strangers was chosen.")
+    if limit is not None and limit.caution:
+        on.tell(f"Careful: {limit.caution}.")
 
 
 def remove(gallery: Folder, names: Whom) -> None:

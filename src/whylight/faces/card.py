@@ -79,8 +79,9 @@ def _title(result: Answer) -> str:
     if identity.measure == "pair":
         return f"Similarity {identity.score:.2f} to {Path(identity.name).name}"
     if identity.measure == "similarity":
-        name = identity.name if identity.known is not False else f"Unknown, nearest {identity.name}"
-        return f"{name}, similarity {identity.score:.2f}"
+        if identity.known is not False:
+            return f"{identity.name}, similarity {identity.score:.2f}"
+        return f"Nearest: {identity.name}, similarity {identity.score:.2f}: a stranger is as likely"
     name = "A face" if identity.measure == "face" else identity.name
     return f"{name if identity.known else f'{name}?'}, probability {percent(identity.score)}"
 

@@ -21,6 +21,7 @@ from whylight.faces.embed import Embedder
 from whylight.faces.people import file as galleryfile
 from whylight.faces.people import threshold
 from whylight.faces.people.file import FILE, THUMBNAILS, alone
+from whylight.faces.people.known import known
 from whylight.faces.people.state import State, name_of
 from whylight.faces.people.threshold import Calibration
 
@@ -265,12 +266,14 @@ class Gallery:
             false_rejects: the largest share of pictures of enrolled people that may be called unknown.
             false_accepts: instead, the largest share of pictures that may be taken for somebody else while their own person is
                 left out. With neither: 5 % false rejects, as long as no more than 10 % are falsely accepted; else 10 % of
-                these (5 % where nobody has two pictures).
+                these (5 % where nobody has two pictures), and never so low that more than one stranger in twenty would
+                be named, where that was measured for the network (`whylight.faces.people.known`).
 
         Raises:
             WhylightError: the gallery has no pictures to choose on, or the shares are wrong.
         """
         with self._folder.changing() as state:
+            measured, count = known(state.fingerprint), len(state.people)
             scores = threshold.leave_one_out(state.embeddings, state.owners, len(state.people))
             made = threshold.calibrate(
                 scores,
@@ -278,6 +281,12 @@ class Gallery:
                 state=state.digest,
                 false_rejects=false_rejects,
                 false_accepts=false_accepts,
+                floor=None if measured is None else measured.floor(count),
+            )
+            made = replace(
+                made,
+                fewest=int(np.bincount(state.owners, minlength=count).min()),
+                strangers=None if measured is None else measured.reached(made.threshold, count),
             )
             self._folder.write(replace(state, calibration=made))
         return made

@@ -15,6 +15,7 @@ from whylight.errors import FaceError, WhylightError
 from whylight.faces.align import PORTRAIT
 from whylight.faces.embed import Embedder
 from whylight.faces.gallery import Gallery, Match
+from whylight.faces.people.known import known
 from whylight.faces.types import Template
 from whylight.faces.words import SURE, Measure
 from whylight.methods import Method, tta
@@ -34,11 +35,16 @@ class Identity:
         top: the nearest, the best first; at least one. Their `similarity` is a cosine, or the probability of a classifier's name.
         measure: which of the two; see `whylight.faces.words.Facts`.
         limit: the similarity from which on somebody is known; None where there is none.
+        strangers: share of strangers who are so alike, to the nearest of so many people or to one picture; None where that was not
+            measured for the network (`whylight.faces.people.known`).
+        same: share of pairs of pictures of one person who are so alike; likewise, of a pair.
     """
 
     top: tuple[Match, ...]
     measure: Measure
     limit: float | None = None
+    strangers: float | None = None
+    same: float | None = None
 
     @property
     def name(self) -> str:
@@ -171,7 +177,9 @@ class ByGallery:
 
     def identify(self, crop: Image.Image) -> Identity:
         top = self.gallery.search(self.embedder.embed([crop]), TOP)
-        return Identity(tuple(top), "similarity", self.gallery.threshold)
+        measured = known(self.embedder.fingerprint)
+        strangers = None if measured is None else measured.reached(top[0].similarity, len(self.gallery))
+        return Identity(tuple(top), "similarity", self.gallery.threshold, strangers)
 
     def target(self, identity: Identity, other: str | None = None) -> Target:
         mine = torch.from_numpy(self.gallery.template(identity.name))
@@ -200,7 +208,9 @@ class ByPicture:
 
     def identify(self, crop: Image.Image) -> Identity:
         alike = float(self.embedder.embed([crop])[0] @ self.reference.numpy())
-        return Identity((Match(self.name, 0, alike),), "pair")
+        measured = known(self.embedder.fingerprint)
+        same, strangers = (None, None) if measured is None else measured.pair(alike)
+        return Identity((Match(self.name, 0, alike),), "pair", None, strangers, same)
 
     def target(self, identity: Identity, other: str | None = None) -> Target:
         if other is not None:

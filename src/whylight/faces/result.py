@@ -96,6 +96,8 @@ class FaceResult(Answer):
             "measure": None if identity is None else identity.measure,
             "known": None if identity is None else identity.known,
             "limit": None if identity is None else identity.limit,
+            "strangers": None if identity is None else identity.strangers,
+            "same": None if identity is None else identity.same,
             "top": [] if identity is None else [
                 {"name": one.name, "label": one.index, "score": one.similarity} for one in identity.top
             ],

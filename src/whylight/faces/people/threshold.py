@@ -11,9 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from whylight.errors import WhylightError
+from whylight.evaluate.bootstrap import rate
+from whylight.faces.people.known import NAMED
+from whylight.shown import plural
 
 ALLOWED = 0.05  # false rejects, where nothing else is asked for
 MOST_ACCEPTED = 0.1  # false accepts with that: a stranger with a name is worse than somebody known called unknown
+FEW_PEOPLE, FEW_PICTURES = 10, 3  # below which the intervals of a gallery's own shares reach a quarter and more
 CHUNK = 1024  # rows at a time: every picture against every person would take gigabytes
 
 
@@ -24,10 +28,13 @@ class Scores(NamedTuple):
         genuine: (G,) similarity of each picture to the rest of its own person, as it would be if the rest were as many pictures as
             the person has (see `growth`); people with one picture have none.
         impostor: (I,) highest similarity of each picture to anybody else: what it would score if its person were not enrolled.
+        genuine_of, impostor_of: whose picture each is, since a person's pictures are alike; None: each another's.
     """
 
     genuine: NDArray[np.float64]
     impostor: NDArray[np.float64]
+    genuine_of: NDArray[np.int32] | None = None
+    impostor_of: NDArray[np.int32] | None = None
 
 
 @dataclass(frozen=True)
@@ -36,7 +43,7 @@ class Calibration:
 
     Attributes:
         threshold: the similarity.
-        aim: what it was chosen for: `"false_rejects"` or `"false_accepts"`, …
+        aim: what it was chosen for: `"false_rejects"`, `"false_accepts"`, or `"strangers"` as they were measured elsewhere, …
         allowed: … and the largest share of them that was allowed.
         false_rejects: share of pictures of enrolled people that are called unknown; None where nobody has two pictures.
         false_accepts: share of pictures that are taken for somebody else if their own person is not enrolled; None where
@@ -45,6 +52,11 @@ class Calibration:
         impostor: how many the second is of.
         people: how many people were enrolled.
         state: what was enrolled, as a digest: the threshold is for that.
+        fewest: pictures of who has the fewest.
+        rejects_up_to: upper end of the 95 % interval of `false_rejects`, over people.
+        accepts_up_to: the same of `false_accepts`.
+        strangers: share of strangers in general who reach the threshold, for a gallery of so many people, as it was measured for
+            this network (`people.known`); None where it was not.
     """
 
     threshold: float
@@ -56,19 +68,41 @@ class Calibration:
     impostor: int
     people: int
     state: str
+    fewest: int = 0
+    rejects_up_to: float | None = None
+    accepts_up_to: float | None = None
+    strangers: float | None = None
+
+    @property
+    def caution(self) -> str:
+        """What to know where so little is enrolled that its own pictures tell next to nothing; "" elsewhere."""
+        if self.people >= FEW_PEOPLE and self.fewest >= FEW_PICTURES:
+            return ""
+        who = "1 person" if self.people == 1 else f"{self.people} people"
+        return (
+            f"with {who}, of whom somebody has {plural(self.fewest, 'picture')}, these shares tell little: enroll {FEW_PEOPLE} "
+            f"people or more, with {FEW_PICTURES} pictures each or more, before a name is relied on"
+        )
 
     def __str__(self) -> str:
         rejects = (
             "how many enrolled people it calls unknown is not known, since nobody has two pictures"
             if self.false_rejects is None
             else f"it calls {self.false_rejects:.1%} of {self.genuine} pictures of enrolled people unknown"
+            f"{_up_to(self.rejects_up_to)}"
         )
         accepts = (
             "how many strangers it takes for somebody is not known, since only one person is enrolled"
             if self.false_accepts is None
             else f"of {self.impostor} pictures whose own person is left out it takes {self.false_accepts:.1%} for somebody"
+            f"{_up_to(self.accepts_up_to)}"
         )
-        return f"at a similarity of {self.threshold:.3f}, {rejects}, and {accepts}"
+        general = (
+            "of strangers in general nothing is known, since this network was not measured"
+            if self.strangers is None
+            else f"of strangers in general, as measured for this network, {self.strangers:.1%} would be given a name"
+        )
+        return f"at a similarity of {self.threshold:.3f}, {rejects}, and {accepts}; {general}"
 
     def to_dict(self) -> dict[str, Any]:
         """The fields as plain JSON values."""
@@ -83,18 +117,33 @@ class Calibration:
         """
         made = cls(**fields)
         numbers = (made.threshold, made.allowed, made.genuine, made.impostor, made.people)
-        shares = [share for share in (made.false_rejects, made.false_accepts) if share is not None]
+        several = (
+            made.false_rejects,
+            made.false_accepts,
+            made.rejects_up_to,
+            made.accepts_up_to,
+            made.strangers,
+            made.fewest,
+        )
+        shares = [share for share in several if share is not None]
         if not all(isinstance(number, int | float) and math.isfinite(number) for number in (*numbers, *shares)):
             raise ValueError(f"calibration {fields!r}")
         return made
 
 
 def calibrate(
-    scores: Scores, *, people: int, state: str, false_rejects: float | None = None, false_accepts: float | None = None
+    scores: Scores,
+    *,
+    people: int,
+    state: str,
+    false_rejects: float | None = None,
+    false_accepts: float | None = None,
+    floor: float | None = None,
 ) -> Calibration:
     """Choose the threshold that rejects at most such a share of genuine pictures, or accepts at most such a share of impostors,
     and does as well as it can with the other. With neither given: 5 % false rejects, unless more than 10 % of the impostors would
-    be accepted, to whom a wrong name would be given: then 10 % of these; and 5 % of them where nobody has two pictures.
+    be accepted, to whom a wrong name would be given: then 10 % of these; and 5 % of them where nobody has two pictures; and never
+    below `floor` then, which strangers in general reach too often: a gallery's own few pictures cannot tell of them.
 
     Where the other kind has a gap there, the threshold lies in the middle of it: the counts are the same as at its end, and what
     comes later is unlikely to fall exactly where the gallery's own pictures did.
@@ -115,11 +164,14 @@ def calibrate(
         )
     if false_rejects is None and false_accepts is None:
         if not len(genuine):
-            return calibrate(scores, people=people, state=state, false_accepts=ALLOWED)
-        made = calibrate(scores, people=people, state=state, false_rejects=ALLOWED)
-        if made.false_accepts is None or made.false_accepts <= MOST_ACCEPTED:
+            made = calibrate(scores, people=people, state=state, false_accepts=ALLOWED)
+        else:
+            made = calibrate(scores, people=people, state=state, false_rejects=ALLOWED)
+            if made.false_accepts is not None and made.false_accepts > MOST_ACCEPTED:
+                made = calibrate(scores, people=people, state=state, false_accepts=MOST_ACCEPTED)
+        if floor is None or floor <= made.threshold:
             return made
-        return calibrate(scores, people=people, state=state, false_accepts=MOST_ACCEPTED)
+        return _at(floor, "strangers", NAMED, scores, people, state)
     aim = "false_rejects" if false_rejects is not None else "false_accepts"
     allowed = false_rejects if false_rejects is not None else false_accepts
     assert allowed is not None
@@ -144,17 +196,38 @@ def calibrate(
         lowest = math.nextafter(float(impostor[len(impostor) - 1 - math.floor(allowed * len(impostor) + 1e-9)]), 2.0)
         above = genuine[genuine > lowest]
         threshold = (lowest + float(above[0])) / 2 if len(above) else lowest
+    return _at(threshold, aim, allowed, scores, people, state)
+
+
+def _at(threshold: float, aim: str, allowed: float, scores: Scores, people: int, state: str) -> Calibration:
+    """A threshold, and what it does to the pictures."""
+    rejects, rejects_up_to = _share(scores.genuine < threshold, scores.genuine_of)
+    accepts, accepts_up_to = _share(scores.impostor >= threshold, scores.impostor_of)
     return Calibration(
         threshold,
         aim,
         allowed,
-        float((genuine < threshold).mean()) if len(genuine) else None,
-        float((impostor >= threshold).mean()) if len(impostor) else None,
-        len(genuine),
-        len(impostor),
+        rejects,
+        accepts,
+        len(scores.genuine),
+        len(scores.impostor),
         people,
         state,
+        rejects_up_to=rejects_up_to,
+        accepts_up_to=accepts_up_to,
     )
+
+
+def _share(yes: NDArray[np.bool_], whose: NDArray[np.int32] | None) -> tuple[float | None, float | None]:
+    """The share of yes, and the upper end of its 95 % interval."""
+    if not len(yes):
+        return None, None
+    told = rate(yes, None if whose is None else [str(one) for one in whose])
+    return float(yes.mean()), 1.0 if told.high is None else told.high / 100
+
+
+def _up_to(share: float | None) -> str:
+    return "" if share is None else f" (up to {math.ceil(1000 * share - 1e-9) / 1000:.1%})"
 
 
 def leave_one_out(embeddings: NDArray[np.float32], owners: NDArray[np.int32], people: int) -> Scores:
@@ -169,16 +242,19 @@ def leave_one_out(embeddings: NDArray[np.float32], owners: NDArray[np.int32], pe
     templates = directions(sums)  # (P, D)
     alike = _alikeness(sums, counts)
     genuine, impostor = [np.zeros(0)], [np.zeros(0)]
+    several = np.bincount(owners, minlength=people)[owners] > 1
     for start in range(0, len(embeddings), CHUNK):
         z, own = embeddings[start : start + CHUNK].astype(np.float64), owners[start : start + CHUNK]
-        several = counts[own] > 1
-        rest = directions(sums[own[several]] - z[several])  # (n, D)
-        genuine.append(np.minimum((rest * z[several]).sum(1) * growth(counts[own[several]], alike), 1))
+        some = several[start : start + CHUNK]
+        rest = directions(sums[own[some]] - z[some])  # (n, D)
+        genuine.append(np.minimum((rest * z[some]).sum(1) * growth(counts[own[some]], alike), 1))
         if people > 1:
             similarities = z @ templates.T  # (n, P)
             similarities[np.arange(len(z)), own] = -np.inf
             impostor.append(similarities.max(1))
-    return Scores(np.concatenate(genuine), np.concatenate(impostor))
+    return Scores(
+        np.concatenate(genuine), np.concatenate(impostor), owners[several], owners if people > 1 else owners[:0]
+    )
 
 
 def growth(counts: NDArray[np.int64], alike: float) -> NDArray[np.float64]:
