@@ -25,7 +25,7 @@ GROUPS: dict[str, tuple[str, tuple[str, ...]]] = {
     "localization": ("Boxes", ("locate", "augmented", "sequential", "supervised")),
     "faithfulness": ("Faithfulness", ("metrics",)),
     "training": ("Training time", ("epoch",)),
-    "faces": ("Faces", ("detection", "parts", "gallery", "vggface", "maps", "query")),
+    "faces": ("Faces", ("detection", "parts", "gallery", "strangers", "vggface", "maps", "query")),
     "bundled": ("The bundled models", ("face", "person")),
     "jobs": ("Jobs", ("stages",)),
     "peers": ("Other libraries", ("methods",)),
