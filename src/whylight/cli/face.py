@@ -261,7 +261,9 @@ def _meaning(record: on.Record) -> str:
     if same is not None:
         alike = f"about {on.percent(strangers)} are so alike or more, of the same person about {on.percent(same)}"
         return f" Of pairs of different people {alike}."
-    return f" Of strangers, about {on.percent(strangers)} are so alike or more to the nearest in a gallery of this size."
+    return (
+        f" Of strangers, about {on.percent(strangers)} are so alike or more to the nearest in a gallery of this size."
+    )
 
 
 def _tell(record: on.Record, screen: on.Screen) -> None:
