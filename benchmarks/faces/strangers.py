@@ -35,7 +35,8 @@ from whylight.faces.detect import detector
 from whylight.faces.embed import Embedder, load_embedder
 from whylight.faces.gallery import Gallery
 from whylight.faces.people.known import FILE, SHARES
-from whylight.faces.people.threshold import calibrate, leave_one_out
+from whylight.faces.people.scores import leave_one_out
+from whylight.faces.people.threshold import calibrate
 
 Rows = Mapping[Path, NDArray[np.float32]]
 SIZES = (3, 10, 50)

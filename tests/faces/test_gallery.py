@@ -23,7 +23,8 @@ from whylight.errors import FaceError, WhylightError
 from whylight.faces.embed import Embedder, embedder_of
 from whylight.faces.gallery import Gallery, Match
 from whylight.faces.people.file import FILE, KEY
-from whylight.faces.people.threshold import Scores, calibrate, growth, leave_one_out
+from whylight.faces.people.scores import Scores, growth, leave_one_out
+from whylight.faces.people.threshold import calibrate
 from whylight.faces.types import Point, Template
 from whylight.jobs.lock import only_run
 

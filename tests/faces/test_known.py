@@ -8,7 +8,8 @@ import pytest
 from whylight.evaluate.bootstrap import rate
 from whylight.faces.embed import load_embedder
 from whylight.faces.people.known import NAMED, SHARES, Known, known
-from whylight.faces.people.threshold import FEW_PEOPLE, FEW_PICTURES, Scores, calibrate, leave_one_out
+from whylight.faces.people.scores import Scores, leave_one_out
+from whylight.faces.people.threshold import FEW_PEOPLE, FEW_PICTURES, calibrate
 
 
 @pytest.fixture

@@ -19,11 +19,11 @@ from whylight.atomic import named_errors
 from whylight.errors import FaceError, WhylightError
 from whylight.faces.embed import Embedder
 from whylight.faces.people import file as galleryfile
-from whylight.faces.people import threshold
 from whylight.faces.people.file import FILE, THUMBNAILS, alone
 from whylight.faces.people.known import known
+from whylight.faces.people.scores import leave_one_out
 from whylight.faces.people.state import State, name_of
-from whylight.faces.people.threshold import Calibration
+from whylight.faces.people.threshold import Calibration, calibrate
 
 
 @dataclass(frozen=True)
@@ -158,12 +158,11 @@ class Gallery:
             thumbnail: a picture to show for the person, kept small; replaces the one that was there. None keeps that.
             sources: a digest of each picture; one that is enrolled for this person already is passed over.
 
-        Returns:
-            How many were added.
+        Returns: how many were added.
 
         Raises:
             WhylightError: a blank name, or embeddings that are none; or if another process keeps writing here.
-            WriteError: if it cannot be written; the gallery is as it was then.
+            WriteError: if it cannot be written; the gallery is as it was.
         """
         name, rows = name_of(person), self._state.rows(embeddings)
         digests = ("",) * len(rows) if sources is None else tuple(sources)
@@ -231,8 +230,7 @@ class Gallery:
 
     def similarities(self, embeddings: ArrayLike) -> NDArray[np.float32]:
         """How alike each of (N, D) embeddings is to each person's template: (N, P)."""
-        state = self._state
-        return np.asarray(state.rows(embeddings) @ state.templates.T, np.float32)
+        return np.asarray(self._state.rows(embeddings) @ self._state.templates.T, np.float32)
 
     def template(self, person: str) -> NDArray[np.float32]:
         """A person's template, (D,) of length 1.
@@ -240,13 +238,11 @@ class Gallery:
         Raises:
             WhylightError: if nobody of that name is enrolled.
         """
-        state = self._state
-        return np.array(state.templates[self._index(person, state)])
+        return np.array(self._state.templates[self._index(person, self._state)])
 
     def embeddings(self, person: str) -> NDArray[np.float32]:
         """A person's embeddings, (N, D). Raises as `template` does."""
-        state = self._state
-        return np.array(state.embeddings[state.owners == self._index(person, state)])
+        return np.array(self._state.embeddings[self._state.owners == self._index(person, self._state)])
 
     def sources(self, person: str) -> tuple[str, ...]:
         """Digests of the pictures that a person has; none for somebody who is not enrolled."""
@@ -256,8 +252,7 @@ class Gallery:
         """The file of a person's thumbnail, or None. Raises as `template` does."""
         state = self._state
         file = state.thumbnails.get(state.people[self._index(person, state)])
-        path = None if file is None else self.path / THUMBNAILS / file
-        return path if path is not None and path.is_file() else None
+        return None if file is None or not (path := self.path / THUMBNAILS / file).is_file() else path
 
     def calibrate(self, *, false_rejects: float | None = None, false_accepts: float | None = None) -> Calibration:
         """Choose the threshold on the gallery's own pictures, each left out of its own template, and store it.
@@ -274,10 +269,9 @@ class Gallery:
         """
         with self._folder.changing() as state:
             measured, count = known(state.fingerprint), len(state.people)
-            scores = threshold.leave_one_out(state.embeddings, state.owners, len(state.people))
-            made = threshold.calibrate(
-                scores,
-                people=len(state.people),
+            made = calibrate(
+                leave_one_out(state.embeddings, state.owners, count),
+                people=count,
                 state=state.digest,
                 false_rejects=false_rejects,
                 false_accepts=false_accepts,

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from whylight.errors import WhylightError
-from whylight.faces.people.threshold import Calibration, directions, sums_of
+from whylight.faces.people.scores import directions, sums_of
+from whylight.faces.people.threshold import Calibration
 
 
 @dataclass(frozen=True, eq=False)

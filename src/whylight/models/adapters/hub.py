@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import queue
 import sys
 import threading
 import urllib.error
@@ -43,32 +44,41 @@ def check_reach(url: str) -> None:
 
     cached = Path(torch.hub.get_dir(), "checkpoints", url.rpartition("/")[2])
     head = urllib.request.Request(url, method="HEAD")  # noqa: S310 (torchvision's own address)
-    if not cached.is_file() and not answers(lambda: urllib.request.urlopen(head, timeout=PATIENCE).close()):  # noqa: S310
-        raise urllib.error.URLError(f"the server did not answer within {PATIENCE:g} s")
+    if cached.is_file():
+        return
+    if reason := why_not(lambda: urllib.request.urlopen(head, timeout=PATIENCE).close()):  # noqa: S310
+        raise urllib.error.URLError(reason)
 
 
 def answers(ask: Callable[[], object]) -> bool:
-    """Whether a server is reached in time. It is asked in a thread: looking up a name can hang, whatever timeout is set.
+    """Whether a server is reached in time.
 
     >>> answers(lambda: None)
     True
     """
-    found, done = threading.Event(), threading.Event()
+    return not why_not(ask)
+
+
+def why_not(ask: Callable[[], object]) -> str:
+    """Why a server is not reached in time; "" where it is. It is asked in a thread: looking up a name can hang, whatever
+    timeout is set.
+    """
+    said: queue.SimpleQueue[str] = queue.SimpleQueue()
 
     def attempt() -> None:
         try:
             ask()
-            found.set()
+            said.put("")
         except urllib.error.HTTPError:  # an answer, too
-            found.set()
-        except (OSError, ValueError, _of_the_client()):
-            pass
-        finally:
-            done.set()
+            said.put("")
+        except (OSError, ValueError, _of_the_client()) as error:
+            said.put(str(getattr(error, "reason", error)) or type(error).__name__)
 
     threading.Thread(target=attempt, daemon=True).start()
-    done.wait(PATIENCE)
-    return found.is_set()
+    try:
+        return said.get(timeout=PATIENCE)
+    except queue.Empty:
+        return f"the server did not answer within {PATIENCE:g} s"
 
 
 def _ask_hub() -> None:
