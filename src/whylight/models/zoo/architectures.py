@@ -12,7 +12,7 @@ from typing import Any, cast
 
 from torch import nn
 
-from whylight.errors import ModelError, cause_of
+from whylight.errors import ModelError, WeightsError, cause_of
 from whylight.models.adapters.hub import check_reach, soon_given_up
 from whylight.models.gap_head import give_gap_head
 from whylight.models.surgery import fold_batch_norm, set_output_stride
@@ -161,9 +161,9 @@ def _unknown(arch: str) -> ModelError:
     return ModelError(f"no architecture is called {arch!r}; {hint}")
 
 
-def _unavailable(arch: str, loader: str, error: BaseException) -> ModelError:
+def _unavailable(arch: str, loader: str, error: BaseException) -> WeightsError:
     cause = cause_of(error).rstrip(".")
-    return ModelError(
+    return WeightsError(
         f"the pretrained weights of {arch} could not be had: tried {loader}'s own loader (its cache on this machine, then "
         f"its server), which said: {cause}. Without a network there are two ways on: weights from a file you have "
         f'(--weights FILE, weights="FILE"), or a bundled model ("face", "person")'
