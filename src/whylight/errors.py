@@ -18,6 +18,10 @@ class ModelError(WhylightError):
     """A model cannot be found, built, loaded, split or run."""
 
 
+class WeightsError(ModelError):
+    """An architecture's published weights cannot be had: neither here nor, now, on the network."""
+
+
 class MethodError(WhylightError):
     """An explanation method is unknown, or does not apply to this model."""
 

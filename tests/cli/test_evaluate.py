@@ -31,7 +31,7 @@ def boxes(pictures: Path, tmp_path: Path) -> Path:
 
 
 def evaluate(run: Run, model: str, boxes: Path, *more: object) -> tuple[int, str, str]:
-    common = ("--model", model, "--data", "photos", "--boxes", boxes, "--out", "out")
+    common = ("--model", model, "--data", "photos", "--boxes", boxes, "--out", "out/")
     outcome = run("evaluate", "localization", *common, *more)
     return outcome.code, outcome.out, outcome.err
 

@@ -56,6 +56,9 @@ def test_the_sentence(probability: float | None, blank: bool, words: str) -> Non
         "file": "a.png",
     }
     assert sentence({**record, **peak}, Path("out")).startswith(words)
+    if not blank:
+        told = sentence({**record, **peak, "diffuse": True}, Path("out"))
+        assert told.endswith("), evidence all over, in no place in particular → out/a.png")
 
 
 def test_a_folder_with_a_broken_picture(run: Run, pictures: Path, model: str, tmp_path: Path) -> None:

@@ -139,7 +139,7 @@ def test_where_the_model_sees_nothing_there_is_nothing_to_locate(run: Run, tmp_p
     (record,) = boxes(tmp_path / "out")
     assert (record["label"], record["boxes"], len(record["steps"])) == ("no face", [], 1)
     Image.new("RGB", (64, 64), "white").save(tmp_path / "door.png")
-    both = run("locate", "wall.png", "door.png", "--out", "out", "--strip")
+    both = run("locate", "wall.png", "door.png", "--out", "out/", "--strip")
     assert both.out.startswith("0 boxes in 2 pictures (1 done before")
     assert both.out.endswith("→ out/; nothing to locate in 2 (no face; --target asks all the same)\n")
     asked = run("locate", "wall.png", "--target", "no face", "--out", "asked")

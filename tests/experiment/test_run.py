@@ -6,12 +6,14 @@ import csv
 import json
 import os
 import re
+import socket
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from huggingface_hub import constants
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -180,6 +182,21 @@ def test_a_run_that_fails_leaves_the_others_alone(recipe: Path, tree: Path, tmp_
     assert "blows up, seed 0 failed: the loss is" in page
     assert "1 of 2 runs are done" in page
     assert [arm["levels"] for arm in json.loads((out / "results.json").read_text())["arms"]] == [["fine"]]
+
+
+def test_weights_that_are_not_there_are_looked_for_once(
+    recipe: Path, tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        monkeypatch.setattr(constants, "ENDPOINT", f"http://127.0.0.1:{nobody.getsockname()[1]}")
+    text = one_factor(recipe, "{name = 'a', lr = 0.01}, {name = 'b', lr = 0.003}").read_text()
+    recipe.write_text(text.replace("scratch = true", "pretrained = true").replace("test_resnet.r160_in1k", "resnet10t"))
+    result = CliRunner().invoke(app, ["experiment", str(recipe), "--data", str(tree), "--out", str(tmp_path / "out")])
+    assert "run 1 of 2: a, seed 0: failed: the pretrained weights of resnet10t could not be had" in result.stderr
+    assert "weights from a file you have (--weights FILE), or" in result.stderr
+    assert "run 2 of 2: b, seed 0: failed as those before" in result.stderr
+    assert not (tmp_path / "out" / "report.html").exists()
 
 
 @pytest.mark.usefixtures("one_thread")

@@ -12,6 +12,7 @@ from PIL import Image, ImageDraw, ImageOps
 
 import whylight
 from nets import gap_net
+from whylight import render
 from whylight.errors import FaceError, WhylightError
 from whylight.faces.align import ARCFACE, PORTRAIT, crop
 from whylight.faces.detect import detector
@@ -292,6 +293,10 @@ def test_the_files_of_a_result(tmp_path: Path, photo: Path, only: FaceOnly) -> N
         assert np.array_equal(np.asarray(grey), (result.heatmap() * 255).round().astype(np.uint8))
         assert card.width == 1120
         assert cropped.size == (224, 224)
+    assert result.explanation is not None  # what is looked at has no ridges, what is scored is bilinear
+    smooth = np.concatenate([band for _, band in result.explanation.steps(size=(224, 224))]) / 255
+    assert not np.array_equal(smooth, np.asarray(result.grey()) / 255)
+    assert np.array_equal(np.asarray(result.blended()), np.asarray(render.overlay(result.crop.picture, smooth)))
     only = result.save(tmp_path / "one", ("blend",), stem="a_")
     assert [path.name for path in only.values()] == [f"a_blended_{label}.jpg"]
     with pytest.raises(WhylightError, match="'mask' is none of crop, heat"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from whylight.cli import options as opt
@@ -176,9 +177,8 @@ def carry_out(job: Job, run: opt.RunOptions, json_to: str | None) -> None:
         screen.put(result.to_dict())
         screen.say(*words(result))
         failed = f"; {len(outcome.failed)} failed, see {outcome.errors_file}" if outcome.failed else ""
-        screen.say(
-            "", f"{plural(result.pictures, 'picture')}{failed}{on.limited_by(outcome.progress)} → {job.out}/report.html"
-        )
+        where = Path(job.out or ".") / "report.html"
+        screen.say("", f"{plural(result.pictures, 'picture')}{failed}{on.limited_by(outcome.progress)} → {where}")
     on.leave(outcome)
 
 

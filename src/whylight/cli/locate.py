@@ -144,7 +144,7 @@ def locate(
             rate = f", {outcome.progress.rate:.3g} pictures/s{on.limited_by(outcome.progress)}" if screen.new else ""
             failed = f"; {len(outcome.failed)} failed, see {outcome.errors_file}" if outcome.failed else ""
             what = f"{boxes} {'box' if boxes == 1 else 'boxes'} in {plural(len(done), 'picture')}"
-            screen.say(f"{what} ({screen.known} done before{rate}) → {out}/{background(done)}{failed}")
+            screen.say(f"{what} ({screen.known} done before{rate}) → {Path(out)}/{background(done)}{failed}")
         if any(record["label"] == "face" and record["boxes"] for record in done):
             on.tell("to tell faces apart, close ones too: whylight face … --faces all", err=True)
         if html:

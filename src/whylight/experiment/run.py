@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 from whylight.atomic import named_errors, replacing
-from whylight.errors import TrainError, WhylightError, WriteError
+from whylight.errors import TrainError, WeightsError, WhylightError, WriteError
 from whylight.experiment.curves import check_installed
 from whylight.experiment.measure import is_measured, measure, read_measured
 from whylight.experiment.recipe import Arm, Recipe
@@ -101,12 +101,15 @@ def carry_out(
         left = [one for one in todo if not is_measured(one.folder, recipe.measure)]
         if len(left) < len(todo):
             say(f"{len(todo) - len(left)} of {len(todo)} runs are done already")
-        failed = []
+        failed, known = list[Failed](), list[WhylightError]()
         for count, (one, error) in enumerate(_results(left, recipe, jobs, progress), len(todo) - len(left) + 1):
             name = f"{one.arm.name}, seed {one.seed}"
             if error is not None:
                 failed.append(Failed(name, str(error)))
-            told = f"failed: {error}" if error is not None else _told(one.folder)
+                told = "failed as those before" if error in known else f"failed: {error}"
+                known.append(error)
+            else:
+                told = _told(one.folder)
             say(f"run {count} of {len(todo)}: {name}: {told}")
         return failed
 
@@ -177,8 +180,15 @@ def _results(
     left: list[Planned], recipe: Recipe, jobs: int, progress: bool
 ) -> Iterator[tuple[Planned, WhylightError | None]]:
     if jobs == 1:
+        missing = dict[
+            str, WeightsError
+        ]()  # by architecture: a network that is not there is not waited for in each run
         for one in left:
-            yield one, _run(one, recipe, progress)
+            before = missing.get(one.config.arch) if one.config.pretrained else None
+            error = before or _run(one, recipe, progress)
+            if isinstance(error, WeightsError):
+                missing[one.config.arch] = error
+            yield one, error
         return
     threads = max(1, torch.get_num_threads() // jobs)
     with ProcessPoolExecutor(

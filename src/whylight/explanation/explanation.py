@@ -141,9 +141,9 @@ class Explanation(InNotebooks):
             heat[rows] = band
         return heat
 
-    def steps(self, scale: Scale | None = None) -> Iterator[Band]:
-        """The heat map over the picture, rounded to the 256 steps of a colour table: a few rows at a time, (h, W) uint8."""
-        return ((rows, quantize(band.numpy())) for rows, band in self._heat(scale, for_eyes=True).bands())
+    def steps(self, scale: Scale | None = None, size: tuple[int, int] | None = None) -> Iterator[Band]:
+        """The heat map over the picture, for eyes, in the 256 steps of a colour table: a few rows at a time, (h, W) uint8."""
+        return ((rows, quantize(band.numpy())) for rows, band in self._heat(scale, size, for_eyes=True).bands())
 
     def limits(self, scale: Scale | None = None) -> tuple[float, float] | None:
         """The raw values that `heatmap` shows as 0 and as 1; None where nothing is to be seen."""

@@ -87,11 +87,16 @@ class Answer:
 
     def coloured(self, colormap: str = render.DEFAULT) -> Image.Image:
         """The map over `crop` in colours."""
-        return Image.fromarray(render.colorize(self.heatmap(), colormap))
+        return Image.fromarray(render.colorize(self._seen() / 255, colormap))
 
     def blended(self, alpha: float = 0.5, colormap: str = render.DEFAULT) -> Image.Image:
         """The crop blended with the map."""
-        return render.overlay(self.shown()[0], self.heatmap(), alpha=alpha, colormap=colormap)
+        return render.overlay(self.shown()[0], self._seen() / 255, alpha=alpha, colormap=colormap)
+
+    def _seen(self) -> NDArray[np.uint8]:
+        """The map as it is looked at: enlarged without ridges, where what is scored is bilinear. (H, W), 0 … 255."""
+        crop, explanation = self.shown()
+        return np.concatenate([band for _, band in explanation.steps(size=(crop.height, crop.width))])
 
     def face_picture(self) -> Image.Image:
         """The crop's picture, or the error that says why there is none."""

@@ -16,7 +16,7 @@ from whylight.models.gap_head import give_gap_head
 from whylight.models.split.cut import repeat
 from whylight.models.split.linear import find_linear_head
 from whylight.models.surgery import classifier_of, fold_batch_norm
-from whylight.models.zoo.architectures import TORCHVISION, build
+from whylight.models.zoo.architectures import TORCHVISION, build, looked_for
 from whylight.models.zoo.files import FILE, ModelSpec, own_spec
 from whylight.models.zoo.foreign import load_foreign
 from whylight.models.zoo.load import _timm_preprocessing, _torchvision_preprocessing
@@ -51,6 +51,8 @@ def start(
     options: dict[str, object] = dict(kept)
     if config.dropout is not None and not config.arch.startswith(TORCHVISION):
         options["drop_rate"] = config.dropout  # not in the spec: it means nothing once training is over
+    if config.pretrained:
+        say(looked_for(config.arch))
     module = build(
         config.arch, classes=len(classes), output_stride=stride, pretrained=config.pretrained, options=options
     )

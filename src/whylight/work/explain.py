@@ -271,6 +271,7 @@ class Explain(WritesResults):
             "probability": explanation.probability,
             "blank": explanation.is_blank,
             "flat": explanation.flat,
+            "diffuse": explanation.is_diffuse,
             "peak_x": round(peak[0], 2) if peak else None,
             "peak_y": round(peak[1], 2) if peak else None,
             "width": explanation.size[0],

@@ -11,6 +11,8 @@ def evidence(record: Mapping[str, Any]) -> str:
     if record["blank"]:
         same = record.get("flat") == "constant"
         return "a map that is the same everywhere" if same else "no positive evidence for it anywhere"
+    if record.get("diffuse"):  # it has a highest cell, which says nothing
+        return "evidence all over, in no place in particular"
     x, y = record["peak_x"], record["peak_y"]
     return (
         f"the evidence peaks at x={x:.0f} y={y:.0f}, {place(x / record['width'], y / record['height'])} of the picture"

@@ -12,12 +12,13 @@ from typing import Any, cast
 
 from torch import nn
 
-from whylight.errors import ModelError, cause_of
+from whylight.errors import ModelError, WeightsError, cause_of
 from whylight.models.adapters.hub import check_reach, soon_given_up
 from whylight.models.gap_head import give_gap_head
 from whylight.models.surgery import fold_batch_norm, set_output_stride
 from whylight.models.zoo.foreign import fill
 from whylight.models.zoo.mobilenet import FoldedMobileNetV2
+from whylight.shown import shown
 
 TORCHVISION = "torchvision/"
 REMOTE = ("hf-hub:", "hf_hub:", "hf:", "local-dir:", "http:", "https:")  # timm would look elsewhere for these
@@ -145,16 +146,25 @@ def _no_weights(*more: type[Exception]) -> tuple[type[Exception], ...]:
     return (OSError, urllib.error.URLError, HTTPError, RuntimeError, ValueError, *more)
 
 
+def looked_for(arch: str) -> str:
+    """What is said before weights are looked for, which may take seconds.
+
+    >>> looked_for("resnet18")
+    'resnet18: looking for its published weights, in the cache of this machine and then on the network'
+    """
+    return f"{shown(arch)}: looking for its published weights, in the cache of this machine and then on the network"
+
+
 def _unknown(arch: str) -> ModelError:
     near = difflib.get_close_matches(arch, names(), n=4, cutoff=0.5)
     hint = f"near it: {', '.join(near)}" if near else "`whylight models` lists the names"
     return ModelError(f"no architecture is called {arch!r}; {hint}")
 
 
-def _unavailable(arch: str, loader: str, error: BaseException) -> ModelError:
-    cause = cause_of(error)
-    return ModelError(
+def _unavailable(arch: str, loader: str, error: BaseException) -> WeightsError:
+    cause = cause_of(error).rstrip(".")
+    return WeightsError(
         f"the pretrained weights of {arch} could not be had: tried {loader}'s own loader (its cache on this machine, then "
-        f"its server), which said: {cause} Without a network there are two ways on: weights from a file you have "
+        f"its server), which said: {cause}. Without a network there are two ways on: weights from a file you have "
         f'(--weights FILE, weights="FILE"), or a bundled model ("face", "person")'
     )

@@ -14,7 +14,6 @@ from whylight.errors import ModelError, WhylightWarning
 from whylight.models.zoo.bundled import file_of
 from whylight.models.zoo.classnames import read_names
 from whylight.schema import Text
-from whylight.shown import shown
 
 if TYPE_CHECKING:
     from whylight.models.base import Classifier
@@ -113,12 +112,11 @@ class ModelChoice:
         Raises:
             ModelError: if that fails.
         """
-        from whylight.models.zoo.architectures import is_known
+        from whylight.models.zoo.architectures import is_known, looked_for
         from whylight.models.zoo.load import load
 
         if self._is_fetched and is_known(self.name):
-            said = f"{shown(self.name)}: looking for its published weights, in the cache of this machine and then on the network"
-            warnings.warn(said, WhylightWarning, stacklevel=2)
+            warnings.warn(looked_for(self.name), WhylightWarning, stacklevel=2)
         given = {key: numbers(f"--{key}", text) for key, text in self._input.items() if text is not None}
         model = load(
             self.name,

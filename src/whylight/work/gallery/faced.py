@@ -10,7 +10,7 @@ from whylight.errors import ImageError
 from whylight.images import size_of
 from whylight.jobs.results import Results
 from whylight.pages.entries import Fact, Gallery, View
-from whylight.shown import plural
+from whylight.shown import plural, shown
 from whylight.work.exports import current
 from whylight.work.gallery.asked import Asked
 from whylight.work.gallery.shelf import Shelf, link
@@ -43,7 +43,7 @@ class Faced(Shelf):
                 size = self._size(self.out / crop if crop is not None else Path(path))
                 key = f"{path}\0{result['number']}" if several else path
                 entry = self.entry(key, path, size, small, several)
-                entry.error = result["message"]
+                entry.error = result["message"].removeprefix(f"{shown(result['picture'])}: ")  # as in `fail`
                 if found and result["code"] in (0, 6):
                     full = files.get("card") or blend or crop or record["file"]
                     layer = self.file(blend) if crop is not None and blend is not None else None
