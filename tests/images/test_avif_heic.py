@@ -153,6 +153,8 @@ def test_a_stream_of_bits_that_is_larger_than_the_box_says_is_refused(kind: str,
 def test_what_a_grid_says_counts_too(corners: Image.Image) -> None:
     data = made(corners.resize((192, 128)), "HEIC", tile_size=64)
     assert decode(data).size == (192, 128)
+    if b"grid" not in data:
+        pytest.skip("this pillow-heif writes no grids")
     at = data.index(struct.pack(">HH", 192, 128))
     bomb = data[:at] + struct.pack(">HH", 65_000, 65_000) + data[at + 4 :]
     with pytest.raises(ImageError, match=r"65000 × 65000 is"):

@@ -56,7 +56,7 @@ class Container:
             why = (
                 "it is a film without a still picture"
                 if any(box.kind == b"moov" for box in top)
-                else "it has no picture"
+                else f"the {what} file is cut short, or holds no picture"
             )
             raise Refusal(f"{why}; save one as JPEG or PNG")
         inside = list(self._boxes(meta.start + 4, meta.end))
