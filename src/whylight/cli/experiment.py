@@ -67,13 +67,9 @@ def experiment(
     tune_allocator()
     if report_only:
         check_same(chosen, pictures, out)
-
-    def say(line: str) -> None:
-        tell(as_options(line) if ": failed: " in line else line, err=True)
-
     try:
         failed = [] if report_only else carry_out(
-            chosen, pictures, out, device=device, jobs=jobs, say=say, progress=True
+            chosen, pictures, out, device=device, jobs=jobs, say=lambda line: tell(line, err=True), words=as_options, progress=True
         )  # fmt: skip
     except (Interrupted, KeyboardInterrupt):
         warn("stopped; what is done is kept, the same command goes on from there")

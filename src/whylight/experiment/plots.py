@@ -23,6 +23,8 @@ from whylight.render.colormap import DEFAULT
 
 INK, LINE, FAINT = "#1b1b1f", "#d9d9e0", "#8a8a93"
 CORNER = 0.2  # the share of both axes that an inset shows
+INSET = (0.3, 0.12, 0.55, 0.55)  # where it lies: left, bottom, width, height, as shares of the axes
+GAP = 0.04  # that curves keep from it
 WIDE = 20.0  # an axis whose numbers differ by more is a logarithmic one
 MOST_CLASSES = 12  # beyond these, names no longer fit along an axis
 
@@ -172,12 +174,20 @@ def precision(arms: Sequence[Measured]) -> Canvas:
 
 
 def _curves(axes: Axes, curves: Mapping[str, Tensor], arms: Sequence[Measured], along: tuple[float, float]) -> None:
-    """Curves over `SHARES`, and in an inset the corner where those of good networks crowd, `along` the x axis."""
+    """Curves over `SHARES`; and in an inset the corner where those of good networks crowd, `along` the x axis.
+
+    Where a curve passes through the inset's place, it is no good network's, and there is nothing to enlarge.
+    """
     colour = colours(arms)
-    inset = axes.inset_axes((0.3, 0.12, 0.55, 0.55))
     for name, curve in curves.items():
         area = float(torch.trapezoid(curve, SHARES))
         axes.plot(SHARES, curve, lw=1.8, color=colour[name], label=f"{name}: {area:.3f}")
+    left, bottom, width, height = INSET
+    beside = (left - GAP <= SHARES) & (left + width + GAP >= SHARES)
+    if any(float(curve[beside].min()) < bottom + height + GAP for curve in curves.values()):
+        return
+    inset = axes.inset_axes(INSET)
+    for name, curve in curves.items():
         inset.plot(SHARES, curve, lw=1.8, color=colour[name])
     margin = 0.05 * CORNER
     inset.set(xlim=(along[0] - margin, along[1] + margin), ylim=(1.0 - CORNER - margin, 1.0 + margin))

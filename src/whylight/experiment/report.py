@@ -187,7 +187,7 @@ class _Page:
         for place, (_, canvas) in enumerate(plots.confusion(self.arms, self.classes), 1):
             yield self._figure(f"confusion-{place}", canvas, "")
         yield '</div>\n<div class="plots" style="margin-top:1rem">'
-        corner = "The mean over classes, each against the rest; inset: the corner that good networks reach"
+        corner = "The mean over classes, each against the rest; an inset, where networks are good: the corner that they reach"
         yield self._figure("ranking", plots.ranking(self.arms), corner)
         yield self._figure("precision", plots.precision(self.arms), "Likewise")
         yield self._figure("calibration", plots.calibration(self.arms), "All classes together")

@@ -74,6 +74,7 @@ def carry_out(
     device: str = "auto",
     jobs: int = 1,
     say: Callable[[str], None] = lambda line: None,
+    words: Callable[[str], str] = str,
     progress: bool = False,
 ) -> list[Failed]:
     """Train and measure every run that is not done yet.
@@ -85,6 +86,7 @@ def carry_out(
         device: where to train.
         jobs: runs at a time, each with its share of the processor's threads.
         say: takes a line about each run.
+        words: puts an error into the words of whoever reads the lines.
         progress: show the bars of training; with several jobs there are none.
 
     Returns:
@@ -101,13 +103,14 @@ def carry_out(
         left = [one for one in todo if not is_measured(one.folder, recipe.measure)]
         if len(left) < len(todo):
             say(f"{len(todo) - len(left)} of {len(todo)} runs are done already")
-        failed, known = list[Failed](), list[WhylightError]()
+        failed: list[Failed] = []
+        known: set[WhylightError] = set()
         for count, (one, error) in enumerate(_results(left, recipe, jobs, progress), len(todo) - len(left) + 1):
             name = f"{one.arm.name}, seed {one.seed}"
             if error is not None:
                 failed.append(Failed(name, str(error)))
-                told = "failed as those before" if error in known else f"failed: {error}"
-                known.append(error)
+                told = "failed as those before" if error in known else f"failed: {words(str(error))}"
+                known.add(error)
             else:
                 told = _told(one.folder)
             say(f"run {count} of {len(todo)}: {name}: {told}")
@@ -180,9 +183,8 @@ def _results(
     left: list[Planned], recipe: Recipe, jobs: int, progress: bool
 ) -> Iterator[tuple[Planned, WhylightError | None]]:
     if jobs == 1:
-        missing = dict[
-            str, WeightsError
-        ]()  # by architecture: a network that is not there is not waited for in each run
+        # By architecture: weights that could not be had are not waited for in each run.
+        missing: dict[str, WeightsError] = {}
         for one in left:
             before = missing.get(one.config.arch) if one.config.pretrained else None
             error = before or _run(one, recipe, progress)

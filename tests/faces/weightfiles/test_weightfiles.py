@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import pickle
-import struct
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +15,6 @@ import torch
 
 from vggfiles import (
     LAYERS,
-    T7,
     Layer,
     State,
     as_rgb,
@@ -32,7 +30,7 @@ from vggfiles import (
     write_t7,
 )
 from whylight.errors import ModelError
-from whylight.faces.weightfiles import keras_h5, read_weights
+from whylight.faces.weightfiles import read_weights
 
 WRITERS: dict[str, tuple[str, Callable[[Path, State], Path]]] = {
     "pth": ("pth", write_pth),
@@ -51,11 +49,6 @@ WRITERS: dict[str, tuple[str, Callable[[Path, State], Path]]] = {
     "h5, Keras 3": ("keras_h5", write_keras3),
     "safetensors": ("plain", write_safetensors),
 }
-
-
-@pytest.fixture(scope="module")
-def state() -> State:
-    return random_state()
 
 
 @pytest.mark.parametrize("form", WRITERS)
@@ -116,126 +109,6 @@ def test_code_in_a_pickle_is_refused_and_not_run(tmp_path: Path, state: State, l
     ):
         read_weights(path)
     assert not Path("/tmp/whylight-was-run").exists()
-
-
-@pytest.mark.parametrize("tag", [6, 7, 8])
-def test_a_function_in_a_t7_is_refused_unread(tmp_path: Path, tag: int) -> None:
-    file = T7()
-    file.klass("nn.Sequential")
-    file.reference(3)
-    file.int(1)
-    file.object("hook")
-    file.int(tag)  # and nothing behind it: what would be its byte code is not asked for
-    path = tmp_path / "VGG_FACE.t7"
-    path.write_bytes(b"".join(file.parts))
-    with pytest.raises(ModelError, match=r"VGG_FACE\.t7: refused: at byte \d+ begins a function"):
-        read_weights(path)
-
-
-def test_an_unknown_class_in_a_t7_is_refused_unread(tmp_path: Path) -> None:
-    file = T7()
-    file.klass("os.Executor")
-    path = tmp_path / "a.t7"
-    path.write_bytes(b"".join(file.parts))
-    with pytest.raises(ModelError, match=r"a\.t7: refused: .* class 'os\.Executor'"):
-        read_weights(path)
-
-
-def test_t7_tensors_that_share_one_storage(tmp_path: Path, state: State) -> None:
-    flat = torch.cat([tensor.reshape(-1) for tensor in state.values()]).double()  # as getParameters() leaves a network
-    views, at = {}, 0
-    for name, tensor in state.items():
-        views[name] = flat[at : at + tensor.numel()].view(tensor.shape)
-        at += tensor.numel()
-    found = read_weights(write_t7(tmp_path / "a.t7", Layer("nn.Sequential", modules=t7_layers(views)))).tensors
-    assert all(torch.equal(found[name], state[name]) for name in state)
-
-
-def test_t7_networks_in_networks_and_fields_of_other_kinds(tmp_path: Path, state: State) -> None:
-    layers = t7_layers(state)
-    inner = Layer("nn.Sequential", modules=layers[:20], note={"a": [1, 2, {"b": True}], 3.5: None})
-    path = write_t7(
-        tmp_path / "a.t7", Layer("nn.Sequential", modules=[inner, Layer("nn.Sequential", modules=layers[20:])])
-    )
-    found = read_weights(path).tensors
-    assert all(torch.equal(found[name], state[name]) for name in state)
-
-
-def _t7_storage(count: int) -> bytes:
-    file = T7()
-    file.klass("torch.FloatTensor")
-    file.int(1)
-    file.longs(4, 1, 1)
-    file.klass("torch.FloatStorage")
-    file.longs(count)
-    file.parts.append(bytes(16))
-    return b"".join(file.parts)
-
-
-def _t7_of(*parts: int) -> bytes:
-    return struct.pack(f"<{len(parts)}i", *parts)
-
-
-@pytest.mark.parametrize(
-    ("content", "said"),
-    [
-        (_t7_storage(2**40), "a storage of 1099511627776 numbers does not fit"),
-        (_t7_storage(2**62), "does not fit"),
-        (_t7_storage(-1), "a storage of -1 numbers"),
-        (_t7_of(3, 1, 2**31 - 1), "a table has 2147483647 entries, more than the file can hold"),
-        (_t7_of(3, 1, -5), "a table has -5 entries"),
-        (_t7_of(4, 1, 2**31 - 1), "a string has 2147483647 bytes"),
-        (_t7_of(3, 1, 1, 99, 0, 0), "tag 99, which does not exist"),
-        (b"".join(_t7_of(3, i, 1, 1) + bytes(8) for i in range(1000)) + bytes(9000), "too deep in each other"),
-        (_t7_of(3, 1, 1, 0, 0) + bytes(8), "the key of a table is a NoneType"),
-        (_t7_of(3, 1, 0), "holds no network"),
-        (_t7_of(3, 1, 200_000) + (_t7_of(1) + bytes(8) + _t7_of(0)) * 200_000, "more than 100000 objects"),
-    ],
-)
-def test_lengths_in_a_t7_are_not_believed(tmp_path: Path, content: bytes, said: str) -> None:
-    path = tmp_path / "a.t7"
-    path.write_bytes(content)
-    with pytest.raises(ModelError, match=said):
-        read_weights(path)
-
-
-@pytest.mark.parametrize(
-    ("sizes", "strides", "offset"),
-    [
-        ((2**40, 27), (0, 1), 1),
-        ((4, 27), (27, 2), 1),
-        ((4, 27), (27, 1), 2),
-        ((4, 27), (27, 1), -3),
-        ((4, 27), (27, -1), 1),
-    ],
-)
-def test_t7_views_past_their_storage(
-    tmp_path: Path, state: State, sizes: tuple[int, ...], strides: tuple[int, ...], offset: int
-) -> None:
-    file = T7()
-    file.klass("nn.Sequential")
-    file.reference(3)
-    file.int(1)
-    file.object("modules")
-    file.reference(3)
-    file.int(1)
-    file.object(1)
-    file.klass("nn.Linear")
-    file.reference(3)
-    file.int(2)
-    file.object("bias")
-    file.object(torch.zeros(4))
-    file.object("weight")
-    file.klass("torch.FloatTensor")
-    file.int(2)
-    file.longs(*sizes, *strides, offset)
-    file.klass("torch.FloatStorage")
-    file.longs(108)
-    file.parts.append(bytes(4 * 108))
-    path = tmp_path / "a.t7"
-    path.write_bytes(b"".join(file.parts))
-    with pytest.raises(ModelError, match=r"the weight of a nn\.Linear.*reaches past its 108 numbers"):
-        read_weights(path)
 
 
 @pytest.mark.parametrize(
@@ -299,98 +172,6 @@ def test_a_few_numbers_shown_many_times_are_refused(tmp_path: Path, state: State
     torch.save({**state, "fc6.weight": torch.zeros(1).expand(1000, 8 * 49), "fc6.bias": torch.zeros(1000)}, path)
     with pytest.raises(ModelError, match=r"fc6\.weight has shape \(1000, 392\) and fewer numbers"):
         read_weights(path)
-
-
-def test_h5_links_and_arrays_outside_are_not_followed(tmp_path: Path, state: State) -> None:
-    import h5py
-
-    other = write_h5(tmp_path / "other.h5", state)
-    for what in ("link", "soft", "external", "virtual"):
-        path = write_h5(tmp_path / f"{what}.h5", state)
-        with h5py.File(path, "a") as file:
-            kernel = file["fc7/fc7/kernel:0"]
-            shape = kernel.shape
-            del file["fc7/fc7/kernel:0"]
-            if what == "link":
-                file["fc7/fc7/kernel:0"] = h5py.ExternalLink(str(other), "fc7/fc7/kernel:0")
-            elif what == "soft":
-                file["fc7/fc7/kernel:0"] = h5py.SoftLink("/fc8/fc8/kernel:0")
-            elif what == "external":
-                file["fc7/fc7"].create_dataset(
-                    "kernel:0", shape, "f4", external=[(str(tmp_path / "raw"), 0, h5py.h5f.UNLIMITED)]
-                )
-            else:
-                layout = h5py.VirtualLayout(shape, "f4")
-                layout[:] = h5py.VirtualSource(str(other), "fc7/fc7/kernel:0", shape)
-                file["fc7/fc7"].create_virtual_dataset("kernel:0", layout)
-        said = "it was not followed" if what in ("link", "soft") else "lie in another file"
-        with pytest.raises(ModelError, match=rf"{what}\.h5: .*{said}"):
-            read_weights(path)
-
-
-def test_h5_shapes_are_not_believed(tmp_path: Path, state: State) -> None:
-    import h5py
-
-    path = write_h5(tmp_path / "a.h5", state)
-    with h5py.File(path, "a") as file:
-        del file["fc7/fc7/kernel:0"]
-        file["fc7/fc7"].create_dataset("kernel:0", (2**20, 2**20), "f4", chunks=(64, 64), compression="gzip")
-    with pytest.raises(ModelError, match=r"a\.h5: /fc7/fc7/kernel:0 is compressed"):
-        read_weights(path)
-    path = write_h5(tmp_path / "b.h5", state)
-    with h5py.File(path, "a") as file:
-        file.attrs["layer_names"] = ["x" * 1000] * 60
-        file.attrs["layer_names0"] = ["conv1_1"]
-    with pytest.raises(ModelError, match=r"b\.h5: xxx.* is a link .* or missing"):
-        read_weights(path)
-    path = write_h5(tmp_path / "c.h5", state)
-    with h5py.File(path, "a", libver="latest") as file:
-        file.attrs["model_config"] = "[" * 100_000
-    with pytest.raises(ModelError, match=r"c\.h5: damaged"):
-        read_weights(path)
-
-
-def test_h5_that_breaks_the_library_or_never_ends(
-    tmp_path: Path, state: State, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = write_h5(tmp_path / "a.h5", state)
-    broken = tmp_path / "index.py"
-    for program, said in (
-        ("import os; os.abort()", r"a\.h5: damaged: the HDF5 library broke down over it \(exit code -?\d+\)"),
-        ("raise SystemExit('Killed')", r"a\.h5: damaged: the HDF5 library broke down over it \(Killed\)"),
-        ("while True: pass", r"a\.h5: damaged: the HDF5 library did not come to an end"),
-    ):
-        broken.write_text(program)
-        monkeypatch.setattr(keras_h5, "_INDEX", broken)
-        monkeypatch.setattr(keras_h5, "_SECONDS", 1 if "while" in program else 60)
-        with pytest.raises(ModelError, match=said):
-            read_weights(path)
-
-
-def test_h5_of_the_first_keras(tmp_path: Path, state: State) -> None:
-    """Kernels (out, in, height, width): Theano turns them by 180°, TensorFlow does not, and a file may not say which it was."""
-    import h5py
-
-    for backend in (None, "theano", "tensorflow"):
-        path = tmp_path / "a.h5"
-        with h5py.File(path, "w") as file:
-            file.attrs["layer_names"] = [name.encode() for name in LAYERS]
-            if backend:
-                file.attrs["backend"] = backend
-            for name in LAYERS:
-                weight = state[f"{name}.weight"]
-                if name.startswith("fc"):
-                    weight = weight.T
-                elif backend == "theano":
-                    weight = weight.flip(2, 3)
-                file[f"{name}/{name}_W"], file[f"{name}/{name}_b"] = weight.numpy(), state[f"{name}.bias"].numpy()
-                file[name].attrs["weight_names"] = [f"{name}_W".encode(), f"{name}_b".encode()]
-        if backend is None:
-            with pytest.raises(ModelError, match=r"a\.h5: .*does not say whether for Theano"):
-                read_weights(path)
-        else:
-            found = read_weights(path).tensors
-            assert all(torch.equal(found[name], state[name]) for name in state)
 
 
 def test_names_of_other_ports(tmp_path: Path, state: State) -> None:

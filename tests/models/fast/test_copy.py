@@ -13,44 +13,17 @@ import torchvision
 from torch import Tensor, nn
 
 import whylight
+from fastnets import fast, inputs, lively, own
 from nets import Untraceable, deep_head_net, gap_net
 from whylight import engine, methods
 from whylight.errors import ModelError
 from whylight.models import device as module_under_test
 from whylight.models.changes import Watch
 from whylight.models.device import why_not_bf16
-from whylight.models.fast import pointwise
 from whylight.models.fast.copy import Fast
 
 NATIVE = not why_not_bf16(torch.device("cpu"))
 needs_bf16 = pytest.mark.skipif(not NATIVE, reason="this processor does not compute in bfloat16")
-
-
-def inputs(count: int, side: int = 64, seed: int = 1) -> Tensor:
-    return torch.randn((count, 3, side, side), generator=torch.Generator().manual_seed(seed))
-
-
-def fast(module: nn.Module, precision: Literal["auto", "fp32", "bf16"] = "fp32", side: int = 64) -> Fast:
-    return Fast(module, inputs(1, side, 0).to(memory_format=torch.channels_last), precision=precision)
-
-
-def own(module: nn.Module, x: Tensor) -> Tensor:
-    """The network's logits in evaluation mode, from a copy, so that the network is not touched."""
-    with torch.no_grad():
-        return copy.deepcopy(module).eval()(x)
-
-
-def lively(module: nn.Module) -> nn.Module:
-    """Batch norms with statistics and weights that do something, so that a wrong fold shows."""
-    dice = torch.Generator().manual_seed(0)
-    for part in module.modules():
-        if isinstance(part, nn.BatchNorm2d):
-            part.running_mean.copy_(torch.randn(part.num_features, generator=dice) * 0.2)  # type: ignore[union-attr]
-            part.running_var.copy_(0.5 + torch.rand(part.num_features, generator=dice))  # type: ignore[union-attr]
-            with torch.no_grad():
-                part.weight.copy_(0.8 + 0.4 * torch.rand(part.num_features, generator=dice))
-                part.bias.copy_(torch.randn(part.num_features, generator=dice) * 0.1)
-    return module
 
 
 NETWORKS = {
@@ -308,67 +281,6 @@ def test_double_precision_stays() -> None:
     assert run.precision == "float64"
     with pytest.raises(ModelError, match="float64"):
         Fast(network, inputs(1).double(), precision="bf16")(inputs(1))
-
-
-class Branches(nn.Module):
-    """Additions of all kinds behind convolutions: of the input, of another convolution, of one number for each channel."""
-
-    def __init__(self, activation: nn.Module) -> None:
-        super().__init__()
-        self.a, self.b, self.c = (nn.Conv2d(3, 3, 3, padding=1) for _ in range(3))
-        self.d = nn.Conv2d(3, 3, 1)
-        self.act = activation
-        self.shift = nn.Parameter(torch.randn(1, 3, 1, 1))
-
-    def forward(self, x: Tensor) -> Tensor:
-        y = self.act(self.a(x) + x)
-        z = self.b(y)
-        z += self.act(self.c(x))
-        z = torch.relu(self.act(z) + self.d(y.mean((2, 3), keepdim=True)))
-        return (z + self.shift + y).mean((2, 3))
-
-
-@pytest.mark.parametrize(
-    "activation",
-    [
-        nn.ReLU(),
-        nn.ReLU(inplace=True),
-        nn.ReLU6(),
-        nn.Hardtanh(-0.3, 0.2),
-        nn.SiLU(),
-        nn.Hardswish(),
-        nn.GELU(),
-        nn.GELU(approximate="tanh"),
-        nn.LeakyReLU(0.3),
-        nn.Sigmoid(),
-        nn.Identity(),
-    ],
-    ids=str,
-)
-def test_joined_kernels(activation: nn.Module) -> None:
-    torch.manual_seed(0)
-    network = Branches(activation).eval()
-    x = inputs(3, 16)
-    run = fast(network, side=16)
-    torch.testing.assert_close(run(x), own(network, x), rtol=1e-4, atol=1e-5)
-    if pointwise.available():
-        assert any(isinstance(part, pointwise.Pointwise) for part in run._network.modules()), "something was joined"  # type: ignore[union-attr]
-
-
-def test_without_the_joint_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pointwise, "available", lambda: False)
-    network = lively(torchvision.models.resnet18(num_classes=5)).eval()
-    run, x = fast(network), inputs(2)
-    torch.testing.assert_close(run(x), own(network, x), rtol=1e-4, atol=1e-4)
-
-
-def test_where_the_joint_kernels_are_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A kernel that computes something else is found out on the probe."""
-    right = pointwise.Pointwise.forward
-    monkeypatch.setattr(pointwise.Pointwise, "forward", lambda *args: right(*args) * 1.1)
-    network = lively(torchvision.models.resnet18(num_classes=5)).eval()
-    run, x = fast(network), inputs(2)
-    torch.testing.assert_close(run(x), own(network, x), rtol=1e-4, atol=1e-4)
 
 
 @needs_bf16
