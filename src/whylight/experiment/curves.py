@@ -9,7 +9,8 @@ from torch import Tensor
 
 from whylight.errors import TrainError
 
-SHARES = torch.linspace(0, 1, 201, dtype=torch.float64)  # places along the axis at which curves are averaged
+# Places along the axis at which curves are averaged; so many that an area over them is right to its third decimal.
+SHARES = torch.linspace(0, 1, 2001, dtype=torch.float64)
 BINS = 10
 FEWEST = 20  # pictures in a group of the calibration plot
 
@@ -27,7 +28,7 @@ def check_installed() -> None:
 
 
 def macro_roc(probability: Tensor, label: Tensor) -> Tensor:
-    """The true positive rate at each of `SHARES` of false positives, (201,): the mean over classes that have pictures.
+    """The true positive rate at each of `SHARES` of false positives, (2001,): the mean over classes that have pictures.
 
     Args:
         probability: (N, C).
@@ -42,7 +43,7 @@ def macro_roc(probability: Tensor, label: Tensor) -> Tensor:
 
 
 def macro_precision(probability: Tensor, label: Tensor) -> Tensor:
-    """The precision at each of `SHARES` of recall, (201,): the mean over classes that have pictures.
+    """The precision at each of `SHARES` of recall, (2001,): the mean over classes that have pictures.
 
     At each recall it is the best precision at that recall or more, as average precision has it.
     """
@@ -54,15 +55,22 @@ def macro_precision(probability: Tensor, label: Tensor) -> Tensor:
     for c in label.unique().tolist():
         r, p = recall[c].double(), precision[c].double()  # recall falls
         best = p.cummax(0).values
-        reach = (r[None] >= SHARES[:, None] - 1e-9).sum(1) - 1
+        reach = len(r) - torch.searchsorted(r.flip(0), SHARES - 1e-9) - 1
         found.append(best[reach.clamp(min=0)])
     return torch.stack(found).mean(0)
 
 
 def _along(x: Tensor, y: Tensor) -> Tensor:
-    """A rising step curve's height at each of `SHARES`."""
-    last = (x[None] <= SHARES[:, None] + 1e-9).sum(1) - 1
-    return y[last]
+    """A rising curve's height at each of `SHARES`: the upper end where it rises straight up, and a line between its points.
+
+    Pictures with equal probabilities are one point further, up and to the right at once: the line between is what chance among
+    them gives, and the area below is the share of pairs in the right order, where equal ones count half (Fawcett 2006).
+    """
+    last = torch.searchsorted(x, SHARES + 1e-9, right=True) - 1
+    following = (last + 1).clamp(max=len(x) - 1)
+    run = x[following] - x[last]
+    part = torch.where(run > 0, (SHARES - x[last]) / run.clamp(min=1e-12), torch.zeros_like(run)).clamp(0, 1)
+    return y[last] + part * (y[following] - y[last])
 
 
 def reliability(sure: Tensor, right: Tensor) -> tuple[Tensor, Tensor]:
