@@ -1,0 +1,1 @@
+"""The web application: upload a picture, see why; a Django project over the same jobs as the command line."""
