@@ -13,6 +13,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonRespons
 from django.shortcuts import render
 
 from whylight.errors import WhylightError
+from whylight.web.intake import Refused
 from whylight.web.keys.models import Key
 from whylight.web.said import Said
 from whylight.web.tokens import digest, new_token
@@ -113,6 +114,11 @@ class Sentences:
         if isinstance(error, RequestDataTooBig | TooManyFilesSent):
             return said(request, 413, "that is more than fits into one request; send fewer pictures at a time")
         return None
+
+
+def refused(request: HttpRequest, error: Refused) -> HttpResponse:
+    """What is sent back in place of an upload's result."""
+    return said(request, error.status, str(error))
 
 
 def said(request: HttpRequest, status: int, sentence: str, retry: int | None = None) -> HttpResponse:

@@ -42,10 +42,12 @@ def serve(host: str, port: int, tell: Any) -> None:
     from django.conf import settings
     from waitress.server import create_server
 
+    from whylight.web.pictures.intake import decoders
     from whylight.web.tasks.models import Worker
     from whylight.web.wsgi import application
 
-    most = settings.WHYLIGHT_MAX_REQUEST_BYTES
+    decoders().warm(wait=False)
+    most = settings.WHYLIGHT_MAX_REQUEST
     try:
         server = create_server(
             application,

@@ -21,7 +21,7 @@ WHYLIGHT_GALLERY = text("WHYLIGHT_GALLERY")  # of people who can be named on the
 WHYLIGHT_TTL = number("WHYLIGHT_TTL", 15 * 60, least=1)  # seconds that a picture is kept after it was last asked about
 WHYLIGHT_SHARE_TTL = number("WHYLIGHT_SHARE_TTL", 24 * 3600, least=1)  # seconds that a shared result is kept
 WHYLIGHT_MAX_BYTES = number("WHYLIGHT_MAX_BYTES", 20 * 2**20, least=1)  # of one upload
-WHYLIGHT_MAX_REQUEST_BYTES = number("WHYLIGHT_MAX_REQUEST_BYTES", 60 * 2**20, least=1)  # of all that come at once
+WHYLIGHT_MAX_REQUEST = number("WHYLIGHT_MAX_REQUEST", 60 * 2**20, least=1)  # of all that come at once
 WHYLIGHT_MAX_FILES = number("WHYLIGHT_MAX_FILES", 20, least=1)  # that come at once
 WHYLIGHT_MAX_MEGAPIXELS = number(
     "WHYLIGHT_MAX_MEGAPIXELS", 16, least=1
@@ -69,6 +69,7 @@ MIDDLEWARE = [
     "whylight.web.middleware.Caller",
     "django.middleware.common.CommonMiddleware",
     "whylight.web.middleware.SameOrigin",
+    "whylight.web.intake.receiving.Receiving",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
@@ -106,7 +107,8 @@ LANGUAGE_CODE = "en"
 USE_I18N = False
 
 # Uploads: kept in memory until a process of its own has opened them, so that none is ever stored as it came.
-FILE_UPLOAD_HANDLERS = ["whylight.web.intake.receiving.Receiving"]
+FILE_UPLOAD_HANDLERS = ["whylight.web.intake.receiving.InMemory"]
+WHYLIGHT_REFUSAL = "whylight.web.middleware.refused"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2**20  # of the fields besides the pictures
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 200
 DATA_UPLOAD_MAX_NUMBER_FILES = WHYLIGHT_MAX_FILES

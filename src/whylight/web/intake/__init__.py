@@ -1,26 +1,10 @@
-from dataclasses import dataclass
+"""Bytes from strangers to upright pixels: told by their signature, decoded in a child process that may cost only so much.
 
+Nothing here imports Django but `receiving`, and nothing in the process of the caller decodes.
+"""
 
-from whylight.images import read
+from whylight.web.intake.decoders import Decoders, Frame, Limits, Upright
+from whylight.web.intake.refused import Refused
+from whylight.web.intake.signatures import sniff
 
-
-@dataclass
-class Upright:
-    width: int
-    height: int
-    times: int
-
-
-class Decoders:
-    def __init__(self, count=2, megapixels=16):
-        pass
-
-    def upright(self, data, folder, *, view):
-        r = read(data)
-        p = r.picture
-        (folder / "picture.ppm").write_bytes(b"P6 %d %d 255\n" % p.size + p.tobytes())
-        if view:
-            v = p.copy()
-            v.thumbnail((1600, 1600))
-            v.save(folder / "view.jpg", quality=85)
-        return Upright(*r.size, r.times)
+__all__ = ["Decoders", "Frame", "Limits", "Refused", "Upright", "sniff"]

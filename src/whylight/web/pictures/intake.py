@@ -9,7 +9,7 @@ from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
 from django.db.models import Sum
 
-from whylight.web.intake import Decoders
+from whylight.web.intake import Decoders, Limits
 from whylight.web.pictures import store
 from whylight.web.pictures.models import Picture
 from whylight.web.said import Said
@@ -18,7 +18,7 @@ from whylight.web.said import Said
 @cache
 def decoders() -> Decoders:
     """The processes that open what was uploaded; made when first asked for, one set for each web process."""
-    return Decoders(count=settings.WHYLIGHT_DECODERS, megapixels=settings.WHYLIGHT_MAX_MEGAPIXELS)
+    return Decoders(settings.WHYLIGHT_DECODERS, Limits(settings.WHYLIGHT_MAX_BYTES, settings.WHYLIGHT_MAX_MEGAPIXELS))
 
 
 def take(upload: UploadedFile[Any], owner: str, *, view: bool) -> Picture:

@@ -21,8 +21,8 @@ class Picture(models.Model):
     Attributes:
         token: its name in addresses and in the store.
         owner: a digest of who may see it.
-        width, height: in pixels, upright, as it was sent.
-        times: how many times smaller its sides are as it is kept: 1 but for very large JPEGs.
+        width, height: in pixels, upright, as it is kept.
+        times: how many times smaller its sides are than they were sent: 1 but for very large JPEGs.
         bytes: that it takes in the store.
         expires: when it is deleted.
     """
