@@ -35,7 +35,17 @@ class Site:
 
     def start(self) -> None:
         """Start it, or start it again, and wait until it answers."""
-        command = [sys.executable, "-m", "whylight", "serve", "--port", str(self.port), "--data", str(self.data), *self.options]
+        command = [
+            sys.executable,
+            "-m",
+            "whylight",
+            "serve",
+            "--port",
+            str(self.port),
+            "--data",
+            str(self.data),
+            *self.options,
+        ]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
@@ -78,7 +88,10 @@ def megapixel() -> bytes:
 
 def form(picture: bytes, **fields: str) -> tuple[bytes, dict[str, str]]:
     """The body and headers of a request that sends a picture."""
-    parts = [f'--{MARK}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode() for name, value in fields.items()]
+    parts = [
+        f'--{MARK}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode()
+        for name, value in fields.items()
+    ]
     head = f'--{MARK}\r\nContent-Disposition: form-data; name="picture"; filename="x.jpg"\r\nContent-Type: image/jpeg\r\n\r\n'
     body = b"".join(parts) + head.encode() + picture + f"\r\n--{MARK}--\r\n".encode()
     return body, {"Content-Type": f"multipart/form-data; boundary={MARK}"}

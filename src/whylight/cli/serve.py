@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from whylight.cli import options as opt
+from whylight.cli.screen import warn
 from whylight.errors import WhylightError
 from whylight.shown import shown
 
@@ -49,7 +51,7 @@ def serve(
     if not public and not _is_loopback(host):
         raise WhylightError(
             f"--host {shown(host)}: other machines could reach this address; if that is what you want, say so with --public, "
-            "and see docs/guides/web.md for what belongs in front of it"
+            "and see docs/guides/web-server.md for what belongs in front of it"
         )
     try:
         from whylight.web import place
@@ -63,6 +65,11 @@ def serve(
     if gallery is not None:
         chosen["WHYLIGHT_GALLERY"] = str(gallery.absolute())
     prepare(data.absolute() if data is not None else place.default_folder(), chosen)
+    if public and os.environ.get("WHYLIGHT_TLS", "0") in ("", "0"):
+        warn(
+            "what visitors send can be read on its way here: put a proxy with TLS in front and set WHYLIGHT_TLS=1, "
+            "see docs/guides/web-server.md"
+        )
     run(host, port, lambda address: typer.echo(f"whylight is at {address} (stop it with Ctrl-C)"))
 
 

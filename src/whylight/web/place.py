@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import secrets
+from contextlib import suppress
 from pathlib import Path
 
-from whylight.atomic import replacing
 from whylight.errors import WhylightError
 from whylight.shown import shown
 
@@ -53,11 +53,12 @@ def secret(folder: Path) -> str:
         return file.read_text(encoding="ascii").strip()
     except FileNotFoundError:
         key = secrets.token_urlsafe(48)
-        if folder.is_dir():
-            previous = os.umask(0o077)
-            try:
-                with replacing(file) as stream:
-                    stream.write(key.encode("ascii"))
-            finally:
-                os.umask(previous)
-        return key
+        if not folder.is_dir():
+            return key
+        new = folder / f".{secrets.token_hex(8)}.part"
+        with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as stream:
+            stream.write(key)
+        with suppress(FileExistsError):  # another process of ours was quicker
+            os.link(new, file)
+        new.unlink()
+        return file.read_text(encoding="ascii").strip()

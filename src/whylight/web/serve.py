@@ -78,16 +78,16 @@ def serve(host: str, port: int, tell: Any) -> None:
             server.close()
 
 
-def _names(quick: int) -> list[tuple[str, str]]:
-    """Lane and name of each worker."""
-    return [*(("quick", f"quick-{number + 1}") for number in range(quick)), ("slow", "slow-1")]
+def _names(quick: int) -> list[str]:
+    """The workers: what stands before the hyphen is the lane."""
+    return [*(f"quick-{number + 1}" for number in range(quick)), "slow-1"]
 
 
 @contextmanager
-def _workers(names: list[tuple[str, str]]) -> Iterator[None]:
+def _workers(names: list[str]) -> Iterator[None]:
     """Workers that are begun anew when they end, until the block does."""
     over = threading.Event()
-    watchers = [threading.Thread(target=_watch, args=(*one, over), daemon=True) for one in names]
+    watchers = [threading.Thread(target=_watch, args=(one, over), daemon=True) for one in names]
     for watcher in watchers:
         watcher.start()
     try:
@@ -98,12 +98,12 @@ def _workers(names: list[tuple[str, str]]) -> Iterator[None]:
             watcher.join(10)
 
 
-def _watch(lane: str, name: str, over: threading.Event) -> None:
+def _watch(name: str, over: threading.Event) -> None:
     wait = _AGAIN
     while not over.is_set():
         began = time.monotonic()
         # The pipe breaks when this process ends, however that comes about: no worker outlives it.
-        command = [sys.executable, "-m", "whylight.web.worker", lane, name, "--with-parent"]
+        command = [sys.executable, "-m", "whylight.web.worker", name, "--with-parent"]
         process = subprocess.Popen(command, stdin=subprocess.PIPE)  # noqa: S603  # our own interpreter, our own module
         while process.poll() is None and not over.wait(0.2):
             pass

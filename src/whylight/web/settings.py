@@ -133,8 +133,10 @@ SILENCED_SYSTEM_CHECKS = [] if REDIS_URL else ["django_ratelimit.E003", "django_
 # Behind TLS, which a proxy ends: say so with WHYLIGHT_TLS=1.
 _TLS = flag("WHYLIGHT_TLS")
 SECURE_SSL_REDIRECT = _TLS
+if not _TLS:  # what these ask for cannot be had without; `serve --public` says so
+    SILENCED_SYSTEM_CHECKS += ["security.W004", "security.W008", "security.W016"]
 SECURE_HSTS_SECONDS = 365 * 24 * 3600 if _TLS else 0
-SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = _TLS and flag("WHYLIGHT_HSTS_ALL")
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = _TLS and flag("WHYLIGHT_HSTS_ALL", default=True)
 CSRF_COOKIE_SECURE = SESSION_COOKIE_SECURE = OWNER_COOKIE_SECURE = _TLS
 CSRF_COOKIE_HTTPONLY = True
 CSRF_COOKIE_SAMESITE = "Lax"

@@ -1,4 +1,4 @@
-"""A worker: `python -m whylight.web.worker quick quick-1`. Loads torch and the models in itself; answers one question at a time."""
+"""A worker: `python -m whylight.web.worker quick-1`. Loads torch and the models in itself; answers one question at a time."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import sys
 import threading
 
 
-def main(lane: str, name: str) -> None:
-    """Answer the questions of a lane until told to stop, or until it is time to begin afresh."""
+def main(name: str) -> None:
+    """Answer questions until told to stop, or until it is time to begin afresh; the word before the hyphen is the lane."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "whylight.web.settings")
     import django
 
@@ -17,10 +17,13 @@ def main(lane: str, name: str) -> None:
     from django.conf import settings
 
     from whylight.allocator import tune_allocator
-    from whylight.web import catalogue
+    from whylight.web import catalogue, place
     from whylight.web.tasks import answering, lanes
     from whylight.web.tasks.keeper import Keeper
+    from whylight.web.tasks.models import Lane
 
+    lane = Lane(name.partition("-")[0])
+    place.make(settings.SITE)
     tune_allocator()
     answering.be(name)
     catalogue.write()
@@ -69,4 +72,4 @@ def _recycle(consumer: object, most: int) -> None:
 if __name__ == "__main__":
     if "--with-parent" in sys.argv:
         die_with_parent()
-    main(sys.argv[1], sys.argv[2])
+    main(sys.argv[1])
