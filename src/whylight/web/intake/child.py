@@ -98,14 +98,13 @@ def upright(start_by: float, data: bytes, picture: str, view: str | None) -> Upr
         try:
             with allowing(_limits.megapixels):
                 found = read(data)
-            del data
             _write(picture, found.picture, "PPM")
             width, height = found.picture.size
             if view is not None:
                 found.picture.thumbnail((_limits.side, _limits.side), reducing_gap=2.0)
                 _write(view, found.picture, "JPEG", quality=_limits.quality)
         except ImageError as error:
-            return _told(error)
+            return _told(error, data, _limits.megapixels)
         except MemoryError:
             return TOO_COSTLY
         except OSError:  # the disk is full, the folder is gone: not the sender's fault
@@ -128,7 +127,7 @@ def pixels(start_by: float, data: bytes, longest: int) -> Frame | Refused:
             picture.thumbnail((longest, longest), Image.Resampling.BILINEAR, reducing_gap=2.0)
             return Frame(picture.height, picture.width, picture.tobytes())
         except ImageError as error:
-            return _told(error)
+            return _told(error, data, FRAME)
         except MemoryError:
             return TOO_COSTLY
 
@@ -159,15 +158,26 @@ def _write(path: str, picture: Image.Image, kind: str, **options: int) -> None:
         picture.save(file, kind, **options)
 
 
-def _told(error: ImageError) -> Refused:
+def _told(error: ImageError, data: bytes, megapixels: float) -> Refused:
     """A decoder's reason, for somebody who has neither a command line nor the name of a file."""
     reason = str(error).removeprefix("<bytes>: ").partition(", or allow it:")[0]
     if "damaged or cut short" in reason or "cannot be read: " in reason:
-        return DAMAGED
+        return TOO_COSTLY if _is_costly(data, megapixels) else DAMAGED
     if "more memory than there is" in reason:
         return TOO_COSTLY
     is_large = any(word in reason for word in ("limit", "more than", "far more"))
     return Refused(413 if is_large else 400, f"This picture cannot be taken: {reason}.")
+
+
+def _is_costly(data: bytes, megapixels: float) -> bool:
+    """Whether a picture needs more memory than there is: some decoders say that it is damaged where they get none."""
+    from whylight.images import allowing, pixels_in
+
+    try:
+        with allowing(megapixels):
+            return _BYTES * pixels_in(data) > _limits.memory - 2 * len(data)
+    except ImageError:
+        return False
 
 
 def _rehearse() -> None:

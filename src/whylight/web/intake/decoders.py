@@ -151,10 +151,11 @@ class Decoders:
             if isinstance(answer, Refused):
                 raise answer
             return answer
-        if isinstance(error, BrokenProcessPool):
-            raise child.BUSY
-        if isinstance(error, TimeoutError) or (isinstance(error, ProcessExpired) and error.exitcode == -signal.SIGALRM):
+        code = error.exitcode if isinstance(error, ProcessExpired) else None
+        if isinstance(error, TimeoutError) or code in (-signal.SIGALRM, -signal.SIGXCPU):
             raise Refused(413, "Reading this picture takes too long. Make it smaller, or save it again as JPEG or PNG.")
+        if isinstance(error, BrokenProcessPool) or code in (-signal.SIGKILL, -signal.SIGTERM):  # somebody outside did that
+            raise child.BUSY
         raise child.DAMAGED from error
 
     def _running(self) -> _Kept:

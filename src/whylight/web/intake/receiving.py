@@ -14,7 +14,7 @@ import io
 from collections.abc import Callable
 from typing import Any, cast
 
-from django.conf import settings
+from django import conf  # not `settings` itself: whoever looks at the names of a module would load them
 from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent
 from django.core.files.uploadedfile import InMemoryUploadedFile
 from django.core.files.uploadhandler import FileUploadHandler
@@ -36,17 +36,17 @@ class _Overfull(RequestDataTooBig):
 
 def max_bytes() -> int:
     """How many bytes a file may have."""
-    return int(getattr(settings, "WHYLIGHT_MAX_BYTES", Limits().size))
+    return int(getattr(conf.settings, "WHYLIGHT_MAX_BYTES", Limits().size))
 
 
 def max_request() -> int:
     """How many bytes a request may have."""
-    return int(getattr(settings, "WHYLIGHT_MAX_REQUEST", 60 * _MEGABYTE))
+    return int(getattr(conf.settings, "WHYLIGHT_MAX_REQUEST", 60 * _MEGABYTE))
 
 
 def max_files() -> int:
     """How many files a request may have."""
-    return int(getattr(settings, "WHYLIGHT_MAX_FILES", 20))
+    return int(getattr(conf.settings, "WHYLIGHT_MAX_FILES", 20))
 
 
 class InMemory(FileUploadHandler):
@@ -135,7 +135,7 @@ class Receiving:
 
 def answer(request: HttpRequest, refused: Refused) -> HttpResponseBase:
     """What is sent back."""
-    if shown := getattr(settings, "WHYLIGHT_REFUSAL", None):
+    if shown := getattr(conf.settings, "WHYLIGHT_REFUSAL", None):
         return cast(HttpResponseBase, import_string(shown)(request, refused))
     if request.path.startswith("/api/"):
         return JsonResponse({"detail": str(refused)}, status=refused.status)
