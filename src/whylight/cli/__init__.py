@@ -19,6 +19,7 @@ from whylight.cli.methods import methods
 from whylight.cli.models import models
 from whylight.cli.options import spread
 from whylight.cli.screen import warn
+from whylight.cli.serve import serve
 from whylight.cli.train import train
 from whylight.cli.wording import as_options
 from whylight.errors import FaceError, WhylightError, WriteError
@@ -83,6 +84,7 @@ for verb in (explain, locate, train, experiment, calibrate):
     app.command(verb.__name__, no_args_is_help=verb not in (explain, locate))(spread(verb))
 app.command("models")(spread(models))
 app.command("methods")(spread(methods))
+app.command("serve")(serve)
 app.add_typer(evaluate, name="evaluate")
 app.add_typer(face, name="face")
 

@@ -1,1 +1,1 @@
-"""The web application: upload a picture, see why; a Django project over the same jobs as the command line."""
+"""The web application: upload a picture, see why. Django; the workers alone load torch, the web process never does."""

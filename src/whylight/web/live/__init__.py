@@ -1,0 +1,1 @@
+"""The camera page: small frames in, coarse maps out, nothing stored."""

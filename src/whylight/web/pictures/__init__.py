@@ -1,0 +1,1 @@
+"""Pictures that were uploaded: taken in, kept for a while, swept away."""

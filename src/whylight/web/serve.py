@@ -1,0 +1,129 @@
+"""The site and its workers in one command, for one machine: this process answers browsers and watches over the workers."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from whylight.errors import WhylightError
+from whylight.web import place
+
+_AGAIN = 1.0  # seconds after which a worker that ended is begun anew; each time it ends at once, longer
+_THREADS = 32  # that answer browsers: most of them wait
+
+
+def prepare(folder: Path, environment: dict[str, str]) -> None:
+    """Make the data folder, set Django up, and bring the database to its present form."""
+    place.make(folder)
+    os.environ.update({place.VARIABLE: str(folder), "DJANGO_SETTINGS_MODULE": "whylight.web.settings", **environment})
+    place.secret(folder)
+    os.umask(0o077)
+    import django
+    from django.core.management import call_command
+
+    django.setup()
+    call_command("migrate", verbosity=0, interactive=False)
+
+
+def serve(host: str, port: int, tell: Any) -> None:
+    """Answer until stopped. `tell` is called with the address once there is one.
+
+    Raises:
+        WhylightError: if the address cannot be had.
+    """
+    from django.conf import settings
+    from waitress.server import create_server
+
+    from whylight.web.pictures.intake import decoders
+    from whylight.web.tasks.models import Worker
+    from whylight.web.wsgi import application
+
+    decoders().warm(wait=False)
+    most = settings.WHYLIGHT_MAX_REQUEST
+    try:
+        server = create_server(
+            application,
+            host=host,
+            port=port,
+            threads=_THREADS,
+            ident=None,
+            connection_limit=500,
+            channel_timeout=60,
+            asyncore_use_poll=True,
+            max_request_header_size=64 * 2**10,
+            max_request_body_size=most,
+            inbuf_overflow=most + 1,  # in memory: no upload touches the disk before it was opened and made anew
+            clear_untrusted_proxy_headers=False,  # the middleware knows which to believe
+        )
+    except OSError as error:
+        raise WhylightError(
+            f"--port {port}: {host} cannot be listened at: {error.strerror}; choose another port"
+        ) from error
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    Worker.objects.all().delete()  # of an earlier run
+    with _workers(_names(settings.WHYLIGHT_WORKERS)):
+        _await_models()
+        tell(f"http://{f'[{host}]' if ':' in host else host}:{server.effective_port}/")
+        try:
+            server.run()
+        finally:
+            server.close()
+
+
+def _names(quick: int) -> list[str]:
+    """The workers: what stands before the hyphen is the lane."""
+    return [*(f"quick-{number + 1}" for number in range(quick)), "slow-1"]
+
+
+@contextmanager
+def _workers(names: list[str]) -> Iterator[None]:
+    """Workers that are begun anew when they end, until the block does."""
+    over = threading.Event()
+    watchers = [threading.Thread(target=_watch, args=(one, over), daemon=True) for one in names]
+    for watcher in watchers:
+        watcher.start()
+    try:
+        yield
+    finally:
+        over.set()
+        for watcher in watchers:
+            watcher.join(10)
+
+
+def _watch(name: str, over: threading.Event) -> None:
+    wait = _AGAIN
+    while not over.is_set():
+        began = time.monotonic()
+        # The pipe breaks when this process ends, however that comes about: no worker outlives it.
+        command = [sys.executable, "-m", "whylight.web.worker", name, "--with-parent"]
+        process = subprocess.Popen(command, stdin=subprocess.PIPE)  # noqa: S603  # our own interpreter, our own module
+        while process.poll() is None and not over.wait(0.2):
+            pass
+        if over.is_set():
+            process.terminate()
+            try:
+                process.wait(5)
+            except subprocess.TimeoutExpired:
+                process.kill()
+            return
+        wait = _AGAIN if time.monotonic() - began > 30 else min(30.0, wait * 2)
+        over.wait(wait if process.returncode else 0)
+
+
+def _await_models() -> None:
+    """Wait until a worker has told what there is, so that the first visitor finds it."""
+    from whylight.web.tasks.keeper import is_served
+    from whylight.web.tasks.models import Lane
+    from whylight.web.views.plain import ready
+
+    end = time.monotonic() + 120
+    while not (ready() and is_served(Lane.QUICK)) and time.monotonic() < end:
+        time.sleep(0.05)

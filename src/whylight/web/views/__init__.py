@@ -1,0 +1,1 @@
+"""What a browser is answered: one file a page or a few that belong together."""

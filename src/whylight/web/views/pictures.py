@@ -1,0 +1,110 @@
+"""Pages about pictures: send some, see yours, delete them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from django.contrib import messages
+from django.core.files.uploadedfile import SimpleUploadedFile, UploadedFile
+from django.http import FileResponse, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect, render
+from django.views.decorators.csrf import ensure_csrf_cookie
+from django.views.decorators.http import require_GET, require_POST
+
+from whylight.errors import WhylightError
+from whylight.web import catalogue, limits
+from whylight.web.caller import Visit
+from whylight.web.pictures import intake, store
+from whylight.web.pictures.models import Picture
+from whylight.web.said import Gone, Said
+from whylight.web.tasks import asking, sweeper
+from whylight.web.tasks.questions import Question
+from whylight.web.views.forms import Ask, Upload, first_error
+
+SAMPLES = Path(__file__).parent.parent / "static" / "whylight" / "samples"
+
+
+@require_GET
+@ensure_csrf_cookie
+def home(request: Visit, kind: str = "explain") -> HttpResponse:
+    """Where pictures are sent from; for faces and boxes, too."""
+    models = catalogue.offered().models
+    samples = sorted(path.stem for path in SAMPLES.glob("*.jpg"))
+    return render(request, "home.html", {"kind": kind, "models": list(models.values()), "samples": samples})
+
+
+@require_POST
+def upload(request: Visit) -> HttpResponse:
+    """Take pictures in and ask about each; to the result of one, to the list of several."""
+    limits.count(request)
+    form = Upload(request.POST, request.FILES)
+    if not form.is_valid():
+        raise Said(400, first_error(form))
+    question = form.question().checked()
+    tokens, refused = [], []
+    for one in form.cleaned_data["picture"]:
+        try:
+            tokens.append(_taken(request, one, question))
+        except (WhylightError, Said) as error:
+            if len(form.cleaned_data["picture"]) == 1:
+                raise
+            refused.append(str(error))
+    for sentence in refused:
+        messages.error(request, f"One picture was left out: {sentence}")
+    return redirect("result", tokens[0]) if len(tokens) == 1 else redirect("mine")
+
+
+@require_POST
+def sample(request: Visit, name: str) -> HttpResponse:
+    """Ask about a picture that comes with the site."""
+    limits.count(request)
+    file = SAMPLES / f"{name}.jpg"
+    if name not in {path.stem for path in SAMPLES.glob("*.jpg")}:
+        raise Gone("picture")
+    form = Ask(request.POST)
+    if not form.is_valid():
+        raise Said(400, first_error(form))
+    taken = SimpleUploadedFile("sample", file.read_bytes())
+    return redirect("result", _taken(request, taken, form.question().checked()))
+
+
+@require_GET
+def mine(request: Visit) -> HttpResponse:
+    """All pictures of the caller, with what was asked about each."""
+    pictures = Picture.objects.filter(owner=request.owner).order_by("-created").prefetch_related("tasks")
+    return render(request, "mine.html", {"pictures": [one for one in pictures if not one.is_over]})
+
+
+@require_GET
+def view(request: Visit, token: str) -> HttpResponseBase:
+    """The picture as pages show it: made anew, at most 1600 pixels a side."""
+    return shown(asking.my_picture(request.owner, token))
+
+
+@require_POST
+def delete(request: Visit, token: str) -> HttpResponse:
+    """Delete a picture and all that came of it."""
+    sweeper.delete(asking.my_picture(request.owner, token))
+    messages.success(request, "The picture and everything that was made of it are deleted.")
+    return redirect("home")
+
+
+def shown(picture: Picture) -> HttpResponseBase:
+    """A picture's view as a response."""
+    try:
+        file = (store.of_picture(picture.token) / store.VIEW).open("rb")
+    except FileNotFoundError:
+        raise Gone("picture") from None
+    return FileResponse(file, content_type="image/jpeg", headers={"Cache-Control": "private, max-age=600"})
+
+
+def _taken(request: Visit, one: UploadedFile[Any], question: Question) -> str:
+    picture = intake.take(one, request.owner, view=True)
+    request.keep_owner = True
+    try:
+        task = asking.ask(picture, question)
+    except BaseException:
+        sweeper.delete(picture)
+        raise
+    return task.token

@@ -1,0 +1,90 @@
+"""A site of its own for the tests, as `whylight serve` starts it, and a real browser to visit it with."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+
+@dataclass(frozen=True)
+class Site:
+    """A running site.
+
+    Attributes:
+        url: its address, without a slash at the end.
+        data: its data folder.
+        process: `whylight serve`.
+    """
+
+    url: str
+    data: Path
+    process: subprocess.Popen[str]
+
+
+def start(data: Path, *options: str, **environment: str) -> Site:
+    """Start a site on a free port and wait until it answers."""
+    command = [sys.executable, "-m", "whylight", "serve", "--port", "0", "--data", str(data), *options]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, **environment})
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    found = re.search(r"(http://\S+)/", line)
+    assert found, f"the site did not start: {line}"
+    return Site(found[1], data, process)
+
+
+def stop(site: Site) -> None:
+    """End a site in good order."""
+    site.process.terminate()
+    site.process.wait(20)
+    assert site.process.stdout is not None
+    site.process.stdout.close()
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """One site for all tests that do not harm it."""
+    found = start(tmp_path_factory.mktemp("site") / "data")
+    with urllib.request.urlopen(found.url + "/", timeout=20) as answer:
+        assert answer.status == 200
+    yield found
+    stop(found)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Any]:
+    """Debian's Chromium, driven by Playwright; its camera shows a moving test picture."""
+    if CHROMIUM is None:
+        pytest.skip("no Chromium here; install it: apt-get install chromium")
+    sync_api = pytest.importorskip("playwright.sync_api")
+    flags = ["--no-sandbox", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(params=[(1280, 800), (390, 844)], ids=["desktop", "phone"])
+def page(chromium: Any, request: pytest.FixtureRequest) -> Iterator[Any]:
+    """A fresh visitor at both widths; any error or blocked request in the console fails the test."""
+    width, height = request.param
+    context = chromium.new_context(viewport={"width": width, "height": height}, permissions=["camera"])
+    page = context.new_page()
+    wrong: list[str] = []
+    page.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on("requestfailed", lambda sent: "ABORTED" in str(sent.failure) or wrong.append(f"{sent.url}: {sent.failure}"))
+    yield page
+    context.close()
+    assert not wrong, wrong

@@ -1,0 +1,43 @@
+"""Calls of a running site, as a program makes them."""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+
+def multipart(fields: dict[str, str], files: dict[str, bytes]) -> tuple[bytes, str]:
+    """A form's body and its content type."""
+    mark, body = uuid4().hex, bytearray()
+    for name, value in fields.items():
+        body += f'--{mark}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode()
+    for name, data in files.items():
+        head = f'--{mark}\r\nContent-Disposition: form-data; name="{name}"; filename="x.jpg"\r\nContent-Type: image/jpeg\r\n\r\n'
+        body += head.encode() + data + b"\r\n"
+    return bytes(body + f"--{mark}--\r\n".encode()), f"multipart/form-data; boundary={mark}"
+
+
+def call(url: str, method: str = "GET", body: bytes | None = None, **headers: str) -> tuple[int, Any]:
+    """The status and the JSON of an answer, an error's as well."""
+    asked = urllib.request.Request(
+        url, data=body, method=method, headers={k.replace("_", "-"): v for k, v in headers.items()}
+    )
+    try:
+        with urllib.request.urlopen(asked, timeout=60) as answer:
+            return answer.status, json.loads(answer.read())
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, json.loads(error.read())
+
+
+def post(site: Any, path: str, fields: dict[str, str], picture: Path | bytes) -> Any:
+    """Send a picture; the answer, which must be a good one."""
+    data = picture.read_bytes() if isinstance(picture, Path) else picture
+    body, kind = multipart(fields, {"picture": data})
+    status, answer = call(site.url + path, "POST", body, Content_Type=kind)
+    assert status == 200, answer
+    return answer
