@@ -15,6 +15,7 @@ from itertools import pairwise
 
 import numpy as np
 from PIL import Image
+
 from pictures import chunk, encoded, one_by_one, png, progressive, scans_of
 
 Upload = tuple[str, bytes]
@@ -89,7 +90,9 @@ def fuzzed_heads() -> Iterator[Upload]:
             rng = np.random.default_rng([1, seed, len(data)])
             changed = bytearray(data)
             for _ in range(1 + seed % 6):
-                changed[int(rng.integers(0 if seed % 8 == 7 else 12, min(160, len(data))))] = int(rng.choice([0, 1, 127, 128, 255, rng.integers(256)]))
+                changed[int(rng.integers(0 if seed % 8 == 7 else 12, min(160, len(data))))] = int(
+                    rng.choice([0, 1, 127, 128, 255, rng.integers(256)])
+                )
             yield f"{name} {seed}", bytes(changed)
 
 
@@ -151,14 +154,28 @@ def other_kinds() -> Iterator[Upload]:
         yield kind, encoded(small, kind)
     for brand in (b"heic", b"mif1", b"avif", b"isom", b"qt  ", b"crx "):
         yield f"box {brand.decode()}", struct.pack(">I", 24) + b"ftyp" + brand + bytes(4) + brand + b"mif1" + bytes(64)
-    for name, head in {"zip": b"PK\x03\x04", "gzip": b"\x1f\x8b\x08", "elf": b"\x7fELF", "exe": b"MZ", "sh": b"#!/bin/sh\n"}.items():
+    for name, head in {
+        "zip": b"PK\x03\x04",
+        "gzip": b"\x1f\x8b\x08",
+        "elf": b"\x7fELF",
+        "exe": b"MZ",
+        "sh": b"#!/bin/sh\n",
+    }.items():
         yield name, head + bytes(200)
-    yield "gif of 65535", b"GIF89a\xff\xff\xff\xff\xf7\0\0" + bytes(768) + b",\0\0\0\0\xff\xff\xff\xff\0\x08" + b"\xff" * 64 + b";"
+    yield (
+        "gif of 65535",
+        b"GIF89a\xff\xff\xff\xff\xf7\0\0" + bytes(768) + b",\0\0\0\0\xff\xff\xff\xff\0\x08" + b"\xff" * 64 + b";",
+    )
 
 
 def polyglots() -> Iterator[Upload]:
     web = b"<html><body onload=alert(1)><!--"
-    tails = {"zip": b"PK\x03\x04" + bytes(40) + b"PK\x05\x06" + bytes(18), "html": web, "php": b"<?php phpinfo(); ?>", "pdf": b"%PDF-1.7\n%%EOF"}
+    tails = {
+        "zip": b"PK\x03\x04" + bytes(40) + b"PK\x05\x06" + bytes(18),
+        "html": web,
+        "php": b"<?php phpinfo(); ?>",
+        "pdf": b"%PDF-1.7\n%%EOF",
+    }
     for name, data in good().items():
         for kind, tail in tails.items():
             yield f"{name} then {kind}", data + tail
@@ -174,28 +191,69 @@ def polyglots() -> Iterator[Upload]:
 
 def lying_sizes() -> Iterator[Upload]:
     for width, height in (
-        *((2**31 - 1, 2**31 - 1), (2**31, 1), (1, 2**31), (2**32 - 1, 2**32 - 1), (2**31 - 1, 1), (0, 0), (0, 9), (9, 0)),
+        *(
+            (2**31 - 1, 2**31 - 1),
+            (2**31, 1),
+            (1, 2**31),
+            (2**32 - 1, 2**32 - 1),
+            (2**31 - 1, 1),
+            (0, 0),
+            (0, 9),
+            (9, 0),
+        ),
         *((100_001, 1), (1, 100_001), (100_000, 1), (50_000, 50_000), (4001, 4000), (65_536, 65_536)),
     ):
         for depth, colour in ((8, 0), (8, 2), (16, 6), (1, 3), (3, 7)):
             head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, depth % 2))
-            yield f"png {width} {height} {depth} {colour}", PNG + head + chunk(b"IDAT", zlib.compress(bytes(1000))) + _IEND
-    for width, height in ((65_535, 65_535), (50_000, 50_000), (65_500, 65_500), (1, 65_535), (0, 0), (0, 100), (100, 0), (20_000, 20_000)):
+            yield (
+                f"png {width} {height} {depth} {colour}",
+                PNG + head + chunk(b"IDAT", zlib.compress(bytes(1000))) + _IEND,
+            )
+    for width, height in (
+        (65_535, 65_535),
+        (50_000, 50_000),
+        (65_500, 65_500),
+        (1, 65_535),
+        (0, 0),
+        (0, 100),
+        (100, 0),
+        (20_000, 20_000),
+    ):
         for name in ("baseline.jpg", "progressive.jpg", "cmyk.jpg"):
             yield f"{name} {width} {height}", resized(good()[name], width, height)
     for name in ("lossy.webp", "lossless.webp", "alpha.webp", "animated.webp"):
         data = good()[name]
         for size in (bytes(6), b"\xff" * 6, b"\x00\x40\x00" * 2, b"\x4f\xc3\x00" * 2):
             at = data.find(b"VP8X")
-            yield f"{name} {size.hex()}", data[: at + 12] + size + data[at + 18 :] if at > 0 else data[:23] + size + data[29:]
-    yield "50k × 50k in 50 kB", PNG + chunk(b"IHDR", struct.pack(">IIBBBBB", 50_000, 50_000, 1, 0, 0, 0, 0)) + chunk(b"IDAT", zeros(50_000 * 6251)) + _IEND
-    yield "4000 × 4000, bits", PNG + chunk(b"IHDR", struct.pack(">IIBBBBB", 4000, 4000, 1, 0, 0, 0, 0)) + chunk(b"IDAT", zeros(4000 * 501)) + _IEND
+            yield (
+                f"{name} {size.hex()}",
+                data[: at + 12] + size + data[at + 18 :] if at > 0 else data[:23] + size + data[29:],
+            )
+    yield (
+        "50k × 50k in 50 kB",
+        PNG
+        + chunk(b"IHDR", struct.pack(">IIBBBBB", 50_000, 50_000, 1, 0, 0, 0, 0))
+        + chunk(b"IDAT", zeros(50_000 * 6251))
+        + _IEND,
+    )
+    yield (
+        "4000 × 4000, bits",
+        PNG
+        + chunk(b"IHDR", struct.pack(">IIBBBBB", 4000, 4000, 1, 0, 0, 0, 0))
+        + chunk(b"IDAT", zeros(4000 * 501))
+        + _IEND,
+    )
     for width, height in ((50_000, 50_000), (44_700, 44_700), (50_000, 20_000), (65_500, 8000), (8000, 65_500)):
         yield f"jpeg {width} × {height}, whole", thin(width, height)
 
 
 def frame_bombs() -> Iterator[Upload]:
-    yield "gif", b"GIF89a\x10\x27\x10\x27\x80\0\0\0\0\0\xff\xff\xff" + (b"\x21\xf9\4\0\0\0\0\0,\0\0\0\0\1\0\1\0\0\2\2D\1\0" * 50_000) + b";"
+    yield (
+        "gif",
+        b"GIF89a\x10\x27\x10\x27\x80\0\0\0\0\0\xff\xff\xff"
+        + (b"\x21\xf9\4\0\0\0\0\0,\0\0\0\0\1\0\1\0\0\2\2D\1\0" * 50_000)
+        + b";",
+    )
     plain = png(64, 48)
     control = lambda number: chunk(b"fcTL", struct.pack(">IIIIIHHBB", number, 64, 48, 0, 0, 0, 1, 0, 0))  # noqa: E731
     data = zlib.compress(bytes(48 * 65), 9)
@@ -221,13 +279,19 @@ def notes_of_jpeg() -> Iterator[Upload]:
     yield "comments, 10 MB", put(segment(0xFE, full) * 160)
     yield "comments, 100,000", put(segment(0xFE, b"") * 100_000)
     yield "fill, 10 MB", put(b"\xff" * 10_000_000)
-    yield "profile, 255 parts", put(b"".join(segment(0xE2, b"ICC_PROFILE\0" + bytes([n, 255]) + full[:65_000]) for n in range(1, 256)))
+    yield (
+        "profile, 255 parts",
+        put(b"".join(segment(0xE2, b"ICC_PROFILE\0" + bytes([n, 255]) + full[:65_000]) for n in range(1, 256))),
+    )
     yield "profile, parts missing", put(segment(0xE2, b"ICC_PROFILE\0\7\377" + full[:100]) * 20)
     yield "profile, 1 MB of nothing", put(segment(0xE2, b"ICC_PROFILE\0\1\1" + full[:65_000]))
     yield "exif, 100 parts", put(segment(0xE1, b"Exif\0\0" + full[:65_000]) * 100)
     yield "exif, 60 parts", put(segment(0xE1, b"Exif\0\0MM\0*" + full[:65_000]) * 60)
     yield "xmp, 100 parts", put(segment(0xE1, b"http://ns.adobe.com/xap/1.0/\0" + b"<x>" * 20_000) * 100)
-    yield "photoshop, 100 parts", put(segment(0xED, b"Photoshop 3.0\0" + b"8BIM\4\4\0\0\xff\xff\xff\xff" + full[:60_000]) * 100)
+    yield (
+        "photoshop, 100 parts",
+        put(segment(0xED, b"Photoshop 3.0\0" + b"8BIM\4\4\0\0\xff\xff\xff\xff" + full[:60_000]) * 100),
+    )
     yield "pictures in pictures", put(segment(0xE2, b"MPF\0MM\0*\0\0\0\x08" + struct.pack(">H", 9) + b"\xff" * 200))
     for name, body in exif_bombs().items():
         yield name, put(segment(0xE1, b"Exif\0\0" + body))
@@ -241,7 +305,11 @@ def exif_bombs() -> dict[str, bytes]:
         "exif, 5000 entries": head + struct.pack(">H", 5000) + entry(0x0112, 3, 1, 6 << 16) * 5000,
         "exif, 65535 entries": head + struct.pack(">H", 65_535) + entry(0x010E, 2, 2**32 - 1, 8) * 5000,
         "exif, long value": head + struct.pack(">H", 1) + entry(0x010E, 2, 2**31, 8) + bytes(4),
-        "exif, fractions by 0": head + struct.pack(">H", 2) + entry(0x0112, 5, 1, 8) + entry(0x011A, 5, 2**28, 8) + bytes(4),
+        "exif, fractions by 0": head
+        + struct.pack(">H", 2)
+        + entry(0x0112, 5, 1, 8)
+        + entry(0x011A, 5, 2**28, 8)
+        + bytes(4),
         "exif, turned 9": head + struct.pack(">H", 1) + entry(0x0112, 3, 1, 9 << 16) + bytes(4),
         "exif, turned by text": head + struct.pack(">H", 1) + entry(0x0112, 2, 4, 0x41424344) + bytes(4),
         "exif, no order": b"XX\0*" + bytes(60),
@@ -258,7 +326,8 @@ def notes_of_png() -> Iterator[Upload]:
         "text, 100,000 times": chunk(b"tEXt", b"C\0a") * 100_000,
         "zipped text": chunk(b"zTXt", b"Comment\0\0" + zipped),
         "zipped text, 200 times": chunk(b"zTXt", b"Comment\0\0" + zipped) * 200,
-        "zipped text, just allowed, 900 times": chunk(b"zTXt", b"Comment\0\0" + zlib.compress(bytes(2**20 - 1), 9)) * 900,
+        "zipped text, just allowed, 900 times": chunk(b"zTXt", b"Comment\0\0" + zlib.compress(bytes(2**20 - 1), 9))
+        * 900,
         "zipped letters": chunk(b"iTXt", b"Comment\0\1\0\0\0" + zipped),
         "profile": chunk(b"iCCP", b"icc\0\0" + zipped),
         "profile, 50 times": chunk(b"iCCP", b"icc\0\0" + zipped) * 50,
@@ -270,7 +339,9 @@ def notes_of_png() -> Iterator[Upload]:
         "unknown, 19 MB": chunk(b"prVt", bytes(19_000_000)),
         "nothing, 400,000 times": chunk(b"prVt", b"") * 400_000,
         "xmp": chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + b"<a>" * 500_000),
-        "old camera notes": chunk(b"zTXt", b"Raw profile type exif\0\0" + zlib.compress(b"\nexif\n 99999999\n" + b"4d4d" * 200_000)),
+        "old camera notes": chunk(
+            b"zTXt", b"Raw profile type exif\0\0" + zlib.compress(b"\nexif\n 99999999\n" + b"4d4d" * 200_000)
+        ),
         **{name: chunk(b"eXIf", body) for name, body in exif_bombs().items()},
     }
     for name, notes in bombs.items():
@@ -281,7 +352,12 @@ def notes_of_png() -> Iterator[Upload]:
 
 def notes_of_webp() -> Iterator[Upload]:
     still = good()["lossy.webp"][12:]
-    for name, body in {**exif_bombs(), "3 MB": bytes(3_000_000), "8 MB": bytes(8_000_000), "19 MB": bytes(19_000_000)}.items():
+    for name, body in {
+        **exif_bombs(),
+        "3 MB": bytes(3_000_000),
+        "8 MB": bytes(8_000_000),
+        "19 MB": bytes(19_000_000),
+    }.items():
         for kind, flag in ((b"EXIF", 8), (b"XMP ", 4), (b"ICCP", 32)):
             yield f"{kind.decode()} {name}", webp(vp8x(flag, 64, 48) + part(kind, body) + still)
     yield "90,000 parts", webp(vp8x(0, 64, 48) + part(b"abcd", b"") * 90_000 + still)
@@ -307,16 +383,34 @@ def broken_png() -> Iterator[Upload]:
     yield "100 MB in one pixel", PNG + head(1, 1, 8, 0, 0, 0, 0) + pixels(zeros(100_000_000)) + _IEND
     yield "19 MB for one pixel", PNG + head(1, 1, 8, 0, 0, 0, 0) + pixels(bytes(19_000_000)) + _IEND
     yield "pixels in 100,000 parts", PNG + head(9, 9, 8, 0, 0, 0, 0) + pixels(b"") * 100_000 + pixels(zeros(90)) + _IEND
-    yield "pixels byte by byte", PNG + head(900, 900, 8, 0, 0, 0, 0) + b"".join(pixels(bytes([b])) for b in zeros(900 * 901)) + _IEND
+    yield (
+        "pixels byte by byte",
+        PNG + head(900, 900, 8, 0, 0, 0, 0) + b"".join(pixels(bytes([b])) for b in zeros(900 * 901)) + _IEND,
+    )
     yield "a dictionary for zlib", PNG + head(9, 9, 8, 0, 0, 0, 0) + pixels(b"\x78\xbb" + bytes(40)) + _IEND
     yield "no zlib", PNG + head(9, 9, 8, 0, 0, 0, 0) + pixels(b"hello" * 40) + _IEND
     for kind in (5, 255):
-        yield f"filter {kind}", PNG + head(9, 9, 8, 0, 0, 0, 0) + pixels(zlib.compress(bytes([kind, *bytes(9)]) * 9)) + _IEND
-    for values in ((9, 9, 8, 0, 1, 0, 0), (9, 9, 8, 0, 0, 1, 0), (9, 9, 8, 0, 0, 0, 2), (9, 9, 8, 1, 0, 0, 0), (9, 9, 32, 2, 0, 0, 0)):
+        yield (
+            f"filter {kind}",
+            PNG + head(9, 9, 8, 0, 0, 0, 0) + pixels(zlib.compress(bytes([kind, *bytes(9)]) * 9)) + _IEND,
+        )
+    for values in (
+        (9, 9, 8, 0, 1, 0, 0),
+        (9, 9, 8, 0, 0, 1, 0),
+        (9, 9, 8, 0, 0, 0, 2),
+        (9, 9, 8, 1, 0, 0, 0),
+        (9, 9, 32, 2, 0, 0, 0),
+    ):
         yield f"head {values}", PNG + head(*values) + pixels(zeros(90)) + _IEND
     for size in (1, 2, 767, 769, 30_000):
-        yield f"palette of {size}", PNG + head(9, 9, 8, 3, 0, 0, 0) + chunk(b"PLTE", bytes(size)) + pixels(zlib.compress(b"\xff" * 90)) + _IEND
-        yield f"transparency of {size}", PNG + head(9, 9, 8, 2, 0, 0, 0) + chunk(b"tRNS", bytes(size)) + pixels(zeros(9 * 28)) + _IEND
+        yield (
+            f"palette of {size}",
+            PNG + head(9, 9, 8, 3, 0, 0, 0) + chunk(b"PLTE", bytes(size)) + pixels(zlib.compress(b"\xff" * 90)) + _IEND,
+        )
+        yield (
+            f"transparency of {size}",
+            PNG + head(9, 9, 8, 2, 0, 0, 0) + chunk(b"tRNS", bytes(size)) + pixels(zeros(9 * 28)) + _IEND,
+        )
 
 
 def broken_jpeg() -> Iterator[Upload]:
@@ -365,7 +459,10 @@ def broken_webp() -> Iterator[Upload]:
     yield "no parts", webp(b"")
     yield "no pictures", webp(vp8x(2, 64, 48) + part(b"ANIM", bytes(6)))
     yield "16384 × 16384 of nothing", webp(part(b"VP8L", b"\x2f" + struct.pack("<I", 0x0FFFFFFF) + bytes(16)))
-    yield "16384 × 16384 of noise", webp(part(b"VP8L", b"\x2f" + struct.pack("<I", 0x0FFFFFFF) + np.random.default_rng(7).bytes(9000)))
+    yield (
+        "16384 × 16384 of noise",
+        webp(part(b"VP8L", b"\x2f" + struct.pack("<I", 0x0FFFFFFF) + np.random.default_rng(7).bytes(9000))),
+    )
     yield "4000 × 4000 of nothing", webp(part(b"VP8L", b"\x2f" + struct.pack("<I", 3999 | 3999 << 14) + bytes(4000)))
 
 
@@ -383,12 +480,24 @@ def heavy() -> Iterator[Upload]:
     yield "4000 × 4000 turned", encoded(large, "JPEG", exif=exif(5))
     yield "8000 × 6000 jpeg", encoded(large.resize((8000, 6000)), "JPEG", quality=80)
     yield "8000 × 6000 progressive", encoded(large.resize((8000, 6000)), "JPEG", quality=80, progressive=True)
-    yield "12,000 × 9,000 progressive", encoded(Image.new("RGB", (12_000, 9_000), (30, 90, 200)), "JPEG", progressive=True)
+    yield (
+        "12,000 × 9,000 progressive",
+        encoded(Image.new("RGB", (12_000, 9_000), (30, 90, 200)), "JPEG", progressive=True),
+    )
     yield "4000 × 4000 png", encoded(large.quantize(64).convert("RGB"), "PNG", compress_level=1)
-    yield "4000 × 4000 png with alpha", encoded(Image.new("RGBA", (4000, 4000), (9, 90, 200, 128)), "PNG", compress_level=1, exif=exif(7))
-    yield "4000 × 4000 deep grey", encoded(Image.fromarray(np.full((4000, 4000), 3000, np.uint16)), "PNG", compress_level=1)
+    yield (
+        "4000 × 4000 png with alpha",
+        encoded(Image.new("RGBA", (4000, 4000), (9, 90, 200, 128)), "PNG", compress_level=1, exif=exif(7)),
+    )
+    yield (
+        "4000 × 4000 deep grey",
+        encoded(Image.fromarray(np.full((4000, 4000), 3000, np.uint16)), "PNG", compress_level=1),
+    )
     yield "4000 × 4000 webp", encoded(large, "WEBP", quality=60, method=0)
-    yield "4000 × 4000 lossless webp", encoded(large.quantize(64).convert("RGB"), "WEBP", lossless=True, method=0, quality=0)
+    yield (
+        "4000 × 4000 lossless webp",
+        encoded(large.quantize(64).convert("RGB"), "WEBP", lossless=True, method=0, quality=0),
+    )
     yield "100,000 × 160 png", png(100_000, 160)
     yield "1 × 65,500 jpeg", thin(1, 65_500)
 
@@ -439,6 +548,8 @@ def thin(width: int, height: int) -> bytes:
     """A whole grey JPEG in two bits a block: both of its codes are a single 0."""
     table = b"\1" + bytes(15) + b"\0"
     blocks = -(-width // 8) * -(-height // 8)
-    head = segment(0xDB, b"\0" + b"\1" * 64) + segment(0xC0, b"\x08" + struct.pack(">HH", height, width) + b"\1\1\x11\0")
+    head = segment(0xDB, b"\0" + b"\1" * 64) + segment(
+        0xC0, b"\x08" + struct.pack(">HH", height, width) + b"\1\1\x11\0"
+    )
     codes = segment(0xC4, b"\0" + table) + segment(0xC4, b"\x10" + table)
     return b"\xff\xd8" + head + codes + segment(0xDA, b"\1\1\0\0\x3f\0") + bytes(-(-blocks // 4)) + b"\xff\xd9"

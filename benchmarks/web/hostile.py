@@ -34,7 +34,9 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder, Decoders(count=1) as decoders:
         found = list(costs(decoders, islice(uploads(), 0, None, every), Path(folder)))
     counts = Counter("taken" if cost.refused is None else str(cost.refused.status) for cost in found)
-    print(f"{len(found):,} uploads: {dict(counts)}; {sum(cost.memory is None for cost in found)} took their child with them")
+    print(
+        f"{len(found):,} uploads: {dict(counts)}; {sum(cost.memory is None for cost in found)} took their child with them"
+    )
     print(f"median {1e3 * statistics.median(cost.seconds for cost in found):.1f} ms")
     wrong = 0
     for cost in sorted(found, key=lambda cost: -cost.seconds)[:SHOWN]:
@@ -43,7 +45,8 @@ def main() -> int:
         print(f"{(cost.memory or 0) / 1e6:6.0f} MB  {cost.name}: {cost.refused or 'taken'}")
     for cost in found:
         left = cost.files != ([] if cost.refused else ["picture.ppm", "view.jpg"])
-        if left or cost.seconds > MOST_SECONDS or (cost.memory or 0) > MOST_MEMORY:
+        fault = cost.refused is not None and cost.refused.__cause__ is not None
+        if left or fault or cost.seconds > MOST_SECONDS or (cost.memory or 0) > MOST_MEMORY:
             print(f"WRONG    {cost}")
             wrong += 1
     return 1 if wrong else 0

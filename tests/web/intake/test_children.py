@@ -13,17 +13,19 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from hostile import good, thin
-from pictures import encoded
 from PIL import Image
 
+from hostile import good, thin
+from pictures import encoded
 from whylight.web.intake import Decoders, Limits, Refused
 
 SLOW = thin(50_000, 20_000)  # half a second, of the processor alone
 
 
 def children() -> set[int]:
-    found = {child.pid for child in multiprocessing.active_children() if child.name.startswith("pebble") and child.is_alive()}
+    found = {
+        child.pid for child in multiprocessing.active_children() if child.name.startswith("pebble") and child.is_alive()
+    }
     return {pid for pid in found if pid is not None}
 
 
@@ -56,7 +58,9 @@ def test_out_of_memory(tmp_path: Path) -> None:
     with Decoders(count=1, limits=Limits(memory=16 * 2**20)) as decoders:
         for kind, fast in {"JPEG": {}, "PNG": {"compress_level": 1}, "WEBP": {"method": 0}}.items():
             with pytest.raises(Refused, match="more memory than a picture may") as caught:
-                decoders.upright(encoded(Image.new("RGB", (3000, 3000), (20, 90, 200)), kind, **fast), tmp_path, view=True)
+                decoders.upright(
+                    encoded(Image.new("RGB", (3000, 3000), (20, 90, 200)), kind, **fast), tmp_path, view=True
+                )
             assert caught.value.status == 413
             assert not list(tmp_path.iterdir())
         takes(decoders, tmp_path)
@@ -67,8 +71,8 @@ def test_out_of_memory(tmp_path: Path) -> None:
     [
         (signal.SIGSEGV, 400, "damaged"),  # the decoder fell over the picture
         (signal.SIGXCPU, 413, "takes too long"),
-        (signal.SIGKILL, 503, "Try again"),  # somebody outside wanted it
-        (signal.SIGTERM, 503, "Try again"),
+        (signal.SIGKILL, 503, "try again"),  # somebody outside wanted it
+        (signal.SIGTERM, 503, "try again"),
     ],
 )
 def test_killed_at_work(how: signal.Signals, status: int, words: str, tmp_path: Path) -> None:
@@ -201,6 +205,8 @@ def is_running(pid: int) -> bool:
 
 
 def test_the_asking_process_loads_no_decoder() -> None:
-    program = "import sys, whylight.web.intake; print(sorted({'numpy', 'PIL', 'cv2', 'torch', 'django'} & set(sys.modules)))"
+    program = (
+        "import sys, whylight.web.intake; print(sorted({'numpy', 'PIL', 'cv2', 'torch', 'django'} & set(sys.modules)))"
+    )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

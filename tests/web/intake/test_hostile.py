@@ -8,9 +8,9 @@ from itertools import islice
 from pathlib import Path
 
 import pytest
+
 from hostile import good, uploads
 from ordeal import costs
-
 from whylight.web.intake import Decoders
 
 EVERY = 6
@@ -31,6 +31,9 @@ def test_each_is_taken_or_refused_and_none_costs_too_much(decoders: Decoders, tm
     found = list(costs(decoders, mixed(), tmp_path))
     assert len(found) > 290
     assert {cost.refused.status for cost in found if cost.refused} == {400, 413, 415}
+    assert not [
+        cost for cost in found if cost.refused is not None and cost.refused.__cause__ is not None
+    ]  # faults of ours
     assert not [cost for cost in found if cost.files != ([] if cost.refused else ["picture.ppm", "view.jpg"])]
     assert not [cost for cost in found if cost.seconds > 2 or (cost.memory or 0) > 256e6]
     assert not [cost for cost in found if cost.name.startswith("good/") and cost.refused]

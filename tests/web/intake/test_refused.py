@@ -5,20 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from hostile import MOST, good, lying_sizes, notes_of_jpeg, scene
 from pictures import encoded, png, progressive
-
 from whylight.web.intake import Decoders, Refused, sniff
 
 
 @pytest.mark.parametrize(
     ("data", "status", "words"),
     [
-        (b"", 400, "The file is empty"),
-        (b"dear diary", 415, "This is not a picture. Send a JPEG, PNG or WebP instead"),
+        (b"", 400, "the file is empty"),
+        (b"dear diary", 415, "this is not a picture; send a JPEG, PNG or WebP instead"),
         (good()["baseline.jpg"][:900], 400, "damaged or cut short"),
-        (good()["baseline.jpg"] + bytes(MOST), 413, "The file has more than 20 MB"),
-        (encoded(scene(9, 9), "GIF"), 415, "This is a GIF. Send a JPEG, PNG or WebP instead"),
+        (good()["baseline.jpg"] + bytes(MOST), 413, "the file has more than 20 MB"),
+        (encoded(scene(9, 9), "GIF"), 415, "this is a GIF; send a JPEG, PNG or WebP instead"),
         (b"\xef\xbb\xbf \n<?xml version='1.0'?><svg/>", 415, "a drawing in SVG"),
         (b"<!doctype HTML><p>", 415, "a web page"),
         (b"%PDF-1.7\n" + good()["baseline.jpg"], 415, "a PDF document"),
@@ -38,7 +38,8 @@ def test_a_sentence_and_a_status(data: bytes, status: int, words: str, decoders:
     text = str(caught.value)
     assert caught.value.status == status
     assert words in text
-    assert text.endswith(".")
+    assert text[0].islower()
+    assert not text.endswith(".")
     assert not any(word in text for word in ("<bytes>", "--", "python", "whylight"))
     assert not list(tmp_path.iterdir())
 

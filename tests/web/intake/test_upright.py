@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hostile import exif, good, scene
-from pictures import encoded
 from PIL import Image
 
+from hostile import exif, good, scene
+from pictures import encoded
 from whylight.images import allowing, decode, read
 from whylight.web.intake import Decoders, Limits, Upright
 
