@@ -1,6 +1,6 @@
 # Python 3.11 or newer and make are all this needs. The environment lives in .venv and is refreshed when its inputs change.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-processors test-lowest bench docs picture gallery clean
+.PHONY: help demo serve test test-processors test-lowest bench docs picture gallery clean
 
 VENV ?= .venv
 export VENV PYTHON
@@ -11,6 +11,9 @@ help: ## what there is
 
 demo: $(VENV)/.ready-core ## explain a real photograph with the bundled face model
 	@$(VENV)/bin/whylight explain examples/astronaut.jpg --model face --out demo --overwrite
+
+serve: $(VENV)/.ready-web ## the web application at http://127.0.0.1:8000/
+	@$(VENV)/bin/whylight serve
 
 test: $(VENV)/.ready-dev ## lint, types, layers and the whole test suite
 	@scripts/check

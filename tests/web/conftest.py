@@ -88,3 +88,31 @@ def page(chromium: Any, request: pytest.FixtureRequest) -> Iterator[Any]:
     yield page
     context.close()
     assert not wrong, wrong
+
+
+@pytest.fixture(scope="session")
+def catalogue_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What a worker has told of the bundled models."""
+    from django.test import override_settings
+
+    from whylight.web import catalogue
+
+    folder = tmp_path_factory.mktemp("catalogue")
+    with override_settings(SITE=folder):
+        catalogue.write()
+    return folder / catalogue.NAME
+
+
+@pytest.fixture
+def home(tmp_path: Path, settings: Any, catalogue_file: Path) -> Path:
+    """A data folder for tests that need no process of the site's: database and store, and the bundled models on offer."""
+    from whylight.web import place
+
+    folder = place.make(tmp_path / "data")
+    shutil.copy(catalogue_file, folder)
+    settings.SITE = folder
+    from whylight.web.tasks import lanes
+
+    lanes.lane.cache_clear()
+    lanes._task.cache_clear()
+    return folder

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from whylight.errors import WhylightError
 from whylight.web import place
+from whylight.web.watching import workers
 
-_AGAIN = 1.0  # seconds after which a worker that ended is begun anew; each time it ends at once, longer
 _THREADS = 32  # that answer browsers: most of them wait
 
 
@@ -69,7 +65,7 @@ def serve(host: str, port: int, tell: Any) -> None:
         ) from error
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     Worker.objects.all().delete()  # of an earlier run
-    with _workers(_names(settings.WHYLIGHT_WORKERS)):
+    with workers(_names(settings.WHYLIGHT_WORKERS), _is_there):
         _await_models()
         tell(f"http://{f'[{host}]' if ':' in host else host}:{server.effective_port}/")
         try:
@@ -83,39 +79,10 @@ def _names(quick: int) -> list[str]:
     return [*(f"quick-{number + 1}" for number in range(quick)), "slow-1"]
 
 
-@contextmanager
-def _workers(names: list[str]) -> Iterator[None]:
-    """Workers that are begun anew when they end, until the block does."""
-    over = threading.Event()
-    watchers = [threading.Thread(target=_watch, args=(one, over), daemon=True) for one in names]
-    for watcher in watchers:
-        watcher.start()
-    try:
-        yield
-    finally:
-        over.set()
-        for watcher in watchers:
-            watcher.join(10)
+def _is_there(name: str) -> bool:
+    from whylight.web.tasks.models import Worker
 
-
-def _watch(name: str, over: threading.Event) -> None:
-    wait = _AGAIN
-    while not over.is_set():
-        began = time.monotonic()
-        # The pipe breaks when this process ends, however that comes about: no worker outlives it.
-        command = [sys.executable, "-m", "whylight.web.worker", name, "--with-parent"]
-        process = subprocess.Popen(command, stdin=subprocess.PIPE)  # noqa: S603  # our own interpreter, our own module
-        while process.poll() is None and not over.wait(0.2):
-            pass
-        if over.is_set():
-            process.terminate()
-            try:
-                process.wait(5)
-            except subprocess.TimeoutExpired:
-                process.kill()
-            return
-        wait = _AGAIN if time.monotonic() - began > 30 else min(30.0, wait * 2)
-        over.wait(wait if process.returncode else 0)
+    return Worker.objects.filter(name=name).exists()
 
 
 def _await_models() -> None:

@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import signal
-import sys
 import threading
+from typing import Any
+
+OLD = b"old\n"  # what it says where it should be replaced
 
 
-def main(name: str) -> None:
-    """Answer questions until told to stop, or until it is time to begin afresh; the word before the hyphen is the lane."""
+def main() -> None:
+    """Answer questions until told to stop, or until it is time to begin afresh."""
+    parser = argparse.ArgumentParser(description="Answers the questions of one lane.")
+    parser.add_argument("name", help="its own name; what stands before the hyphen is the lane: quick or slow")
+    parser.add_argument("--instead-of", help="a worker that is dead: what it was at is asked again")
+    parser.add_argument(
+        "--with-parent", action="store_true", help="end with standard input; tell on standard output when old"
+    )
+    given = parser.parse_args()
+    if given.with_parent:
+        _end_with_parent()
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "whylight.web.settings")
     import django
 
     django.setup()
+    _answer(given.name, given.instead_of, given.with_parent)
+
+
+def _answer(name: str, instead_of: str | None, with_parent: bool) -> None:
     from django.conf import settings
 
     from whylight.allocator import tune_allocator
@@ -28,24 +44,18 @@ def main(name: str) -> None:
     answering.be(name)
     catalogue.write()
     keeper = Keeper(name, lane)
-    consumer = lanes.register(lane).create_consumer(
-        workers=1,
-        worker_type="thread",
-        periodic=False,
-        initial_delay=0.01,
-        max_delay=0.04,
-        backoff=1.2,
-        check_worker_health=True,
-    )
-    _recycle(consumer, settings.WHYLIGHT_RECYCLE)
-    keeper.begin()
+    # Asks often: somebody waits, and an empty queue costs next to nothing to look at.
+    often = {"initial_delay": 0.01, "max_delay": 0.04, "backoff": 1.2}
+    consumer = lanes.register(lane).create_consumer(workers=1, worker_type="thread", periodic=False, **often)
+    _recycle(consumer, settings.WHYLIGHT_RECYCLE, with_parent)
+    keeper.begin(instead_of or name)
     try:
         consumer.run()
     finally:
         keeper.stop()
 
 
-def die_with_parent() -> None:
+def _end_with_parent() -> None:
     """End when the pipe that standard input is breaks: who started this process is gone, however that came about."""
 
     def wait() -> None:
@@ -56,20 +66,22 @@ def die_with_parent() -> None:
     threading.Thread(target=wait, name="parent", daemon=True).start()
 
 
-def _recycle(consumer: object, most: int) -> None:
-    """Stop in good order after so many jobs; whoever started this process begins another."""
+def _recycle(consumer: Any, most: int, with_parent: bool) -> None:
+    """After so many answers say so, or stop in good order: whoever started this process begins another."""
     count = 0
 
     def one_more(*_: object) -> None:
         nonlocal count
         count += 1
-        if count == most:
+        if count != most:
+            return
+        if with_parent:
+            os.write(1, OLD)
+        else:
             os.kill(os.getpid(), signal.SIGINT)
 
-    consumer.huey.signal("complete", "error")(one_more)  # type: ignore[attr-defined]
+    consumer.huey.signal("complete", "error")(one_more)
 
 
 if __name__ == "__main__":
-    if "--with-parent" in sys.argv:
-        die_with_parent()
-    main(sys.argv[1])
+    main()

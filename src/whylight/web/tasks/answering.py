@@ -17,6 +17,7 @@ from whylight import jobs
 from whylight.errors import WhylightError
 from whylight.jobs.events import Event, Step
 from whylight.web.pictures import store
+from whylight.web.said import Said
 from whylight.web.tasks import sweeper
 from whylight.web.tasks.jobs import job_of
 from whylight.web.tasks.models import State, Task
@@ -59,7 +60,7 @@ def _carry_out(task: Task, cancel: jobs.Cancel, tell: Any) -> tuple[State, str]:
     store.made(store.of_task(task.token))
     try:
         outcome = jobs.run(job_of(task), on_event=tell, cancel=cancel, workers=1)
-    except WhylightError as error:
+    except (WhylightError, Said) as error:
         return State.FAILED, _without_paths(str(error), task)
     except Exception as error:  # noqa: BLE001  # a fault of ours: told to the visitor as such, and logged with its trace
         _log.exception("a %s job met a fault", task.kind)

@@ -7,6 +7,7 @@ import threading
 from datetime import timedelta
 
 from django.db import OperationalError, close_old_connections, connection
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from whylight.web.tasks import lanes, sweeper
@@ -27,9 +28,9 @@ class Keeper(threading.Thread):
         self._me, self._lane = name, lane
         self._over = threading.Event()
 
-    def begin(self) -> None:
-        """Take over from who had this name before: what they were at is asked again."""
-        _again(Task.objects.filter(state=State.RUNNING, worker=self._me))
+    def begin(self, before: str) -> None:
+        """Take over from who was there before: what they were at is asked again."""
+        _again(Task.objects.filter(state=State.RUNNING, worker=before))
         self.look()
         self.start()
 
@@ -55,6 +56,7 @@ class Keeper(threading.Thread):
         Worker.objects.update_or_create(name=self._me, defaults={"lane": self._lane, "beat": now})
         _again(Task.objects.filter(state=State.RUNNING, lane=self._lane, beat__lt=now - timedelta(seconds=SILENT)))
         Task.objects.filter(state=State.QUEUED, cancel=True).update(state=State.CANCELLED, ended=now)
+        Worker.objects.filter(beat__lt=now - timedelta(hours=1)).delete()
         waiting = Task.objects.filter(state=State.QUEUED, lane=self._lane).order_by("created")
         if not lanes.lane(self._lane).pending_count():
             for task in waiting[:100]:
@@ -76,8 +78,8 @@ def ahead_of(task: Task) -> int:
     return Task.objects.filter(state__in=OPEN, lane=task.lane, created__lt=task.created).count()
 
 
-def _again(tasks: object) -> None:
+def _again(tasks: QuerySet[Task]) -> None:
     """What a dead worker was at is asked again, or given up if it died of it too often."""
     gave_up = f"the worker that answered it stopped {ATTEMPTS} times; try another method, or a smaller picture"
-    tasks.filter(attempts__gte=ATTEMPTS).update(state=State.FAILED, reason=gave_up, ended=timezone.now())  # type: ignore[attr-defined]
-    tasks.filter(attempts__lt=ATTEMPTS).update(state=State.QUEUED, worker="")  # type: ignore[attr-defined]
+    tasks.filter(attempts__gte=ATTEMPTS).update(state=State.FAILED, reason=gave_up, ended=timezone.now())
+    tasks.filter(attempts__lt=ATTEMPTS).update(state=State.QUEUED, worker="")
