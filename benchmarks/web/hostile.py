@@ -16,7 +16,7 @@ from itertools import islice
 from pathlib import Path
 
 from benchmarks.common.places import ROOT
-from whylight.web.intake import Decoders
+from whylight.web.intake import Decoders, Limits
 
 sys.path.insert(0, str(ROOT / "tests"))
 
@@ -31,11 +31,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--every", type=int, default=1, metavar="N", help="take every Nth only")
     every = parser.parse_args().every
-    with tempfile.TemporaryDirectory() as folder, Decoders(count=1) as decoders:
+    with tempfile.TemporaryDirectory() as folder, Decoders(count=1, limits=Limits(uses=10_000)) as decoders:
         found = list(costs(decoders, islice(uploads(), 0, None, every), Path(folder)))
     counts = Counter("taken" if cost.refused is None else str(cost.refused.status) for cost in found)
     print(
-        f"{len(found):,} uploads: {dict(counts)}; {sum(cost.memory is None for cost in found)} took their child with them"
+        f"{len(found):,} uploads: {dict(counts)}; {sum(cost.memory is None for cost in found)} were the end of their child"
     )
     print(f"median {1e3 * statistics.median(cost.seconds for cost in found):.1f} ms")
     wrong = 0
