@@ -79,7 +79,7 @@ def test_killed_at_work(how: signal.Signals, status: int, words: str, tmp_path: 
     with Decoders(count=1) as decoders, ThreadPoolExecutor() as threads:
         (child,) = started(decoders)
         asked = threads.submit(decoders.upright, SLOW, tmp_path, view=True)
-        time.sleep(0.2)
+        time.sleep(0.05)
         os.kill(child, how)
         with pytest.raises(Refused, match=words) as caught:
             asked.result()
@@ -117,7 +117,7 @@ def test_nobody_waits_without_end(tmp_path: Path) -> None:
         folder = tmp_path / "slow"
         folder.mkdir()
         slow = threads.submit(decoders.upright, SLOW, folder, view=False)
-        time.sleep(0.1)
+        time.sleep(0.05)
         with pytest.raises(Refused, match="busy") as caught:
             decoders.upright(good()["colour.png"], tmp_path, view=False)
         assert caught.value.status == 503
