@@ -41,3 +41,13 @@ def post(site: Any, path: str, fields: dict[str, str], picture: Path | bytes) ->
     status, answer = call(site.url + path, "POST", body, Content_Type=kind)
     assert status == 200, answer
     return answer
+
+
+def cookie(site: Any) -> str:
+    """A browser's cookie, as a site gives it to whoever stores something."""
+    body = json.dumps({"name": "test"}).encode()
+    asked = urllib.request.Request(f"{site.url}/api/keys", data=body, headers={"Content-Type": "application/json"})
+    with urllib.request.urlopen(asked, timeout=60) as answer:
+        return next(one for one in answer.headers.get_all("Set-Cookie") if one.startswith("whylight=")).partition(";")[
+            0
+        ]

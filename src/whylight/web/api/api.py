@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from importlib.metadata import version
+from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 
+from whylight.web import catalogue
 from whylight.web.api.asking import router as asking
 from whylight.web.api.kept import router as kept
 from whylight.web.api.others import router as others
@@ -17,9 +19,35 @@ _ABOUT = """Why did the model say that, and where in the picture did it look?
 Pictures belong to the browser that sent them, by its cookie, or to a key: `Authorization: Bearer …`, made at `/api/keys`.
 Somebody else's are not there: 404. Every error is `{"error": "…"}`, a sentence that says what is wrong and what to do."""
 
-api = NinjaAPI(
-    title="whylight", version=version("whylight"), description=_ABOUT, docs_url="/docs", urls_namespace="api"
-)
+_TYPES = {"picture": {"contentType": "image/jpeg, image/png, image/webp"}}
+
+
+class _Api(NinjaAPI):
+    """With a description that names what is on offer here, and of what kinds uploads may be."""
+
+    def get_openapi_schema(self, **named: Any) -> Any:
+        """As it is, and these."""
+        schema = super().get_openapi_schema(**named)
+        offered = catalogue.offered()
+        methods = sorted({method for one in offered.models.values() for method in one.methods})
+        choices = {"model": [*offered.models, ""], "method": [*methods, ""], "language": [*offered.languages]}
+        for path in schema["paths"].values():
+            body = path.get("post", {}).get("requestBody", {}).get("content", {}).get("multipart/form-data")
+            if body is None:
+                continue
+            body["encoding"] = _TYPES
+            fields = body["schema"]["properties"]
+            for name in choices.keys() & fields.keys():
+                fields[name]["enum"] = choices[name]
+            fields["picture"] = {
+                "type": "string",
+                "format": "binary",
+                "title": "Picture",
+            }  # left out, or a file: never null
+        return schema
+
+
+api = _Api(title="whylight", version=version("whylight"), description=_ABOUT, docs_url="/docs", urls_namespace="api")
 api.add_router("", asking)
 api.add_router("", kept)
 api.add_router("", others)

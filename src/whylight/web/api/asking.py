@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import Annotated, Any
 
 from django.conf import settings
 from ninja import File, Form, Router, Schema, Status
 from ninja.files import UploadedFile
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from whylight.web import limits
 from whylight.web.api import shapes, told
@@ -24,6 +24,18 @@ router = Router(tags=["ask"])
 _FIRST, _LONGEST = 0.01, 0.1  # seconds between two looks whether there is an answer
 
 
+def _flag(value: object) -> object:
+    """`true` or `false`, and nothing else that might be meant."""
+    if value is True or value == "true":
+        return True
+    if value is False or value == "false":
+        return False
+    raise ValueError("expected true or false")
+
+
+Flag = Annotated[bool, BeforeValidator(_flag)]
+
+
 class About(Schema):
     """What every question has.
 
@@ -34,7 +46,7 @@ class About(Schema):
     """
 
     picture_id: str = ""
-    keep: bool = False
+    keep: Flag = False
     wait: float | None = Field(None, ge=0, le=300)
 
 
@@ -49,19 +61,19 @@ class ExplainForm(AboutClass):
     """`target` may also be `topK`, `rankK` or `A >> B`; `verify` also checks whether the map can be trusted, which takes longer."""
 
     method: str = ""
-    verify: bool = False
+    verify: Flag = False
 
 
 class LocateForm(AboutClass):
     """`sequential`: find one, erase it, look again."""
 
-    sequential: bool = False
+    sequential: Flag = False
 
 
 class FaceForm(About):
     """`every`: all faces, rather than the largest; `language` of the sentence."""
 
-    every: bool = True
+    every: Flag = True
     language: str = "en"
 
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from ninja import Schema
+from pydantic import Field
 
 
 class Error(Schema):
@@ -176,7 +177,7 @@ class NewKey(Key):
 class Name(Schema):
     """What a key is called."""
 
-    name: str
+    name: str = Field(min_length=1, max_length=60, pattern=r"^[ -~]*[!-~][ -~]*$")
 
 
 class Shared(Schema):
