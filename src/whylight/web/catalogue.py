@@ -13,6 +13,7 @@ from django.conf import settings
 from whylight.web.said import Said
 
 NAME = "catalogue.json"
+_FEW = 5  # classes that are named where there is little room
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,13 @@ class Offered:
     multilabel: bool
     default: str
     methods: dict[str, Method] = field(default_factory=dict)
+
+    @property
+    def apart(self) -> str:
+        """What it tells apart, in words."""
+        if len(self.classes) <= _FEW:
+            return f"tells {' from '.join(self.classes)}" if len(self.classes) == 2 else ", ".join(self.classes)  # noqa: PLR2004
+        return f"{len(self.classes):,} classes: {', '.join(self.classes[:_FEW])}, …"
 
     def to_dict(self) -> dict[str, Any]:
         """All of it but where it lies, as plain values."""

@@ -26,6 +26,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("models/", plain.models, name="models"),
     path("about/", plain.about, name="about"),
     path("privacy/", plain.privacy, name="privacy"),
+    path("favicon.ico", plain.favicon),
     path("api/", api.urls),
 ]
 handler400 = "whylight.web.views.plain.bad_request"

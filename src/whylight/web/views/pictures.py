@@ -5,16 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.contrib import messages
 from django.core.files.uploadedfile import SimpleUploadedFile, UploadedFile
-from django.http import FileResponse, HttpResponse, HttpResponseBase
+from django.http import FileResponse, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_GET, require_POST
 
 from whylight.errors import WhylightError
 from whylight.web import catalogue, limits
-from whylight.web.caller import Visit
+from whylight.web.caller import Visit, wants_json
 from whylight.web.pictures import intake, store
 from whylight.web.pictures.models import Picture
 from whylight.web.said import Gone, Said
@@ -31,7 +33,8 @@ def home(request: Visit, kind: str = "explain") -> HttpResponse:
     """Where pictures are sent from; for faces and boxes, too."""
     models = catalogue.offered().models
     samples = sorted(path.stem for path in SAMPLES.glob("*.jpg"))
-    return render(request, "home.html", {"kind": kind, "models": list(models.values()), "samples": samples})
+    most = {"most_bytes": settings.WHYLIGHT_MAX_BYTES, "most_files": settings.WHYLIGHT_MAX_FILES}
+    return render(request, "home.html", {"kind": kind, "models": list(models.values()), "samples": samples, **most})
 
 
 @require_POST
@@ -52,7 +55,8 @@ def upload(request: Visit) -> HttpResponse:
             refused.append(str(error))
     for sentence in refused:
         messages.error(request, f"One picture was left out: {sentence}")
-    return redirect("result", tokens[0]) if len(tokens) == 1 else redirect("mine")
+    following = reverse("result", args=tokens) if len(tokens) == 1 else reverse("mine")
+    return JsonResponse({"next": following}) if wants_json(request) else redirect(following)
 
 
 @require_POST

@@ -6,7 +6,8 @@ from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
+from django.templatetags.static import static
 
 from whylight.web import catalogue
 from whylight.web.said import Said
@@ -30,6 +31,11 @@ def about(request: HttpRequest) -> HttpResponse:
 def privacy(request: HttpRequest) -> HttpResponse:
     """What becomes of pictures."""
     return render(request, "privacy.html", {"settings": settings})
+
+
+def favicon(request: HttpRequest) -> HttpResponse:
+    """Where browsers look for the site's sign on pages that name none."""
+    return redirect(static("whylight/favicon.svg"))
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
