@@ -6,7 +6,7 @@ from django.urls import URLPattern, URLResolver, path, register_converter
 
 from whylight.web.api.api import api
 from whylight.web.tokens import Token
-from whylight.web.views import pictures, plain, results
+from whylight.web.views import compare, downloads, pictures, plain, receipts, results, sharing
 
 register_converter(Token, "token")
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -23,6 +23,20 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("results/<token:token>/ask/", results.again, name="again"),
     path("results/<token:token>/cancel/", results.cancel, name="cancel"),
     path("results/<token:token>/files/<str:name>", results.file, name="file"),
+    path("results/<token:token>/receipt/<int:place>/", receipts.receipt, name="receipt"),
+    path("results/<token:token>/heat/<int:place>.jpg", downloads.heat, name="heat"),
+    path("results/<token:token>/overlay.jpg", downloads.overlay, name="overlay"),
+    path("results/<token:token>/download/<slug:what>/", downloads.download, name="download"),
+    path("results/<token:token>/share/", sharing.share, name="share"),
+    path("results/<token:token>/share/end/", sharing.take_back, name="unshare"),
+    path("results/<token:token>/cell/", compare.cell, name="cell"),
+    path("pictures/<token:token>/compare/", compare.compare, name="compare"),
+    path("colours.json", downloads.colours, name="colours"),
+    path("shared/<token:share>/", sharing.shared, name="shared"),
+    path("shared/<token:share>/view.jpg", sharing.view, name="shared_view"),
+    path("shared/<token:share>/heat/<int:place>.jpg", sharing.heat, name="shared_heat"),
+    path("shared/<token:share>/overlay.jpg", sharing.overlay, name="shared_overlay"),
+    path("shared/<token:share>/files/<str:name>", sharing.file, name="shared_file"),
     path("models/", plain.models, name="models"),
     path("about/", plain.about, name="about"),
     path("privacy/", plain.privacy, name="privacy"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, ClassVar
 
 from django.conf import settings
@@ -116,6 +116,16 @@ def read(kind: str, question: dict[str, Any]) -> Question:
 def written(question: Question) -> dict[str, Any]:
     """A question as the database gets it."""
     return asdict(question)
+
+
+def widened(question: Question) -> Question:
+    """A first question as a page asks it: where a quick method would be asked about the top class, about the top few at once."""
+    if not isinstance(question, Explain) or question.target or question.verify:
+        return question
+    question = question.checked()
+    if question.is_slow:
+        return question
+    return replace(question, target=f"top{min(MOST_TARGETS, len(catalogue.model(question.model).classes))}")
 
 
 def digest(question: Question) -> str:

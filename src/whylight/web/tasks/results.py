@@ -48,15 +48,48 @@ class Result:
             span = archive["span"].tolist() if "span" in archive else None
             return archive["region"].tolist(), span, float(archive["level"])
 
+    def peak_of(self, place: int = 0) -> list[float] | None:
+        """Centre (x, y) of the map's highest cell, in pixels of the picture; None where the map is flat."""
+        with np.load(self.folder / self.records[place]["map"]) as archive:
+            return archive["peak"].tolist() if "peak" in archive else None
+
     @property
     def words(self) -> str:
         """The answer in words."""
         record = self.first
         if self.task.kind == "explain":
-            return f"{record['label']} ({certainty(record)}): {evidence(record)}."
+            return self.told()
         if self.task.kind == "locate":
             return found(record) + "."
         return " ".join(one["sentence"] or one["message"] for one in record["results"])
+
+    def told(self, place: int = 0) -> str:
+        """One explanation in words."""
+        record = self.records[place]
+        return f"{record['label']} ({certainty(record)}): {evidence(record)}."
+
+    def dict_of(self, place: int = 0) -> dict[str, Any]:
+        """One explanation as `Explanation.to_dict` tells it, without where the site keeps its files."""
+        record = self.records[place]
+        with np.load(self.folder / record["map"]) as archive:
+            facts = {name: archive[name].tolist() for name in archive.files if name not in ("picture", "model")}
+        return {
+            "method": facts.pop("method"),
+            "model": self.task.question.get("model", ""),
+            "target": None,
+            **facts,
+            "probability": record["probability"],
+            "peak": facts.get("peak"),
+            "details": record["details"],
+            "map": facts["map"],
+        }
+
+    def heat_of(self, place: int = 0) -> Path:
+        """The picture of the heat alone, grey, as large as the picture."""
+        path = self.folder / self.records[place]["file"]
+        if not path.is_file():
+            raise Said(404, "the result is gone; ask again")
+        return path
 
     def files(self) -> dict[str, Path]:
         """The pictures that were written, by name."""

@@ -7,6 +7,7 @@ from typing import Any
 from django import forms
 from django.core.files.uploadedfile import UploadedFile
 
+from whylight.web.tasks.drawing import COLORMAPS, Look
 from whylight.web.tasks.questions import Explain, Face, Locate, Question
 
 KINDS = [(kind, kind) for kind in ("explain", "locate", "face")]
@@ -60,6 +61,31 @@ class Upload(Ask):
     """Pictures, and what is asked about each."""
 
     picture = FilesField(error_messages={"required": "Choose a picture first."})
+
+
+class Shown(forms.Form):
+    """How a result is to be shown; what is left out has its default."""
+
+    place = forms.IntegerField(min_value=0, max_value=99, required=False)
+    colormap = forms.ChoiceField(choices=[(name, name) for name in COLORMAPS], required=False)
+    alpha = forms.IntegerField(min_value=0, max_value=100, required=False)
+    boxes = forms.BooleanField(required=False)
+    part = forms.FloatField(min_value=0, max_value=1, required=False)
+
+    def add_prefix(self, field_name: str) -> str:
+        """As addresses have it: `?class=1`."""
+        return "class" if field_name == "place" else field_name
+
+    def look(self) -> Look:
+        """Colours and opacity."""
+        given, usual = self.cleaned_data, Look()
+        alpha, part = given["alpha"], given["part"]
+        return Look(
+            given["colormap"] or usual.colormap,
+            usual.alpha if alpha is None else alpha,
+            given["boxes"],
+            usual.part if part is None else part,
+        )
 
 
 def first_error(form: forms.Form) -> str:

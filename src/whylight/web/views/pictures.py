@@ -21,7 +21,7 @@ from whylight.web.pictures import intake, store
 from whylight.web.pictures.models import Picture
 from whylight.web.said import Gone, Said
 from whylight.web.tasks import asking, sweeper
-from whylight.web.tasks.questions import Question
+from whylight.web.tasks.questions import Question, widened
 from whylight.web.views.forms import Ask, Upload, first_error
 
 SAMPLES = Path(__file__).parent.parent / "static" / "whylight" / "samples"
@@ -44,7 +44,7 @@ def upload(request: Visit) -> HttpResponse:
     form = Upload(request.POST, request.FILES)
     if not form.is_valid():
         raise Said(400, first_error(form))
-    question = form.question().checked()
+    question = widened(form.question().checked())
     tokens, refused = [], []
     for one in form.cleaned_data["picture"]:
         try:
@@ -70,7 +70,7 @@ def sample(request: Visit, name: str) -> HttpResponse:
     if not form.is_valid():
         raise Said(400, first_error(form))
     taken = SimpleUploadedFile("sample", file.read_bytes())
-    return redirect("result", _taken(request, taken, form.question().checked()))
+    return redirect("result", _taken(request, taken, widened(form.question().checked())))
 
 
 @require_GET

@@ -1,34 +1,42 @@
-"""Pages about questions: the result, how far it is, another question, cancel, share, download."""
+"""Pages about questions: the result, how far it is, another question, cancel."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from django.conf import settings
-from django.http import HttpResponse, HttpResponseBase
+from django.http import FileResponse, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_GET, require_POST
 
 from whylight.web import catalogue, limits
 from whylight.web.caller import Visit
 from whylight.web.said import Said
-from whylight.web.tasks import asking, keeper, questions, results
+from whylight.web.tasks import asking, choices, drawing, keeper, questions, results, showing
 from whylight.web.tasks.models import State, Task
-from whylight.web.views.forms import Ask, first_error
+from whylight.web.views import receipts
+from whylight.web.views.forms import Ask, Shown, first_error
 
 
 @require_GET
 @ensure_csrf_cookie
 def result(request: Visit, token: str) -> HttpResponse:
     """The answer to a question, or how far it is."""
-    return render(request, "result.html", _context(asking.mine(request.owner, token)))
+    return render(request, "result.html", _context(request, asking.mine(request.owner, token)))
 
 
 @require_GET
 def state(request: Visit, token: str) -> HttpResponse:
-    """The same without the page around it, for htmx: asked again until it is done."""
-    return render(request, "result/body.html", _context(asking.mine(request.owner, token)))
+    """How far it is, for htmx: asked again until it is done; then the answer, in place of all that was there."""
+    task = asking.mine(request.owner, token)
+    context = _context(request, task)
+    if task.is_open:
+        return render(request, "result/progress.html", context)
+    answer = render(request, "result/body.html", context)
+    answer["HX-Retarget"], answer["HX-Reswap"] = "#body", "outerHTML"
+    return answer
 
 
 @require_POST
@@ -39,7 +47,11 @@ def again(request: Visit, token: str) -> HttpResponse:
     form = Ask(request.POST)
     if not form.is_valid():
         raise Said(400, first_error(form))
-    return redirect("result", asking.ask(task.picture, form.question()).token)
+    question, place = form.question(), 0
+    if isinstance(question, questions.Explain):
+        question, place = choices.following(task, question)
+    address = reverse("result", args=[asking.ask(task.picture, question).token])
+    return redirect(f"{address}?class={place}" if place else address)
 
 
 @require_POST
@@ -49,27 +61,78 @@ def cancel(request: Visit, token: str) -> HttpResponse:
     return redirect("result", token)
 
 
-def _context(task: Task) -> dict[str, Any]:
-    """What the page of a question shows."""
-    asked = questions.read(task.kind, task.question)
-    found = results.read(task) if task.state == State.DONE else None
-    return {
-        "task": task,
-        "asked": asked,
-        "result": found,
-        "model": catalogue.model(asked.model) if not isinstance(asked, questions.Face) else None,
-        "served": keeper.is_served(task.lane),
-        "ahead": keeper.ahead_of(task) if task.state == State.QUEUED else 0,
-        "keeps": settings.WHYLIGHT_TTL,
-    }
-
-
+@require_GET
 def file(request: Visit, token: str, name: str) -> HttpResponseBase:
     """One of the pictures that the job has made."""
-    from django.http import FileResponse
-
-    task = asking.mine(request.owner, token)
-    files = results.read(task).files()
+    files = results.read(asking.mine(request.owner, token)).files()
     if name not in files:
         raise Said(404, "there is no such file")
     return FileResponse(files[name].open("rb"), headers={"Cache-Control": "private, max-age=600"})
+
+
+def shown(request: Visit) -> Shown:
+    """How the result is to be shown, as the address says."""
+    form = Shown(request.GET)
+    if not form.is_valid():
+        raise Said(400, first_error(form))
+    return form
+
+
+def explained(found: results.Result, form: Shown, heat_at: Any) -> dict[str, Any]:
+    """What is shown of an explanation, to its owner and to others."""
+    maps = showing.maps(found, heat_at)
+    place = showing.chosen(found, form.cleaned_data["place"])
+    record = found.records[place]
+    return {
+        "maps": maps,
+        "map": maps[place],
+        "method": record["method"],
+        "stage": showing.stage(record["width"], record["height"]),
+        "has_boxes": any(one.boxes for one in maps),
+        "look": form.look(),
+        "colormaps": drawing.COLORMAPS,
+        "is_pair": record["target"] is None,
+    }
+
+
+def _context(request: Visit, task: Task) -> dict[str, Any]:
+    """What the page of a question shows."""
+    asked = questions.read(task.kind, task.question)
+    model = None if isinstance(asked, questions.Face) else catalogue.model(asked.model)
+    context = {
+        "task": task,
+        "asked": asked,
+        "model": model,
+        "result": None,
+        "picture": task.picture,
+        "stage": showing.stage(task.picture.width, task.picture.height),
+        "share_for": settings.WHYLIGHT_SHARE_TTL,
+        "query": request.GET.urlencode(),
+    }
+    if task.is_open:
+        context |= {
+            "served": keeper.is_served(task.lane),
+            "ahead": keeper.ahead_of(task) if task.state == State.QUEUED else 0,
+            "progress": choices.progress(task),
+        }
+    if isinstance(asked, questions.Explain) and model is not None:
+        others = [one for one in catalogue.offered().models.values() if one.title != model.title]
+        context |= {"methods": choices.methods(model), "others": others}
+    if task.state == State.DONE:
+        found = results.read(task)
+        context |= {"result": found, "inner": [f"result/{task.kind}.html", "result/other.html"]}
+        if task.kind == "explain":
+            context |= explained(found, shown(request), lambda place: reverse("heat", args=[task.token, place]))
+            checks = [receipts.context(found, place) for place in range(len(found.records))]
+            context |= {
+                "classes": choices.classes(found),
+                "checks": list(zip(context["maps"], checks, strict=True)),
+                "is_checking": any(one["check"] is not None and one["check"].is_open for one in checks),
+                "of_target": model is None or model.methods[context["method"]].of_target,
+                "shared_at": _shared_at(request, task),
+            }
+    return context
+
+
+def _shared_at(request: Visit, task: Task) -> str:
+    return request.build_absolute_uri(reverse("shared", args=[task.share])) if task.share else ""

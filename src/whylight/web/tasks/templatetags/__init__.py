@@ -1,0 +1,1 @@
+"""What templates can do besides: numbers and times in words."""
