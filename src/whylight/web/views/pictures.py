@@ -8,6 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib import messages
 from django.core.files.uploadedfile import SimpleUploadedFile, UploadedFile
+from django.db.models import Prefetch
 from django.http import FileResponse, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -33,7 +34,8 @@ def home(request: Visit, kind: str = "explain") -> HttpResponse:
     """Where pictures are sent from; for faces and boxes, too."""
     models = catalogue.offered().models
     samples = sorted(path.stem for path in SAMPLES.glob("*.jpg"))
-    most = {"most_bytes": settings.WHYLIGHT_MAX_BYTES, "most_files": settings.WHYLIGHT_MAX_FILES}
+    size, files = settings.WHYLIGHT_MAX_BYTES, settings.WHYLIGHT_MAX_FILES
+    most = {"most_bytes": size, "most_megabytes": f"{size / 2**20:.3g}", "most_files": files}
     return render(request, "home.html", {"kind": kind, "models": list(models.values()), "samples": samples, **most})
 
 
@@ -76,8 +78,11 @@ def sample(request: Visit, name: str) -> HttpResponse:
 @require_GET
 def mine(request: Visit) -> HttpResponse:
     """All pictures of the caller, with what was asked about each."""
-    pictures = Picture.objects.filter(owner=request.owner).order_by("-created").prefetch_related("tasks")
-    return render(request, "mine.html", {"pictures": [one for one in pictures if not one.is_over]})
+    asked = Prefetch("tasks", Task.objects.order_by("created"))
+    kept = Picture.objects.filter(owner=request.owner).order_by("-created").prefetch_related(asked)
+    pictures = [one for one in kept if not one.is_over]
+    waiting = [one for one in pictures if any(task.is_open for task in one.tasks.all())]
+    return render(request, "mine.html", {"pictures": pictures, "waiting": waiting})
 
 
 @require_GET
@@ -91,7 +96,16 @@ def delete(request: Visit, token: str) -> HttpResponse:
     """Delete a picture and all that came of it."""
     sweeper.delete(asking.my_picture(request.owner, token))
     messages.success(request, "The picture and everything that was made of it are deleted.")
-    return redirect("home")
+    return redirect("mine" if request.POST.get("back") == "mine" else "home")
+
+
+@require_POST
+def delete_all(request: Visit) -> HttpResponse:
+    """Delete all of the caller's pictures and all that came of them."""
+    for picture in Picture.objects.filter(owner=request.owner):
+        sweeper.delete(picture)
+    messages.success(request, "All your pictures and everything that was made of them are deleted.")
+    return redirect("mine")
 
 
 def shown(picture: Picture) -> HttpResponseBase:

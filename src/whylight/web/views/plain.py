@@ -20,7 +20,16 @@ def everywhere(request: HttpRequest) -> dict[str, Any]:
 
 def models(request: HttpRequest) -> HttpResponse:
     """The models on offer."""
-    return render(request, "models.html", {"models": list(catalogue.offered().models.values())})
+    told = [
+        {
+            "model": one,
+            "quick": [each for each in one.methods.values() if each.why_not is None and not each.slow],
+            "slow": [each for each in one.methods.values() if each.why_not is None and each.slow],
+            "never": [each for each in one.methods.values() if each.why_not is not None],
+        }
+        for one in catalogue.offered().models.values()
+    ]
+    return render(request, "models.html", {"told": told})
 
 
 def about(request: HttpRequest) -> HttpResponse:
@@ -30,7 +39,8 @@ def about(request: HttpRequest) -> HttpResponse:
 
 def privacy(request: HttpRequest) -> HttpResponse:
     """What becomes of pictures."""
-    return render(request, "privacy.html", {"settings": settings})
+    named = {"share": settings.WHYLIGHT_SHARE_TTL, "gallery": bool(settings.WHYLIGHT_GALLERY)}
+    return render(request, "privacy.html", named)
 
 
 def favicon(request: HttpRequest) -> HttpResponse:
