@@ -22,6 +22,7 @@ from whylight.web.pictures import intake, store
 from whylight.web.pictures.models import Picture
 from whylight.web.said import Gone, Said
 from whylight.web.tasks import asking, sweeper
+from whylight.web.tasks.models import Task
 from whylight.web.tasks.questions import Question, widened
 from whylight.web.views.forms import Ask, Upload, first_error
 
