@@ -52,7 +52,7 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     """A page that is not there."""
     from whylight.web.middleware import said
 
-    return said(request, 404, "there is no such page")
+    return said(request, 404, "there is no such page; look at the address again, or begin anew")
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
