@@ -49,7 +49,7 @@ def test_several_pictures_are_seen_before_they_go_and_become_yours(site: Any, pa
     assert page.locator(".picture img").evaluate_all("all => all.every(one => one.loading === 'lazy')")
 
     page.get_by_role("button", name="Delete picture 1").click()
-    page.get_by_text("are deleted").wait_for()
+    page.get_by_text("made of it are deleted").wait_for()
     assert page.locator(".picture").count() == 1
     page.get_by_text("Delete all", exact=True).click()
     page.get_by_role("button", name="Delete all now").click()

@@ -50,7 +50,8 @@ function line(file) {
   const away = document.createElement("button");
   away.type = "button";
   away.className = "slight";
-  away.textContent = "Remove";
+  away.textContent = "✕";
+  away.title = "Remove";
   away.setAttribute("aria-label", `Remove ${file.name}`);
   away.onclick = () => {
     chosen.delete(item);
@@ -104,7 +105,7 @@ async function one({ file, state, words, away }) {
 
 async function all() {
   sending = true;
-  go.disabled = true;
+  go.setAttribute("aria-disabled", "true"); // not disabled: the focus stays
   tell("");
   const sent = [];
   let wrong = 0;
@@ -118,12 +119,12 @@ async function all() {
     } else {
       wrong += 1;
       entry.state.className = "bad";
-      entry.state.textContent = answer.error;
+      entry.state.textContent = `${answer.error}.`;
       entry.away.hidden = false;
     }
   }
   sending = false;
-  go.disabled = false;
+  go.removeAttribute("aria-disabled");
   if (!wrong) {
     location.assign(sent.length === 1 ? sent[0] : form.dataset.mine);
   } else if (sent.length) {
