@@ -22,3 +22,8 @@ class Visit(HttpRequest):
     address: str
     keep_owner: bool
     htmx: object
+
+
+def wants_json(request: HttpRequest) -> bool:
+    """Whether a program asks, or a script of ours, that shows the answer itself."""
+    return request.path.startswith("/api/") or request.headers.get("Accept", "").startswith("application/json")

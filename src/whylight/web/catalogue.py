@@ -13,6 +13,7 @@ from django.conf import settings
 from whylight.web.said import Said
 
 NAME = "catalogue.json"
+_FEW, _PAIR = 5, 2  # classes that are named where there is little room
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,19 @@ class Offered:
     multilabel: bool
     default: str
     methods: dict[str, Method] = field(default_factory=dict)
+
+    @property
+    def apart(self) -> str:
+        """What it tells apart, in words."""
+        if len(self.classes) <= _FEW:
+            named = sorted(self.classes, key=lambda one: one.startswith(("no ", "not ")))
+            return f"tells {' from '.join(named)}" if len(named) == _PAIR else ", ".join(named)
+        return f"{len(self.classes):,} classes: {', '.join(self.classes[:_FEW])}, …"
+
+    @property
+    def millions(self) -> str:
+        """How many parameters it has, in words."""
+        return f"{self.parameters / 1e6:.1f} million" if self.parameters >= 1e5 else f"{self.parameters:,}"
 
     def to_dict(self) -> dict[str, Any]:
         """All of it but where it lies, as plain values."""

@@ -13,6 +13,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonRespons
 from django.shortcuts import render
 
 from whylight.errors import WhylightError
+from whylight.web.caller import wants_json
 from whylight.web.intake import Refused
 from whylight.web.keys.models import Key
 from whylight.web.said import Said
@@ -138,7 +139,7 @@ def refused(request: HttpRequest, error: Refused) -> HttpResponse:
 def said(request: HttpRequest, status: int, sentence: str, retry: int | None = None) -> HttpResponse:
     """A sentence as an answer."""
     answer: HttpResponse
-    if request.path.startswith("/api/"):
+    if wants_json(request):
         answer = JsonResponse({"error": sentence}, status=status)
     else:
         answer = render(request, "error.html", {"status": status, "sentence": sentence}, status=status)

@@ -15,6 +15,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("locate/", pictures.home, {"kind": "locate"}, name="locate"),
     path("pictures/", pictures.mine, name="mine"),
     path("pictures/send/", pictures.upload, name="upload"),
+    path("pictures/delete/", pictures.delete_all, name="delete_all"),
     path("pictures/sample/<slug:name>/", pictures.sample, name="sample"),
     path("pictures/<token:token>/view.jpg", pictures.view, name="view"),
     path("pictures/<token:token>/delete/", pictures.delete, name="delete"),
@@ -40,6 +41,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("models/", plain.models, name="models"),
     path("about/", plain.about, name="about"),
     path("privacy/", plain.privacy, name="privacy"),
+    path("favicon.ico", plain.favicon),
     path("api/", api.urls),
 ]
 handler400 = "whylight.web.views.plain.bad_request"

@@ -5,20 +5,24 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.contrib import messages
 from django.core.files.uploadedfile import SimpleUploadedFile, UploadedFile
-from django.http import FileResponse, HttpResponse, HttpResponseBase
+from django.db.models import Prefetch
+from django.http import FileResponse, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_GET, require_POST
 
 from whylight.errors import WhylightError
 from whylight.web import catalogue, limits
-from whylight.web.caller import Visit
+from whylight.web.caller import Visit, wants_json
 from whylight.web.pictures import intake, store
 from whylight.web.pictures.models import Picture
 from whylight.web.said import Gone, Said
 from whylight.web.tasks import asking, sweeper
+from whylight.web.tasks.models import Task
 from whylight.web.tasks.questions import Question, widened
 from whylight.web.views.forms import Ask, Upload, first_error
 
@@ -31,7 +35,9 @@ def home(request: Visit, kind: str = "explain") -> HttpResponse:
     """Where pictures are sent from; for faces and boxes, too."""
     models = catalogue.offered().models
     samples = sorted(path.stem for path in SAMPLES.glob("*.jpg"))
-    return render(request, "home.html", {"kind": kind, "models": list(models.values()), "samples": samples})
+    size, files = settings.WHYLIGHT_MAX_BYTES, settings.WHYLIGHT_MAX_FILES
+    most = {"most_bytes": size, "most_megabytes": f"{size / 2**20:.3g}", "most_files": files}
+    return render(request, "home.html", {"kind": kind, "models": list(models.values()), "samples": samples, **most})
 
 
 @require_POST
@@ -52,7 +58,8 @@ def upload(request: Visit) -> HttpResponse:
             refused.append(str(error))
     for sentence in refused:
         messages.error(request, f"One picture was left out: {sentence}")
-    return redirect("result", tokens[0]) if len(tokens) == 1 else redirect("mine")
+    following = reverse("result", args=tokens) if len(tokens) == 1 else reverse("mine")
+    return JsonResponse({"next": following}) if wants_json(request) else redirect(following)
 
 
 @require_POST
@@ -72,8 +79,11 @@ def sample(request: Visit, name: str) -> HttpResponse:
 @require_GET
 def mine(request: Visit) -> HttpResponse:
     """All pictures of the caller, with what was asked about each."""
-    pictures = Picture.objects.filter(owner=request.owner).order_by("-created").prefetch_related("tasks")
-    return render(request, "mine.html", {"pictures": [one for one in pictures if not one.is_over]})
+    asked = Prefetch("tasks", Task.objects.order_by("created"))
+    kept = Picture.objects.filter(owner=request.owner).order_by("-created").prefetch_related(asked)
+    pictures = [one for one in kept if not one.is_over]
+    waiting = [one for one in pictures if any(task.is_open for task in one.tasks.all())]
+    return render(request, "mine.html", {"pictures": pictures, "waiting": waiting})
 
 
 @require_GET
@@ -87,7 +97,16 @@ def delete(request: Visit, token: str) -> HttpResponse:
     """Delete a picture and all that came of it."""
     sweeper.delete(asking.my_picture(request.owner, token))
     messages.success(request, "The picture and everything that was made of it are deleted.")
-    return redirect("home")
+    return redirect("mine" if request.POST.get("back") == "mine" else "home")
+
+
+@require_POST
+def delete_all(request: Visit) -> HttpResponse:
+    """Delete all of the caller's pictures and all that came of them."""
+    for picture in Picture.objects.filter(owner=request.owner):
+        sweeper.delete(picture)
+    messages.success(request, "All your pictures and everything that was made of them are deleted.")
+    return redirect("mine")
 
 
 def shown(picture: Picture) -> HttpResponseBase:

@@ -6,7 +6,8 @@ from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
+from django.templatetags.static import static
 
 from whylight.web import catalogue
 from whylight.web.said import Said
@@ -19,7 +20,16 @@ def everywhere(request: HttpRequest) -> dict[str, Any]:
 
 def models(request: HttpRequest) -> HttpResponse:
     """The models on offer."""
-    return render(request, "models.html", {"models": list(catalogue.offered().models.values())})
+    told = [
+        {
+            "model": one,
+            "quick": [each for each in one.methods.values() if each.why_not is None and not each.slow],
+            "slow": [each for each in one.methods.values() if each.why_not is None and each.slow],
+            "never": [each for each in one.methods.values() if each.why_not is not None],
+        }
+        for one in catalogue.offered().models.values()
+    ]
+    return render(request, "models.html", {"told": told})
 
 
 def about(request: HttpRequest) -> HttpResponse:
@@ -29,14 +39,20 @@ def about(request: HttpRequest) -> HttpResponse:
 
 def privacy(request: HttpRequest) -> HttpResponse:
     """What becomes of pictures."""
-    return render(request, "privacy.html", {"settings": settings})
+    named = {"share": settings.WHYLIGHT_SHARE_TTL, "gallery": bool(settings.WHYLIGHT_GALLERY)}
+    return render(request, "privacy.html", named)
+
+
+def favicon(request: HttpRequest) -> HttpResponse:
+    """Where browsers look for the site's sign on pages that name none."""
+    return redirect(static("whylight/favicon.svg"))
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     """A page that is not there."""
     from whylight.web.middleware import said
 
-    return said(request, 404, "there is no such page")
+    return said(request, 404, "there is no such page; look at the address again, or begin anew")
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
