@@ -1,4 +1,4 @@
-"""An explanation in words, for who reads rather than looks: the class, the certainty, and where in the picture the evidence lies."""
+"""An explanation in words, for who reads rather than looks: the class, the certainty, and where the evidence lies."""
 
 from __future__ import annotations
 
