@@ -13,6 +13,7 @@ from whylight.web.tasks.models import State, Task
 from whylight.web.tasks.questions import Explain
 from whylight.work.words import certainty
 
+_SINGLE = {"class": "classes", "method": "methods", "model": "models"}
 MOST = 12  # cells of one page
 BY = ("methods", "classes", "models")
 _USUAL = ("gradcam", "gradcam++", "layercam", "hirescam", "eigencam", "cam")  # chosen unless others are
@@ -93,14 +94,17 @@ def ask(picture: Picture, asked: Sequence[Explain]) -> list[Task]:
 def cell(task: Task, by: str) -> Cell:
     """What is shown of one question."""
     asked = task.question
-    names = {"methods": asked["method"], "classes": asked["target"] or "the top class", "models": asked["model"]}
+    names = {
+        "methods": asked["method"],
+        "classes": asked["target"],
+        "models": asked["model"],
+    }
     if task.state != State.DONE:
-        under = " · ".join(text for name, text in names.items() if name != by)
         is_open = task.is_open
         return Cell(
             task,
-            names[by],
-            under,
+            names[by] or "most probable class",
+            _under(names, by),
             progress=choices.progress(task) if is_open else None,
             served=not is_open or keeper.is_served(task.lane),
         )
@@ -110,13 +114,17 @@ def cell(task: Task, by: str) -> Cell:
     return Cell(
         task,
         names[by],
-        " · ".join(text for name, text in names.items() if name != by),
+        _under(names, by),
         certainty(record),
         found.told(),
         (record.get("flat") or "blank") if record["blank"] else "",
         describing.reach(found, 0),
         record["units"],
     )
+
+
+def _under(names: dict[str, str], by: str) -> str:
+    return ", ".join(f"{kind} {names[many]}" for kind, many in _SINGLE.items() if many != by and names[many])
 
 
 def units(cells: Sequence[Cell]) -> list[str]:

@@ -99,7 +99,7 @@ def _context(request: Visit, task: Task) -> dict[str, Any]:
     """What the page of a question shows."""
     asked = questions.read(task.kind, task.question)
     model = None if isinstance(asked, questions.Face) else catalogue.model(asked.model)
-    context = {
+    context: dict[str, Any] = {
         "task": task,
         "asked": asked,
         "model": model,
