@@ -93,13 +93,10 @@ def page(chromium: Any, request: pytest.FixtureRequest) -> Iterator[Any]:
 @pytest.fixture(scope="session")
 def catalogue_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What a worker has told of the bundled models."""
-    from django.test import override_settings
-
-    from whylight.web import catalogue
+    from whylight.web import catalogue, telling
 
     folder = tmp_path_factory.mktemp("catalogue")
-    with override_settings(SITE=folder):
-        catalogue.write()
+    telling.write(folder, ["face", "person"])
     return folder / catalogue.NAME
 
 

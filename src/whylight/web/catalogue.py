@@ -1,4 +1,4 @@
-"""The models that the site offers, and what can be asked of each. Written by a worker, read by the web process."""
+"""The models that the site offers, and what can be asked of each: what `telling` wrote, read by the web process."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ from typing import Any
 
 from django.conf import settings
 
-from whylight.atomic import replacing
-from whylight.jsontext import dumps
 from whylight.web.said import Said
 
 NAME = "catalogue.json"
@@ -117,18 +115,6 @@ def model(title: str) -> Offered:
     return models[title]
 
 
-def write() -> None:
-    """Look at each model that is offered and write down what can be asked of it; in a worker."""
-    from whylight import methods
-    from whylight.faces.words import languages
-    from whylight.methods.naming import ALIASES
-
-    spelled = {plain(name): methods.get(name).name for name in (*methods.names(), *ALIASES)}
-    models = [asdict(_looked_at(name)) for name in settings.WHYLIGHT_MODELS]
-    with replacing(Path(settings.SITE, NAME)) as stream:
-        stream.write(dumps({"models": models, "spelled": spelled, "languages": languages()}).encode())
-
-
 def plain(name: str) -> str:
     """A method's name without what people write differently.
 
@@ -144,42 +130,3 @@ _read: dict[str, Any] = {}
 def _offered(entry: dict[str, Any]) -> Offered:
     methods = {name: Method(**one) for name, one in entry.pop("methods").items()}
     return Offered(**{**entry, "classes": tuple(entry["classes"]), "input": tuple(entry["input"]), "methods": methods})
-
-
-def _looked_at(name: str) -> Offered:
-    from whylight import methods
-    from whylight.methods.facts import facts_of
-    from whylight.models.model import Model
-    from whylight.models.zoo.choice import ModelChoice
-
-    choice = ModelChoice(name)
-    model = choice.load()
-    linear = getattr(model, "linear", None) is not None
-    found = {}
-    for one in methods.names():
-        method = methods.get(one)
-        facts = facts_of(method, linear=linear)
-        found[one] = Method(
-            one,
-            facts.does,
-            facts.reads,
-            facts.cost,
-            facts.units,
-            facts.source,
-            method.is_slow,
-            facts.of_target,
-            model.why_not(one),
-        )
-    height, width = model.preprocessing.size
-    module = model.module if isinstance(model, Model) else None
-    return Offered(
-        name=name,
-        title=Path(name).stem if "/" in name or "\\" in name else name,
-        network="a black box" if module is None else type(module).__name__,
-        parameters=0 if module is None else sum(one.numel() for one in module.parameters()),
-        input=(height, width),
-        classes=tuple(model.classes),
-        multilabel=bool(getattr(model, "multilabel", False)),
-        default=choice.default_method,
-        methods=found,
-    )

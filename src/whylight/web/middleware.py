@@ -103,7 +103,14 @@ class Sentences:
         self._next = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        return self._next(request)
+        response = self._next(request)
+        if response.status_code >= 400 and request.path.startswith("/api/") and not _is_json(response):
+            plain = said(request, response.status_code, _PLAIN.get(response.status_code, "this cannot be answered"))
+            for name in ("Allow", "Retry-After"):
+                if name in response:
+                    plain[name] = response[name]
+            return plain
+        return response
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         """An answer for errors that have words for the visitor; None: it is a fault of ours."""
@@ -114,6 +121,13 @@ class Sentences:
         if isinstance(error, RequestDataTooBig | TooManyFilesSent):
             return said(request, 413, "that is more than fits into one request; send fewer pictures at a time")
         return None
+
+
+_PLAIN = {404: "there is no such page", 405: "this address takes other methods, see /api/docs"}
+
+
+def _is_json(response: HttpResponseBase) -> bool:
+    return str(response.get("Content-Type", "")).startswith("application/json")
 
 
 def refused(request: HttpRequest, error: Refused) -> HttpResponse:

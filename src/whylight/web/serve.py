@@ -55,8 +55,8 @@ def serve(host: str, port: int, tell: Any) -> None:
             channel_timeout=60,
             asyncore_use_poll=True,
             max_request_header_size=64 * 2**10,
-            max_request_body_size=most,
-            inbuf_overflow=most + 1,  # in memory: no upload touches the disk before it was opened and made anew
+            max_request_body_size=most + 2**20,  # what is a little more gets a sentence of ours
+            inbuf_overflow=most + 2**20,  # in memory: no upload touches the disk before it was opened and made anew
             clear_untrusted_proxy_headers=False,  # the middleware knows which to believe
         )
     except OSError as error:

@@ -33,7 +33,7 @@ def _answer(name: str, instead_of: str | None, with_parent: bool) -> None:
     from django.conf import settings
 
     from whylight.allocator import tune_allocator
-    from whylight.web import catalogue, place
+    from whylight.web import place, telling
     from whylight.web.tasks import answering, lanes
     from whylight.web.tasks.keeper import Keeper
     from whylight.web.tasks.models import Lane
@@ -42,7 +42,7 @@ def _answer(name: str, instead_of: str | None, with_parent: bool) -> None:
     place.make(settings.SITE)
     tune_allocator()
     answering.be(name)
-    catalogue.write()
+    telling.ensure()
     keeper = Keeper(name, lane)
     # Asks often: somebody waits, and an empty queue costs next to nothing to look at.
     often = {"initial_delay": 0.01, "max_delay": 0.04, "backoff": 1.2}

@@ -12,6 +12,7 @@ from whylight.errors import ImageError, WhylightError
 from whylight.jobs.folder import place_in, put
 from whylight.jobs.job import Job
 from whylight.jobs.pictures import Picture
+from whylight.models.zoo.keeping import made
 from whylight.schema import Schema
 from whylight.shown import shown
 from whylight.work.asked import check_targets, methods_of, read_part, target_of
@@ -66,6 +67,7 @@ class Explain(WritesResults):
             **self.look.wrapped(),
             # These only where asked for, so that earlier results stay good.
             **({"verify": True} if self.look.verify else {}),
+            **({"boxes": True} if self.look.boxes else {}),
             **({} if self.look.scale is None else {"scale": self.look.scale}),
         }
         self._in_one = self.look.style == "grid"
@@ -157,7 +159,7 @@ class Explain(WritesResults):
             return None
         from whylight.front.verify import Networks
 
-        return Networks(self.model)
+        return made(("networks", self.model), lambda: Networks(self.model))
 
     def ask(
         self, items: Sequence[Picture], questions: Sequence[Question], workers: Workers
@@ -205,6 +207,9 @@ class Explain(WritesResults):
             if self.page is not None:
                 for explanation, record in part:
                     self.page.keep(explanation, record)
+            if self.look.boxes:
+                for explanation, record in part:
+                    record["boxes"] = [box._asdict() for box in explanation.boxes()]
             made = self._drawn([ex for ex, _ in part])
         with self._workers.at("write"):
             for explanation, record in part:

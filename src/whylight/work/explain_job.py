@@ -39,6 +39,7 @@ class Settings(Wrapping):
         format: `png`, `jpg`, or for papers `pdf` or `svg`, whose words stay text.
         name: of the files, with fields in braces, such as `{label}/{stem}-{method}`: see `jobs.templates`.
         save_map: also write the raw map, as `.map.npz`.
+        boxes: also note the boxes around the strongest evidence, as `Explanation.boxes()` draws them.
         verify: write a receipt for each explanation.
         html: also write `index.html`, a page with all results of the folder.
     """
@@ -50,6 +51,7 @@ class Settings(Wrapping):
     format: Literal["png", "jpg", "pdf", "svg"] = "png"
     name: Text | None = None
     save_map: bool = False
+    boxes: bool = False
     verify: bool = False
     html: bool = False
 

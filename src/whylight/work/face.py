@@ -18,6 +18,7 @@ from whylight.jobs.pictures import Picture
 from whylight.jobs.results import Written, stamp
 from whylight.jsontext import dumps
 from whylight.models.zoo.choice import ModelChoice
+from whylight.models.zoo.keeping import made
 from whylight.schema import Schema, Text
 from whylight.shown import shown
 from whylight.work.asked import read_part
@@ -198,7 +199,8 @@ class Face(WritesResults):
         """Load networks, gallery and cascades."""
         from whylight.methods import get
 
-        self._query = self.asked.query(self.choice.device)
+        key = dumps([asdict(self.asked), self.settings["stamps"], self.choice.device])
+        self._query = made(("face", key), lambda: self.asked.query(self.choice.device))
         method = self._query.method
         self.patient = (get(method) if isinstance(method, str) else method).is_slow
 

@@ -7,12 +7,15 @@ import math
 import os
 import warnings
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from whylight.errors import ModelError, WhylightWarning
+from whylight.jsontext import dumps
 from whylight.models.zoo.bundled import file_of
 from whylight.models.zoo.classnames import read_names
+from whylight.models.zoo.keeping import made
 from whylight.schema import Text
 
 if TYPE_CHECKING:
@@ -75,7 +78,8 @@ class ModelChoice:
         bundled = file_of(self.name)
         if bundled is not None:  # as in load: the name wins over a file or folder that is called the same
             # By contents: each installation gives the file a date and a place of its own.
-            facts["bundled"] = hashlib.sha256(bundled.read_bytes()).hexdigest()[:16]
+            stat = bundled.stat()
+            facts["bundled"] = _contents(bundled, stat.st_size, stat.st_mtime_ns)
         file = Path(self.name) if bundled is None else None
         if file is not None and file.is_dir():
             file = file / "model.safetensors"
@@ -107,11 +111,14 @@ class ModelChoice:
         return "" if own and not any(self._input.values()) else str(model.preprocessing)
 
     def load(self) -> Classifier:
-        """Load it.
+        """Load it, unless it is kept from an earlier job, see `models.zoo.keeping`.
 
         Raises:
             ModelError: if that fails.
         """
+        return made((self, dumps(self.identity())), self._load)
+
+    def _load(self) -> Classifier:
         from whylight.models.zoo.architectures import is_known, looked_for
         from whylight.models.zoo.load import load
 
@@ -131,6 +138,12 @@ class ModelChoice:
         if model.taken:
             warnings.warn(model.taken, WhylightWarning, stacklevel=2)
         return model
+
+
+@lru_cache(maxsize=8)
+def _contents(file: Path, size: int, mtime_ns: int) -> str:
+    """By which a file's contents are known; read once as long as the file is the same."""
+    return hashlib.sha256(file.read_bytes()).hexdigest()[:16]
 
 
 def numbers(option: str, text: str) -> list[float]:

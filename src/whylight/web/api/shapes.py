@@ -2,31 +2,193 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from typing import Any, Literal
+
 from ninja import Schema
 
 
+class Error(Schema):
+    """What is wrong and what to do, in a sentence."""
+
+    error: str
+
+
 class Method(Schema):
-    """A method as a model takes it."""
+    """A method as a model takes it; `why_not` says what keeps the model from it, null: nothing does."""
 
     name: str
     does: str
+    reads: str
     cost: str
+    units: str
+    source: str
     slow: bool
+    of_target: bool
     why_not: str | None
 
 
 class Model(Schema):
-    """A model on offer."""
+    """A model on offer: `default` is the method where none is named, `input` the (height, width) that pictures are brought to."""
 
     name: str
     network: str
-    classes: list[str]
+    parameters: int
     input: tuple[int, int]
+    classes: list[str]
+    multilabel: bool
     default: str
     methods: dict[str, Method]
 
 
-class Error(Schema):
-    """What is wrong, in a sentence."""
+class Box(Schema):
+    """Pixels of the picture, half-open: x0 ≤ x < x1. `score` ranks the boxes of one map, `probability` says how sure it is."""
 
-    error: str
+    x0: int
+    y0: int
+    x1: int
+    y1: int
+    score: float
+    probability: float | None = None
+
+
+class Explanation(Schema):
+    """One explanation. `map` is (h, w), raw, in `units`, as Python has it bit for bit; `region` are the pixels (x0, y0, x1, y1)
+    that the network saw, `span` over which part of them the cells lie (top, left, bottom, right; null: all), `level` the value
+    that means no evidence, `peak` the centre of the highest cell."""
+
+    label: str
+    probability: float | None
+    score: float | None
+    target: int | None
+    method: str
+    model: str
+    units: str
+    map: list[list[float]]
+    width: int
+    height: int
+    blank: bool
+    flat: str
+    diffuse: bool
+    peak: tuple[float, float] | None
+    region: tuple[float, float, float, float]
+    span: tuple[float, float, float, float] | None
+    level: float
+    boxes: list[Box]
+    details: dict[str, Any]
+    sentence: str
+    verified: dict[str, Any] | None
+
+
+class Explained(Explanation):
+    """The answer to a question: the first target's explanation, and in `answers` those of all. `picture` is the picture's id where
+    it was kept, else null."""
+
+    job: str | None
+    picture: str | None
+    answers: list[Explanation]
+
+
+class Look(Schema):
+    """One look of a search: the class's probability before and after what was found is erased."""
+
+    probability_before: float | None
+    probability_after: float | None
+
+
+class Located(Schema):
+    """Boxes around the objects of a class, why the search ended, and each look of it."""
+
+    label: str
+    target: int
+    method: str
+    model: str
+    threshold: float
+    probability: float | None
+    width: int
+    height: int
+    boxes: list[Box]
+    steps: list[Look]
+    stopped: str
+    sentence: str
+    job: str | None
+    picture: str | None
+
+
+class Faces(Schema):
+    """What is said of each face, as `whylight face` writes it, or why there is none."""
+
+    results: list[dict[str, Any]]
+    sentence: str
+    job: str | None
+    picture: str | None
+
+
+class Picture(Schema):
+    """A picture that is kept: its size, when it is deleted, and what was asked about it."""
+
+    id: str
+    width: int
+    height: int
+    reduced: int
+    expires: datetime
+    jobs: list[str]
+
+
+State = Literal["queued", "running", "done", "failed", "cancelled"]
+
+
+class Job(Schema):
+    """A question and what has become of it: `done` of `total` forwards of a slow method, `ahead` questions before it, `served`:
+    whether a worker is there to answer. `result` is where the answer is, once it is done."""
+
+    id: str
+    kind: str
+    question: dict[str, Any]
+    picture: str
+    state: State
+    reason: str
+    done: int
+    total: int
+    ahead: int
+    served: bool
+    created: datetime
+    ended: datetime | None
+    result: str | None
+    shared: str | None
+
+
+class Key(Schema):
+    """A key for programs; `start` are its first characters, by which you know it."""
+
+    id: int
+    name: str
+    start: str
+    created: datetime
+
+
+class NewKey(Key):
+    """The key itself is told once, and not kept."""
+
+    key: str
+
+
+class Name(Schema):
+    """What a key is called."""
+
+    name: str
+
+
+class Shared(Schema):
+    """Where anybody sees a result, and how long."""
+
+    url: str
+    until: datetime
+
+
+_BAD = (400, 401, 403, 404, 405, 409, 413, 415, 422, 429, 503)
+
+
+def answers(good: Any, *, status: int = 200, more: dict[int, Any] | None = None) -> dict[int, Any]:
+    """Every answer that a call can have, for its description."""
+    return {status: good, **(more or {}), **dict.fromkeys(_BAD, Error)}

@@ -20,17 +20,16 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from whylight.errors import ImageError
 from whylight.web.intake.limits import Limits
-from whylight.web.intake.refused import Refused
+from whylight.web.intake.refused import Refused, busy, damaged, not_stored, too_costly
 
 if TYPE_CHECKING:
     from PIL import Image
 
 FRAME = 1.0  # megapixels of a camera's frame
+_BYTES = 4  # of memory a pixel, at least
 _FILES = 64  # open at a time; a child has about ten
 _CPU = 3  # seconds of the processor, in which the clock has long gone off
-_KEPT = (
-    2**20
-)  # bytes; a larger block goes back to the system when it is freed, so that none of it counts for the next upload
+_KEPT = 2**20  # bytes; a larger block goes back to the system when it is freed, and does not count for the next upload
 _M_MMAP_THRESHOLD, _M_ARENA_MAX = -3, -8
 _PR_SET_PDEATHSIG = 1
 
@@ -94,22 +93,21 @@ def upright(start_by: float, data: bytes, picture: str, view: str | None) -> Upr
 
     with _clock(start_by) as late:
         if late:
-            return BUSY
+            return busy()
         try:
             with allowing(_limits.megapixels):
                 found = read(data)
-            del data
             _write(picture, found.picture, "PPM")
             width, height = found.picture.size
             if view is not None:
                 found.picture.thumbnail((_limits.side, _limits.side), reducing_gap=2.0)
                 _write(view, found.picture, "JPEG", quality=_limits.quality)
         except ImageError as error:
-            return _told(error)
+            return _told(error, data, _limits.megapixels)
         except MemoryError:
-            return TOO_COSTLY
+            return too_costly()
         except OSError:  # the disk is full, the folder is gone: not the sender's fault
-            return Refused(503, "The picture could not be stored just now. Try again in a minute.")
+            return not_stored()
         return Upright(width, height, found.times, found.size)
 
 
@@ -121,23 +119,16 @@ def pixels(start_by: float, data: bytes, longest: int) -> Frame | Refused:
 
     with _clock(start_by) as late:
         if late:
-            return BUSY
+            return busy()
         try:
             with allowing(FRAME):
                 picture = read(data).picture
             picture.thumbnail((longest, longest), Image.Resampling.BILINEAR, reducing_gap=2.0)
             return Frame(picture.height, picture.width, picture.tobytes())
         except ImageError as error:
-            return _told(error)
+            return _told(error, data, FRAME)
         except MemoryError:
-            return TOO_COSTLY
-
-
-DAMAGED = Refused(400, "This picture is damaged or cut short. Export it again, or send another.")
-BUSY = Refused(503, "The site is busy. Try again in a few seconds.")
-TOO_COSTLY = Refused(
-    413, "Reading this picture takes more memory than a picture may. Make it smaller, or save it as JPEG."
-)
+            return too_costly()
 
 
 @contextmanager
@@ -159,15 +150,26 @@ def _write(path: str, picture: Image.Image, kind: str, **options: int) -> None:
         picture.save(file, kind, **options)
 
 
-def _told(error: ImageError) -> Refused:
+def _told(error: ImageError, data: bytes, megapixels: float) -> Refused:
     """A decoder's reason, for somebody who has neither a command line nor the name of a file."""
     reason = str(error).removeprefix("<bytes>: ").partition(", or allow it:")[0]
     if "damaged or cut short" in reason or "cannot be read: " in reason:
-        return DAMAGED
+        return too_costly() if _is_costly(data, megapixels) else damaged()
     if "more memory than there is" in reason:
-        return TOO_COSTLY
+        return too_costly()
     is_large = any(word in reason for word in ("limit", "more than", "far more"))
-    return Refused(413 if is_large else 400, f"This picture cannot be taken: {reason}.")
+    return Refused(413 if is_large else 400, f"this picture cannot be taken: {reason}")
+
+
+def _is_costly(data: bytes, megapixels: float) -> bool:
+    """Whether a picture needs more memory than there is: some decoders say that it is damaged where they get none."""
+    from whylight.images import allowing, pixels_in
+
+    try:
+        with allowing(megapixels):
+            return _BYTES * pixels_in(data) > _limits.room() - 2 * len(data)
+    except ImageError:
+        return False
 
 
 def _rehearse() -> None:
@@ -192,7 +194,7 @@ def _confine() -> None:
     limits[resource.RLIMIT_CORE] = 0
     if sys.platform == "linux":
         pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
-        limits[resource.RLIMIT_AS] = pages * resource.getpagesize() + _limits.memory
+        limits[resource.RLIMIT_AS] = pages * resource.getpagesize() + _limits.room()
     for which, most in limits.items():
         hard = resource.getrlimit(which)[1]
         most = most if hard == resource.RLIM_INFINITY else min(most, hard)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
 import signal
@@ -20,12 +21,13 @@ from pebble import ProcessExpired, ProcessPool
 from whylight.web.intake import child
 from whylight.web.intake.child import Frame, Upright
 from whylight.web.intake.limits import Limits
-from whylight.web.intake.refused import Refused
+from whylight.web.intake.refused import Refused, busy, damaged, not_stored, too_slow
 from whylight.web.intake.signatures import HEAD, refusal, sniff
 
 __all__ = ["Decoders", "Frame", "Limits", "Upright"]
 
 PICTURE, VIEW = "picture.ppm", "view.jpg"
+_log = logging.getLogger(__name__)
 _SLACK = 1.0  # seconds; a pool that gives no answer for so long after it must have is stuck
 _WARM = 0.05  # seconds for which a child is kept busy, so that the next question goes to another
 _Answer = TypeVar("_Answer", Upright, Frame)
@@ -101,7 +103,7 @@ class Decoders:
                 with suppress(OSError):
                     path.unlink()
             if isinstance(error, OSError):
-                raise Refused(503, "The picture could not be stored just now. Try again in a minute.") from error
+                raise not_stored() from error
             raise
         return found
 
@@ -120,9 +122,9 @@ class Decoders:
 
     def _check(self, data: bytes) -> None:
         if not data:
-            raise Refused(400, "The file is empty. Choose it again, or send another.")
+            raise Refused(400, "the file is empty; choose it again, or send another")
         if len(data) > self.limits.size:
-            raise Refused(413, f"The file has more than {self.limits.size // 2**20} MB. Send a smaller picture.")
+            raise Refused(413, f"the file has more than {self.limits.size / 2**20:g} MB; send a smaller picture")
         if sniff(data[:HEAD]) is None:
             raise Refused(415, refusal(data[:HEAD]))
 
@@ -140,7 +142,7 @@ class Decoders:
                 error = future.exception(start_by - time.monotonic() + self.limits.seconds + _SLACK)
             except TimeoutError:  # no child has answered, though each would have been killed by now
                 self._retire(kept)
-                raise child.BUSY from None
+                raise busy() from None
             except RuntimeError:  # it broke before
                 error = BrokenProcessPool()
             if not isinstance(error, BrokenProcessPool):
@@ -151,11 +153,17 @@ class Decoders:
             if isinstance(answer, Refused):
                 raise answer
             return answer
-        if isinstance(error, BrokenProcessPool):
-            raise child.BUSY
-        if isinstance(error, TimeoutError) or (isinstance(error, ProcessExpired) and error.exitcode == -signal.SIGALRM):
-            raise Refused(413, "Reading this picture takes too long. Make it smaller, or save it again as JPEG or PNG.")
-        raise child.DAMAGED from error
+        code = error.exitcode if isinstance(error, ProcessExpired) else None
+        if isinstance(error, TimeoutError) or code in (-signal.SIGALRM, -signal.SIGXCPU):
+            raise too_slow()
+        if isinstance(error, BrokenProcessPool) or code in (
+            -signal.SIGKILL,
+            -signal.SIGTERM,
+        ):  # somebody outside did that
+            raise busy()
+        if code is None:  # it is ours, and nothing is told of it but its kind: words could hold what was sent
+            _log.error("decoding an upload failed with %s", type(error).__name__)
+        raise damaged() from error
 
     def _running(self) -> _Kept:
         with self._lock:

@@ -14,7 +14,7 @@ import io
 from collections.abc import Callable
 from typing import Any, cast
 
-from django.conf import settings
+from django import conf  # not `settings` itself: whoever looks at the names of a module would load them
 from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent
 from django.core.files.uploadedfile import InMemoryUploadedFile
 from django.core.files.uploadhandler import FileUploadHandler
@@ -27,7 +27,7 @@ from whylight.web.intake.refused import Refused
 NAME = "picture"  # of every upload
 _MEGABYTE = 2**20
 _TOO_MUCH = (RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent)
-_CUT = Refused(400, "The upload broke off. Send it again.")
+_CUT = Refused(400, "the upload broke off; send it again")
 
 
 class _Overfull(RequestDataTooBig):
@@ -36,17 +36,17 @@ class _Overfull(RequestDataTooBig):
 
 def max_bytes() -> int:
     """How many bytes a file may have."""
-    return int(getattr(settings, "WHYLIGHT_MAX_BYTES", Limits().size))
+    return int(getattr(conf.settings, "WHYLIGHT_MAX_BYTES", Limits().size))
 
 
 def max_request() -> int:
     """How many bytes a request may have."""
-    return int(getattr(settings, "WHYLIGHT_MAX_REQUEST", 60 * _MEGABYTE))
+    return int(getattr(conf.settings, "WHYLIGHT_MAX_REQUEST", 60 * _MEGABYTE))
 
 
 def max_files() -> int:
     """How many files a request may have."""
-    return int(getattr(settings, "WHYLIGHT_MAX_FILES", 20))
+    return int(getattr(conf.settings, "WHYLIGHT_MAX_FILES", 20))
 
 
 class InMemory(FileUploadHandler):
@@ -64,7 +64,7 @@ class InMemory(FileUploadHandler):
         self._parts, self._size = [], 0
         self._files += 1
         if self._files > max_files():
-            self._refuse(f"More than {max_files()} files came at once. Send fewer.")
+            self._refuse(f"more than {max_files()} files came at once; send fewer")
 
     def receive_data_chunk(self, raw_data: bytes, start: int) -> None:
         """More of it has come."""
@@ -73,7 +73,7 @@ class InMemory(FileUploadHandler):
         if self._total > max_request():
             raise _Overfull
         if self._size > max_bytes():
-            self._refuse(f"A file has more than {_in_megabytes(max_bytes())}. Send a smaller picture.")
+            self._refuse(f"a file has more than {_in_megabytes(max_bytes())}; send a smaller picture")
         if self._refused is None:
             self._parts.append(bytes(raw_data))
 
@@ -120,7 +120,7 @@ class Receiving:
     def _received(self, request: HttpRequest) -> Refused | None:
         length = request.META.get("CONTENT_LENGTH") or "0"
         if not (length.isascii() and length.isdigit()):
-            return Refused(400, "The length of the upload is no number. Send it again.")
+            return Refused(400, "the length of the upload is no number; send it again")
         if len(length) > 18 or int(length) > max_request():
             return _too_much(_Overfull())
         try:
@@ -135,21 +135,21 @@ class Receiving:
 
 def answer(request: HttpRequest, refused: Refused) -> HttpResponseBase:
     """What is sent back."""
-    if shown := getattr(settings, "WHYLIGHT_REFUSAL", None):
+    if shown := getattr(conf.settings, "WHYLIGHT_REFUSAL", None):
         return cast(HttpResponseBase, import_string(shown)(request, refused))
     if request.path.startswith("/api/"):
-        return JsonResponse({"detail": str(refused)}, status=refused.status)
+        return JsonResponse({"error": str(refused)}, status=refused.status)
     return HttpResponse(f"{refused}\n", content_type="text/plain; charset=utf-8", status=refused.status)
 
 
 def _too_much(error: Exception) -> Refused:
     if isinstance(error, TooManyFilesSent):
-        return Refused(413, f"More than {max_files()} files came at once. Send fewer.")
+        return Refused(413, f"more than {max_files()} files came at once; send fewer")
     if isinstance(error, TooManyFieldsSent):
-        return Refused(413, "The form has too many fields. Reload the page and send it again.")
+        return Refused(413, "the form has too many fields; reload the page and send it again")
     if isinstance(error, _Overfull):
-        return Refused(413, f"More than {_in_megabytes(max_request())} came at once. Send fewer or smaller pictures.")
-    return Refused(413, "The form holds too much text. Reload the page and send it again.")
+        return Refused(413, f"more than {_in_megabytes(max_request())} came at once; send fewer or smaller pictures")
+    return Refused(413, "the form holds too much text; reload the page and send it again")
 
 
 def _in_megabytes(count: int) -> str:

@@ -7,7 +7,7 @@ from typing import Literal
 
 HEAD = 512  # bytes that are looked at
 
-_TAKE = "Send a JPEG, PNG or WebP instead."
+_TAKE = "send a JPEG, PNG or WebP instead"
 _WORDS: tuple[tuple[re.Pattern[bytes], str], ...] = tuple(
     (re.compile(pattern, re.DOTALL), words)
     for pattern, words in (
@@ -49,13 +49,13 @@ def refusal(head: bytes) -> str:
     """What to say of a file that is none of these.
 
     >>> refusal(b"%PDF-1.7")
-    'This is a PDF document. Send a JPEG, PNG or WebP instead.'
+    'this is a PDF document; send a JPEG, PNG or WebP instead'
     >>> refusal(b"dear diary")
-    'This is not a picture. Send a JPEG, PNG or WebP instead.'
+    'this is not a picture; send a JPEG, PNG or WebP instead'
     """
     head = head[:HEAD]
     found = next((words for pattern, words in _WORDS if pattern.match(head)), None) or _markup(head) or "not a picture"
-    return f"This is {found}. {_TAKE}"
+    return f"this is {found}; {_TAKE}"
 
 
 def _markup(head: bytes) -> str | None:

@@ -16,6 +16,7 @@ from django.utils import timezone
 from whylight import jobs
 from whylight.errors import WhylightError
 from whylight.jobs.events import Event, Step
+from whylight.models.zoo.keeping import Kept, keeping
 from whylight.web.pictures import store
 from whylight.web.said import Said
 from whylight.web.tasks import sweeper
@@ -28,6 +29,7 @@ _TELL = 0.3  # seconds between two words about how far it is
 
 _log = logging.getLogger("whylight.web")
 _me = {"name": ""}
+_kept = Kept()
 
 
 def be(name: str) -> None:
@@ -59,7 +61,8 @@ def answer(token: str) -> None:
 def _carry_out(task: Task, cancel: jobs.Cancel, tell: Any) -> tuple[State, str]:
     store.made(store.of_task(task.token))
     try:
-        outcome = jobs.run(job_of(task), on_event=tell, cancel=cancel, workers=1)
+        with keeping(_kept):
+            outcome = jobs.run(job_of(task), on_event=tell, cancel=cancel, workers=1)
     except (WhylightError, Said) as error:
         return State.FAILED, _without_paths(str(error), task)
     except Exception as error:  # noqa: BLE001  # a fault of ours: told to the visitor as such, and logged with its trace

@@ -13,7 +13,7 @@ from whylight.web.tasks.models import Task
 from whylight.web.tasks.questions import Explain, Face, Locate
 
 # The heat alone and in grey: pages lay it over the picture in any colours, and downloads are drawn from it.
-_HEAT = {"style": "map", "colormap": "gray", "format": "jpg", "save_map": True}
+_HEAT = {"style": "map", "colormap": "gray", "format": "jpg", "save_map": True, "boxes": True}
 
 
 def job_of(task: Task) -> Job:

@@ -48,6 +48,11 @@ class Result:
             span = archive["span"].tolist() if "span" in archive else None
             return archive["region"].tolist(), span, float(archive["level"])
 
+    def peak_of(self, place: int = 0) -> list[float] | None:
+        """Centre (x, y) of the map's highest cell, in pixels of the picture; None where the map is flat."""
+        with np.load(self.folder / self.records[place]["map"]) as archive:
+            return archive["peak"].tolist() if "peak" in archive else None
+
     @property
     def words(self) -> str:
         """The answer in words."""
