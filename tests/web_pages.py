@@ -39,4 +39,4 @@ def explained(page: Any, site: Any, photo: Path, **fields: str) -> str:
 
 def drawn(page: Any) -> None:
     """Wait until a map is on the page."""
-    page.locator("[data-drawn]").wait_for(timeout=30_000)
+    page.locator("[data-drawn]").wait_for(timeout=120_000)

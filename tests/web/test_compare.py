@@ -13,7 +13,7 @@ def test_methods_side_by_side_each_coming_by_itself(site: Any, page: Any, photo:
     page.get_by_role("link", name="Compare methods").click()
     assert page.get_by_label("scorecam").is_checked() is False  # slow ones only when chosen
     page.get_by_role("button", name="Compare").click()
-    page.locator("[data-drawn^='6 ']").wait_for(timeout=60_000)
+    page.locator("[data-drawn^='6 ']").wait_for(timeout=120_000)
     assert page.locator(".cell h2").all_inner_texts() == [
         "cam",
         "eigencam",
@@ -35,7 +35,7 @@ def test_classes_on_one_scale(site: Any, page: Any, photo: Path) -> None:
     page.get_by_role("link", name="Compare methods").click()
     page.get_by_role("link", name="classes").click()
     page.get_by_role("button", name="Compare").click()
-    page.locator("[data-drawn^='2 ']").wait_for(timeout=60_000)
+    page.locator("[data-drawn^='2 ']").wait_for(timeout=120_000)
     page.get_by_label("Scale").select_option("shared")
     page.locator("[data-drawn='2 plasma 50 shared']").wait_for()
     assert "a colour means the same number (logit)" in page.locator("[data-scale]").inner_text()
@@ -51,7 +51,7 @@ def test_models_side_by_side(site: Any, page: Any, photo: Path) -> None:
     page.get_by_role("link", name="Compare methods").click()
     page.get_by_role("link", name="models").click()
     page.get_by_role("button", name="Compare").click()
-    page.locator("[data-drawn^='2 ']").wait_for(timeout=60_000)
+    page.locator("[data-drawn^='2 ']").wait_for(timeout=120_000)
     assert page.locator(".cell h2").all_inner_texts() == ["face", "person"]
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
@@ -73,11 +73,11 @@ def test_without_scripts(site: Any, chromium: Any, photo: Path) -> None:
     context = chromium.new_context(java_script_enabled=False)
     page = context.new_page()
     send(page, site, photo)
-    page.locator("#body.state-done").wait_for(timeout=30_000)
+    page.locator("#body.state-done").wait_for(timeout=120_000)
     page.get_by_role("link", name="Compare methods").click()
     page.get_by_role("link", name="classes").click()
     page.get_by_role("button", name="Compare").click()
-    page.locator(".cell noscript img").nth(1).wait_for(timeout=60_000)
+    page.locator(".cell noscript img").nth(1).wait_for(timeout=120_000)
     page.get_by_label("Scale").select_option("shared")
     page.get_by_role("button", name="Show").click()
     page.get_by_text("On a shared scale").wait_for()

@@ -17,6 +17,7 @@ from whylight.web.caller import Visit
 from whylight.web.pictures.models import Picture
 from whylight.web.said import Said
 from whylight.web.tasks import asking, choices, comparing, drawing, showing
+from whylight.web.views.ended import over
 from whylight.web.views.forms import Comparison, first_error
 from whylight.web.views.results import shown
 
@@ -65,7 +66,12 @@ def compare(request: Visit, token: str) -> HttpResponse:
 def cell(request: Visit, token: str) -> HttpResponse:
     """One of the results, for htmx: asked again until it is done."""
     by = _form(request.GET).cleaned_data["by"] or "methods"
-    task = asking.mine(request.owner, token)
+    try:
+        task = asking.mine(request.owner, token)
+    except Said as error:
+        if request.htmx:
+            return over(error)
+        raise
     if task.kind != "explain":
         raise Said(404, "this result is not of a kind that can be compared")
     picture = task.picture
