@@ -40,7 +40,7 @@ def receipt(request: Visit, token: str, place: int) -> HttpResponse:
         return render(request, "result/receipt.html", {"check": context(found, place), "refused": refused})
     if refused:
         raise Said(429, refused, retry=10)
-    return redirect(f"{reverse('result', args=[token])}?class={place}#receipt")
+    return redirect(f"{reverse('result', args=[token])}?class={place}#receipt-{place}")
 
 
 def context(found: Result, place: int) -> dict[str, Any]:
