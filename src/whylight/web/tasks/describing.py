@@ -1,4 +1,4 @@
-"""An explanation in words, for who reads rather than looks: the class, the certainty, and where in the picture the evidence lies."""
+"""An explanation in words, for who reads rather than looks: the class, the certainty, and where the evidence lies."""
 
 from __future__ import annotations
 
@@ -87,7 +87,8 @@ def receipt(told: dict[str, Any]) -> tuple[str, str]:
 
 def _above(result: Result, number: int) -> NDArray[np.float32]:
     with np.load(result.folder / result.records[number]["map"]) as archive:
-        return np.clip(archive["map"] - float(archive["level"]), 0, None)
+        above: NDArray[np.float32] = np.clip(archive["map"] - float(archive["level"]), 0, None)
+    return above
 
 
 def _wide(result: Result, number: int) -> float:

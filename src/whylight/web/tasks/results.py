@@ -86,7 +86,7 @@ class Result:
 
     def heat_of(self, place: int = 0) -> Path:
         """The picture of the heat alone, grey, as large as the picture."""
-        path = self.folder / self.records[place]["file"]
+        path = Path(self.folder, self.records[place]["file"])
         if not path.is_file():
             raise Said(404, "the result is gone; ask again")
         return path

@@ -77,5 +77,5 @@ def _explained(found: Result) -> Result:
 def _name(found: Result, place: int, suffix: str) -> str:
     """Of class and method alone: nothing of the visitor's."""
     record = found.records[place]
-    label = re.sub(r"[^\w]+", "-", record["label"].replace(">>", "not"), flags=re.ASCII).strip("-")[:60]
+    label = re.sub(r"[^\w]+", "-", record["label"], flags=re.ASCII).strip("-")[:60]
     return f"{label or 'class'}-{re.sub(r'[^a-z0-9+]+', '-', record['method'])}.{suffix}"

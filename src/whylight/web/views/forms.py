@@ -7,6 +7,7 @@ from typing import Any
 from django import forms
 from django.core.files.uploadedfile import UploadedFile
 
+from whylight.web.tasks import comparing
 from whylight.web.tasks.drawing import COLORMAPS, Look
 from whylight.web.tasks.questions import Explain, Face, Locate, Question
 
@@ -86,6 +87,16 @@ class Shown(forms.Form):
             given["boxes"],
             usual.part if part is None else part,
         )
+
+
+class Comparison(forms.Form):
+    """What is compared on one page."""
+
+    by = forms.ChoiceField(choices=[(name, name) for name in comparing.BY], required=False)
+    model = forms.CharField(max_length=200, required=False)
+    method = forms.CharField(max_length=60, required=False)
+    target = forms.CharField(max_length=240, required=False)
+    scale = forms.ChoiceField(choices=[("own", "own"), ("shared", "shared")], required=False)
 
 
 def first_error(form: forms.Form) -> str:

@@ -16,12 +16,18 @@ from whylight.web.tasks import asking, choices, describing, keeper, results, sho
 from whylight.web.tasks import receipts as checks
 from whylight.web.tasks.models import State
 from whylight.web.tasks.results import Result
+from whylight.web.views.ended import over
 
 
 @require_http_methods(["GET", "POST"])
 def receipt(request: Visit, token: str, place: int) -> HttpResponse:
     """Check a map, or say how far that is."""
-    found = results.read(asking.mine(request.owner, token))
+    try:
+        found = results.read(asking.mine(request.owner, token))
+    except Said as error:
+        if request.htmx and request.method == "GET":
+            return over(error)
+        raise
     showing.chosen(found, place)
     refused = ""
     if request.method == "POST":
@@ -34,7 +40,7 @@ def receipt(request: Visit, token: str, place: int) -> HttpResponse:
         return render(request, "result/receipt.html", {"check": context(found, place), "refused": refused})
     if refused:
         raise Said(429, refused, retry=10)
-    return redirect(f"{reverse('result', args=[token])}?class={place}#receipt")
+    return redirect(f"{reverse('result', args=[token])}?class={place}#receipt-{place}")
 
 
 def context(found: Result, place: int) -> dict[str, Any]:

@@ -13,10 +13,11 @@ from django.views.decorators.http import require_GET, require_POST
 
 from whylight.web import catalogue, limits
 from whylight.web.caller import Visit
-from whylight.web.said import Said
+from whylight.web.said import Gone, Said
 from whylight.web.tasks import asking, choices, drawing, keeper, questions, results, showing
 from whylight.web.tasks.models import State, Task
 from whylight.web.views import receipts
+from whylight.web.views.ended import over
 from whylight.web.views.forms import Ask, Shown, first_error
 
 
@@ -30,7 +31,12 @@ def result(request: Visit, token: str) -> HttpResponse:
 @require_GET
 def state(request: Visit, token: str) -> HttpResponse:
     """How far it is, for htmx: asked again until it is done; then the answer, in place of all that was there."""
-    task = asking.mine(request.owner, token)
+    try:
+        task = asking.mine(request.owner, token)
+    except Gone as error:
+        if request.htmx:
+            return over(error)
+        raise
     context = _context(request, task)
     if task.is_open:
         return render(request, "result/progress.html", context)
@@ -99,7 +105,7 @@ def _context(request: Visit, task: Task) -> dict[str, Any]:
     """What the page of a question shows."""
     asked = questions.read(task.kind, task.question)
     model = None if isinstance(asked, questions.Face) else catalogue.model(asked.model)
-    context = {
+    context: dict[str, Any] = {
         "task": task,
         "asked": asked,
         "model": model,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 from django.http import FileResponse, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
@@ -17,6 +17,7 @@ from whylight.web.views import downloads
 from whylight.web.views.pictures import shown as picture_of
 from whylight.web.views.results import explained, shown
 
+Answer = TypeVar("Answer", bound=HttpResponseBase)
 _THEIRS = {"Cache-Control": "no-store", "X-Robots-Tag": "noindex, nofollow"}  # once taken back it is seen no more
 
 
@@ -75,7 +76,7 @@ def file(request: Visit, share: str, name: str) -> HttpResponseBase:
     return _quiet(FileResponse(files[name].open("rb")))
 
 
-def _quiet(answer: Any) -> Any:
+def _quiet(answer: Answer) -> Answer:
     for name, value in _THEIRS.items():
-        answer[name] = value
+        answer.headers[name] = value
     return answer

@@ -60,11 +60,11 @@ def sentence(text: str) -> str:
 def pair(label: str) -> str:
     """Two classes that were told apart.
 
-    >>> pair("tabby >> tiger cat")
-    '“tabby” and not “tiger cat”'
+    >>> pair("tabby rather than tiger cat")
+    '“tabby” rather than “tiger cat”'
     """
-    one, _, other = label.partition(" >> ")
-    return f"“{one}” and not “{other}”" if other else f"“{one}”"
+    one, _, other = label.partition(" rather than ")
+    return f"“{one}” rather than “{other}”" if other else f"“{one}”"
 
 
 @register.filter
