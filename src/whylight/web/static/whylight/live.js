@@ -236,7 +236,7 @@ class Live {
       line.querySelector("span").textContent = one.label;
       line.querySelector("b").textContent = percent(one.probability);
       line.querySelector("i").style.setProperty("--share", one.probability);
-      line.classList.toggle("asked", one.target === target);
+      line.classList.toggle("meant", one.target === target);
     });
     const nothing = this.find("[data-nothing]");
     nothing.hidden = !flat;
