@@ -8,7 +8,7 @@ const WINDOW = 3000; // milliseconds that rate and delay are told of
 const WORDS = 2000; // milliseconds between two sentences for screen readers
 const PAUSES = [500, 1000, 2000, 4000, 8000]; // milliseconds before another try where the server is not reached
 const pause = (time) => new Promise((over) => setTimeout(over, time));
-const percent = (share) => `${(100 * share).toFixed(share > 0.995 && share < 1 ? 1 : 0)} %`;
+const percent = (share) => `${(100 * share).toFixed(1)} %`;
 
 class Live {
   constructor(root) {
@@ -95,7 +95,7 @@ class Live {
       if (this.turn === mine) this.stop(SAID[error.name] ?? `The camera cannot be used (${error.name}).`);
       return;
     }
-    this.find("[data-stop]").hidden = false;
+    this.find("[data-stop]").disabled = false;
     this.find("[data-cover]").hidden = true;
     this.run(mine);
   }
@@ -103,7 +103,7 @@ class Live {
   stop(note = "The camera is off.") {
     this.turn = null;
     this.release();
-    this.find("[data-stop]").hidden = true;
+    this.find("[data-stop]").disabled = true;
     this.find("[data-verdict]").hidden = true;
     this.trouble("");
     this.cover(note, true);
@@ -166,7 +166,7 @@ class Live {
         this.stop(answer.stop);
       } else if (answer.seen) {
         this.trouble("");
-        await this.show(answer.seen, at);
+        this.show(answer.seen, at);
       }
     }
   }
@@ -208,19 +208,12 @@ class Live {
   }
 
   show(seen, at) {
-    return new Promise((done) =>
-      requestAnimationFrame(() => {
-        if (this.stream) {
-          drawMap(this.canvas, seen, this.pixels);
-          this.last = seen;
-          const now = performance.now();
-          this.shown.push({ at: now, delay: now - at });
-          this.root.dataset.shown = Number(this.root.dataset.shown ?? 0) + 1;
-          this.tell(seen);
-        }
-        done();
-      }),
-    );
+    drawMap(this.canvas, seen, this.pixels);
+    this.last = seen;
+    const now = performance.now();
+    this.shown.push({ at: now, delay: now - at });
+    this.root.dataset.shown = Number(this.root.dataset.shown ?? 0) + 1;
+    this.tell(seen);
   }
 
   // Words
