@@ -8,6 +8,7 @@ picture file ever comes here. Only the standard library is loaded until it is re
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from multiprocessing.connection import Connection
 
@@ -19,6 +20,7 @@ READY, SEEN, LOADING, WRONG = b"R", b"S", b"L", b"W"
 def main(number: int, idle: float) -> None:
     """Look until nobody asks any more."""
     parent.end_with_it()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the site, and with it this ends
     import numpy as np
 
     from whylight.errors import WhylightError

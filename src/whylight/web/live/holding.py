@@ -8,6 +8,8 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 
@@ -59,9 +61,10 @@ class Eye:
                 pipe = self._living()
                 if pipe is None:
                     return None
-                pipe.send_bytes(json.dumps(question).encode())
-                pipe.send_bytes(frame.rgb)
-                answer = self._received(pipe, _PATIENCE)
+                with self._clock():
+                    pipe.send_bytes(json.dumps(question).encode())
+                    pipe.send_bytes(frame.rgb)
+                    answer = pipe.recv_bytes()
             except (EOFError, OSError):  # it is gone: idle for too long just now, or dead
                 self._died()
                 return None
@@ -105,11 +108,17 @@ class Eye:
         threading.Thread(target=process.wait, name="eye", daemon=True).start()  # so that none is left behind as a zombie
         self._process, self._pipe, self._ready, self._begun = process, ours, False, time.monotonic()
 
-    @staticmethod
-    def _received(pipe: Connection, seconds: float) -> bytes:
-        if not pipe.poll(seconds):
-            raise EOFError
-        return pipe.recv_bytes()
+    @contextmanager
+    def _clock(self) -> Iterator[None]:
+        """Have it killed if it takes too long: to be sent something waits as well, where nobody reads."""
+        assert self._process is not None
+        clock = threading.Timer(_PATIENCE, self._process.kill)
+        clock.daemon = True
+        clock.start()
+        try:
+            yield
+        finally:
+            clock.cancel()
 
     def _died(self) -> None:
         code = self._end()
