@@ -73,19 +73,19 @@ def test_stop_lets_the_camera_go(site: Any, page: Any) -> None:
 
 def test_class_model_and_look_can_be_chosen(site: Any, page: Any) -> None:
     started(page, site)
-    page.get_by_label("Map for").select_option("face")
+    page.get_by_role("combobox", name="Map for").select_option("face")
     with page.expect_response(lambda answer: "target=0" in answer.url) as caught:
         pass
     assert caught.value.json()["label"] == "face"
-    page.get_by_label("Model").select_option("person")
+    page.get_by_role("combobox", name="Model").select_option("person")
     with page.expect_response(lambda answer: "model=person&target=&" in answer.url and answer.status == 200, timeout=60_000):
         pass
-    assert page.get_by_label("Map for").locator("option").all_inner_texts() == ["surest class", "person", "no person"]
+    assert page.get_by_role("combobox", name="Map for").locator("option").all_inner_texts() == ["surest class", "person", "no person"]
     page.get_by_label("How much").fill("0")
-    page.get_by_label("Colours").select_option("viridis")
+    page.get_by_role("combobox", name="Colours").select_option("viridis")
     page.reload()
-    assert page.get_by_label("Colours").input_value() == "viridis"  # it is remembered
-    assert page.get_by_label("Model").input_value() == "person"
+    assert page.get_by_role("combobox", name="Colours").input_value() == "viridis"  # it is remembered
+    assert page.get_by_role("combobox", name="Model").input_value() == "person"
 
 
 def test_the_front_camera_is_a_mirror_and_the_back_one_is_none(site: Any, page: Any) -> None:
@@ -93,7 +93,7 @@ def test_the_front_camera_is_a_mirror_and_the_back_one_is_none(site: Any, page: 
     stage = page.locator("[data-stage]")
     assert "mirrored" in stage.get_attribute("class")
     count = shown(page)
-    page.get_by_label("Camera").select_option("back")
+    page.get_by_role("combobox", name="Camera").select_option("back")
     more(page, count)
     assert "mirrored" not in stage.get_attribute("class")
 
