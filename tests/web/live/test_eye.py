@@ -49,7 +49,9 @@ def test_it_tells_what_explain_tells(eye: Eye, see: Any, frame: Frame, name: str
     shares = [ex.region.x0 / 320, ex.region.y0 / 240, ex.region.x1 / 320, ex.region.y1 / 240]
     assert told["region"] == pytest.approx(shares)
     assert told["span"] == pytest.approx([ex.span.left, ex.span.top, ex.span.right, ex.span.bottom])
-    assert [one["probability"] for one in told["top"]] == sorted((one["probability"] for one in told["top"]), reverse=True)
+    assert [one["probability"] for one in told["top"]] == sorted(
+        (one["probability"] for one in told["top"]), reverse=True
+    )
     assert sum(one["probability"] for one in told["top"]) == pytest.approx(1, abs=1e-5)
 
 
@@ -93,7 +95,8 @@ def test_it_ends_when_nobody_looks_and_begins_with_the_next_frame(see: Any, fram
     try:
         see(eye, frame)
         first = eye.pid
-        assert first is not None and gone(first)
+        assert first is not None
+        assert gone(first)
         see(eye, frame)
         assert eye.pid != first
     finally:
@@ -116,14 +119,18 @@ def test_one_that_is_stuck_is_ended_and_replaced(see: Any, frame: Frame, monkeyp
         eye.close()
 
 
+def _asked_for(eye: Eye, frame: Frame, seconds: float) -> None:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        assert eye.ask("face", None, frame) is None
+        time.sleep(0.05)
+
+
 def test_one_that_dies_again_and_again_is_told_of(frame: Frame, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(holding.sys, "executable", "/bin/false")
     eye = Eye(idle=300)
-    end = time.monotonic() + 30
     with pytest.raises(Said, match="does not work here") as told:
-        while time.monotonic() < end:
-            assert eye.ask("face", None, frame) is None
-            time.sleep(0.05)
+        _asked_for(eye, frame, 30)
     assert (told.value.status, told.value.retry) == (503, 10)
     eye.close()
 

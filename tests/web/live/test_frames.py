@@ -45,7 +45,8 @@ def seen(client: Client, data: bytes, **asked: str) -> Any:
     """An answer that sees, once the eye is there."""
     end = time.monotonic() + 120
     while (answer := send(client, data, **asked)).status_code == 202:
-        assert answer.json() == {"state": "starting"} and time.monotonic() < end
+        assert answer.json() == {"state": "starting"}
+        assert time.monotonic() < end
         time.sleep(0.05)
     assert answer.status_code == 200, answer.content
     return answer.json()
@@ -94,7 +95,8 @@ def test_hostile_frames_are_refused_and_the_eye_lives_on(client: Client, photo: 
 )
 def test_what_is_no_frame_is_told(client: Client, data: bytes, status: int, words: str) -> None:
     answer = send(client, data)
-    assert answer.status_code == status and words in answer.json()["error"]
+    assert answer.status_code == status
+    assert words in answer.json()["error"]
     assert frames.eye().pid is None  # nobody was woken for it
 
 
@@ -105,11 +107,13 @@ def test_a_frame_has_a_megapixel_at_most(client: Client) -> None:
 
 
 @pytest.mark.parametrize(
-    "asked", [{"model": "nosuch"}, {"target": "9"}, {"target": "-1"}, {"target": "face"}, {"target": "²"}, {"tab": "short"}]
+    "asked",
+    [{"model": "nosuch"}, {"target": "9"}, {"target": "-1"}, {"target": "face"}, {"target": "²"}, {"tab": "short"}],
 )
 def test_what_is_not_offered_is_told(client: Client, asked: dict[str, str]) -> None:
     answer = send(client, b"\xff\xd8\xff", **asked)
-    assert answer.status_code == 400 and next(iter(asked)) in answer.json()["error"]
+    assert answer.status_code == 400
+    assert next(iter(asked)) in answer.json()["error"]
 
 
 def test_a_frame_from_elsewhere_is_refused(photo: Path) -> None:
@@ -128,7 +132,9 @@ def test_too_many_visitors_are_told_to_come_back(client: Client, settings: Any) 
     settings.WHYLIGHT_LIVE_VISITORS = 1
     assert send(client, b"x").status_code == 415
     answer = send(client, b"x", tab=TAB[::-1])
-    assert answer.status_code == 503 and answer["Retry-After"] == "5" and "camera" in answer.json()["error"]
+    assert answer.status_code == 503
+    assert answer["Retry-After"] == "5"
+    assert "camera" in answer.json()["error"]
 
 
 def test_the_camera_is_allowed_on_this_page_alone(client: Client) -> None:

@@ -53,7 +53,8 @@ def test_the_map_lies_exactly_on_the_video(site: Any, page: Any) -> None:
     video, canvas = (page.locator(what).bounding_box() for what in ("video", "[data-map]"))
     assert video == canvas
     assert video["width"] / video["height"] == pytest.approx(
-        page.evaluate("document.querySelector('video').videoWidth / document.querySelector('video').videoHeight"), abs=0.02
+        page.evaluate("document.querySelector('video').videoWidth / document.querySelector('video').videoHeight"),
+        abs=0.02,
     )
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
@@ -78,9 +79,15 @@ def test_class_model_and_look_can_be_chosen(site: Any, page: Any) -> None:
         pass
     assert caught.value.json()["label"] == "face"
     page.get_by_role("combobox", name="Model").select_option("person")
-    with page.expect_response(lambda answer: "model=person&target=&" in answer.url and answer.status == 200, timeout=60_000):
+    with page.expect_response(
+        lambda answer: "model=person&target=&" in answer.url and answer.status == 200, timeout=60_000
+    ):
         pass
-    assert page.get_by_role("combobox", name="Map for").locator("option").all_inner_texts() == ["surest class", "person", "no person"]
+    assert page.get_by_role("combobox", name="Map for").locator("option").all_inner_texts() == [
+        "surest class",
+        "person",
+        "no person",
+    ]
     page.get_by_label("How much").fill("0")
     page.get_by_role("combobox", name="Colours").select_option("viridis")
     page.reload()
@@ -113,7 +120,11 @@ def test_a_hidden_page_sends_nothing(site: Any, page: Any) -> None:
 
 @pytest.mark.parametrize(
     ("error", "words"),
-    [("NotAllowedError", "does not let this page"), ("NotFoundError", "No camera"), ("NotReadableError", "another program")],
+    [
+        ("NotAllowedError", "does not let this page"),
+        ("NotFoundError", "No camera"),
+        ("NotReadableError", "another program"),
+    ],
 )
 def test_why_there_is_no_camera_is_told(site: Any, page: Any, error: str, words: str) -> None:
     page.add_init_script(
@@ -156,7 +167,8 @@ def test_without_scripts_the_upload_is_offered(site: Any, chromium: Any) -> None
     page = context.new_page()
     page.goto(site.url + "/live/")
     told = page.locator("noscript p")
-    assert told.is_visible() and "The camera needs JavaScript" in told.inner_text()
+    assert told.is_visible()
+    assert "The camera needs JavaScript" in told.inner_text()
     assert not page.locator("#live").is_visible()
     told.locator("a").click()
     assert page.url == site.url + "/"
@@ -164,7 +176,8 @@ def test_without_scripts_the_upload_is_offered(site: Any, chromium: Any) -> None
 
 
 _PLACED = """async ([map, size]) => {
-  const { drawMap } = await import(document.querySelector('script[type=module][src*="live"]').src.replace('live.js', 'live-map.js'));
+  const script = document.querySelector('script[type=module][src*="live"]').src;
+  const { drawMap } = await import(script.replace('live.js', 'live-map.js'));
   const canvas = document.createElement('canvas');
   const steps = new Uint32Array(256).map((_, step) => (255 << 24) | step);
   drawMap(canvas, {...map, width: size[0], height: size[1]}, steps);

@@ -20,7 +20,10 @@ from whylight.web.said import Said
 
 _PATIENCE = 20.0  # seconds for one frame, after which the eye is stuck
 _SLOW = 120.0  # seconds that it may take to load torch
-_PAUSE, _PAUSES = 0.5, 10.0  # seconds between its death and its next life: longer each time that it dies without an answer
+_PAUSE, _PAUSES = (
+    0.5,
+    10.0,
+)  # seconds between its death and its next life: longer each time that it dies without an answer
 _OFTEN = 3  # deaths without an answer between them, from which on visitors are told
 _log = logging.getLogger("whylight.web")
 
@@ -105,7 +108,9 @@ class Eye:
         with theirs:
             # The pipe of its input breaks when this process ends, however that comes about: no eye outlives it.
             process = subprocess.Popen(command, stdin=subprocess.PIPE, pass_fds=[theirs.fileno()])  # noqa: S603  # our own module
-        threading.Thread(target=process.wait, name="eye", daemon=True).start()  # so that none is left behind as a zombie
+        threading.Thread(
+            target=process.wait, name="eye", daemon=True
+        ).start()  # so that none is left behind as a zombie
         self._process, self._pipe, self._ready, self._begun = process, ours, False, time.monotonic()
 
     @contextmanager
