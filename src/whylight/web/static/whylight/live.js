@@ -20,6 +20,7 @@ class Live {
     this.told = JSON.parse(document.getElementById("told").textContent);
     this.tab = Array.from(crypto.getRandomValues(new Uint8Array(16)), (one) => one.toString(16).padStart(2, "0")).join("");
     this.small = document.createElement("canvas");
+    this.video.addEventListener("resize", () => this.find("[data-stage]").style.setProperty("--ratio", this.video.videoWidth / this.video.videoHeight));
     this.shown = []; // {at, delay} of the last maps
     this.stream = null;
     this.spoken = { at: 0, words: "" };
@@ -30,6 +31,7 @@ class Live {
     this.form.addEventListener("submit", (event) => event.preventDefault());
     this.form.addEventListener("input", (event) => this.changed(event.target.name));
     document.addEventListener("visibilitychange", () => this.turned());
+    this.turned();
     setInterval(() => this.measure(), 500);
     this.ready = colours(root.dataset.colours).then((found) => (this.tables = found)).then(() => this.recolour());
     if (!window.isSecureContext) this.cannot("Browsers give the camera only to pages that come by https, or from this machine itself (localhost). Ask whoever runs this site for its https address, or send a picture instead.");
@@ -103,11 +105,12 @@ class Live {
   stop(note = "The camera is off.") {
     this.turn = null;
     this.release();
+    const focused = document.activeElement === this.find("[data-stop]");
     this.find("[data-stop]").disabled = true;
     this.find("[data-verdict]").hidden = true;
     this.trouble("");
     this.cover(note, true);
-    this.find("[data-start]").focus();
+    if (focused) this.find("[data-start]").focus();
   }
 
   release() {
@@ -179,7 +182,6 @@ class Live {
   capture() {
     const { videoWidth: width, videoHeight: height } = this.video;
     if (!width) return null;
-    this.find("[data-stage]").style.setProperty("--ratio", width / height);
     const longest = Math.min(512, Math.max(224, 1.4 * this.told[this.fields.model.value].input));
     const times = Math.min(1, longest / Math.max(width, height));
     this.small.width = Math.max(1, Math.round(width * times));
