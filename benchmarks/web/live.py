@@ -3,8 +3,8 @@
     python -m benchmarks.web.live [--seconds 20] [--people 1] [--fps 30] [--model face] [--record]
 
 `whylight serve` in a process of its own; headless Chromium with its fake camera, which shows a test picture that moves, at
-640 × 480. The whole way is measured: a frame is read, made smaller and encoded by the page, sent, opened, looked at, told as JSON, and
-drawn over the video. Browser and site share the machine. Maps are counted by this script's clock, not the page's.
+640 × 480. The whole way is measured: a frame is read, made smaller and encoded by the page, sent, opened, looked at, told as JSON,
+and drawn over the video. Browser and site share the machine. Maps are counted by this script's clock, not the page's.
 """
 
 from __future__ import annotations
