@@ -18,7 +18,7 @@ from whylight.boxes import Box, boxes_of, enlarged
 from whylight.cells import WHOLE, Span
 from whylight.errors import WhylightError
 from whylight.explanation.asking import Asking
-from whylight.explanation.heat import ROUNDING, Heat, Scale, is_diffuse
+from whylight.explanation.heat import Heat, Scale, flatness, is_diffuse
 from whylight.explanation.notebook import InNotebooks
 from whylight.explanation.parts import panel_parts
 from whylight.explanation.receipt import Receipt
@@ -94,10 +94,7 @@ class Explanation(InNotebooks):
     @property
     def flat(self) -> Literal["", "blank", "constant"]:
         """What is wrong with a map that says nothing about places: no positive evidence anywhere, or the same everywhere."""
-        low, high = (float(value) for value in self.map.aminmax())
-        if not high > self.level:
-            return "blank"
-        return "constant" if high - low <= ROUNDING * max(abs(high), abs(low)) else ""
+        return flatness(self.map, self.level)
 
     @property
     def is_blank(self) -> bool:

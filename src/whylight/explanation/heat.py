@@ -36,6 +36,14 @@ def is_diffuse(raw: Tensor, level: float = 0.0) -> bool:
     return most > 0 and float((above >= 0.5 * most).float().mean()) >= _ALL
 
 
+def flatness(raw: Tensor, level: float = 0.0) -> Literal["", "blank", "constant"]:
+    """What is wrong with a map that says nothing about places: no positive evidence anywhere, or the same everywhere."""
+    low, high = (float(value) for value in raw.aminmax())
+    if not high > level:
+        return "blank"
+    return "constant" if high - low <= ROUNDING * max(abs(high), abs(low)) else ""
+
+
 class Heat:
     """How a map is shown over its picture, at one size and on one scale.
 

@@ -18,26 +18,27 @@ def count(request: HttpRequest, group: str = "ask") -> None:
         Said: there were too many.
     """
     key, address = request.key, request.address  # type: ignore[attr-defined]
-    if key is None and _is_here(address):
+    if key is None and is_here(address):
         return  # who sits at the machine may use it
     who, rate = (
         (f"key:{key.pk}", settings.WHYLIGHT_KEY_RATE)
         if key is not None
-        else (f"at:{_net(address)}", settings.WHYLIGHT_RATE)
+        else (f"at:{net(address)}", settings.WHYLIGHT_RATE)
     )
     used = get_usage(request, group=group, key=lambda *_: who, rate=rate, increment=True)
     if used is not None and used["should_limit"]:
         raise Said(429, f"that was too much at a time; try again in {used['time_left']} s", retry=used["time_left"])
 
 
-def _is_here(address: str) -> bool:
+def is_here(address: str) -> bool:
+    """Whether somebody sits at the machine itself."""
     try:
         return ipaddress.ip_address(address).is_loopback
     except ValueError:
         return False
 
 
-def _net(address: str) -> str:
+def net(address: str) -> str:
     """An address; of IPv6 the part that belongs to one subscriber."""
     try:
         found = ipaddress.ip_address(address)

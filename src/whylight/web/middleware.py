@@ -16,6 +16,7 @@ from whylight.errors import WhylightError
 from whylight.web.caller import wants_json
 from whylight.web.intake import Refused
 from whylight.web.keys.models import Key
+from whylight.web.policy import PERMISSIONS
 from whylight.web.said import Said
 from whylight.web.tokens import digest, new_token
 
@@ -76,6 +77,18 @@ class Caller:
             return any(ipaddress.ip_address(address) in network for network in self._proxies)
         except ValueError:
             return False
+
+
+class Permissions:
+    """No page may use camera, microphone and the like, but those that say so themselves."""
+
+    def __init__(self, get_response: Next) -> None:
+        self._next = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        response = self._next(request)
+        response.setdefault("Permissions-Policy", PERMISSIONS)
+        return response
 
 
 class SameOrigin:

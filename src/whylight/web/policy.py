@@ -1,4 +1,4 @@
-"""What a page of ours may load and where it may send: the content security policy, one dictionary for every version of Django."""
+"""What a page of ours may do: the content security policy, one dictionary for every version of Django, and the permissions."""
 
 from __future__ import annotations
 
@@ -17,3 +17,7 @@ POLICY: dict[str, list[str]] = {
     "base-uri": [NONE],
     "frame-ancestors": [NONE],
 }
+
+_NEVER = "microphone=(), geolocation=(), display-capture=(), usb=(), payment=()"
+PERMISSIONS = f"camera=(), {_NEVER}"
+PERMISSIONS_LIVE = f"camera=(self), {_NEVER}"

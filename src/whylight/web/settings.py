@@ -40,6 +40,8 @@ WHYLIGHT_PROXIES = words("WHYLIGHT_PROXIES")  # addresses or networks of proxies
 WHYLIGHT_WORKERS = number("WHYLIGHT_WORKERS", 1, least=1)  # for quick questions; slow ones have one of their own
 WHYLIGHT_RECYCLE = number("WHYLIGHT_RECYCLE", 2000, least=1)  # jobs after which a worker is begun afresh
 WHYLIGHT_DECODERS = number("WHYLIGHT_DECODERS", 2, least=1)  # processes that open what was uploaded
+WHYLIGHT_LIVE_VISITORS = number("WHYLIGHT_LIVE_VISITORS", 6, least=1)  # whose cameras are looked through at a time
+WHYLIGHT_LIVE_IDLE = number("WHYLIGHT_LIVE_IDLE", 180, least=1)  # seconds without a frame after which that process ends
 
 # Django's.
 DEBUG = flag("WHYLIGHT_DEBUG")
@@ -65,6 +67,7 @@ _CSP = (
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     _CSP,
+    "whylight.web.middleware.Permissions",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "whylight.web.middleware.Caller",
     "django.middleware.common.CommonMiddleware",

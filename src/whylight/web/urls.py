@@ -6,7 +6,7 @@ from django.urls import URLPattern, URLResolver, path, register_converter
 
 from whylight.web.api.api import api
 from whylight.web.tokens import Token
-from whylight.web.views import compare, downloads, pictures, plain, receipts, results, sharing
+from whylight.web.views import compare, downloads, live, pictures, plain, receipts, results, sharing
 
 register_converter(Token, "token")
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -38,6 +38,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("shared/<token:share>/heat/<int:place>.jpg", sharing.heat, name="shared_heat"),
     path("shared/<token:share>/overlay.jpg", sharing.overlay, name="shared_overlay"),
     path("shared/<token:share>/files/<str:name>", sharing.file, name="shared_file"),
+    path("live/", live.page, name="live"),
+    path("live/frame/", live.frame, name="live_frame"),
     path("models/", plain.models, name="models"),
     path("about/", plain.about, name="about"),
     path("privacy/", plain.privacy, name="privacy"),

@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import os
 import signal
-import threading
 from typing import Any
+
+from whylight.web import parent
 
 OLD = b"old\n"  # what it says where it should be replaced
 
@@ -21,7 +22,7 @@ def main() -> None:
     )
     given = parser.parse_args()
     if given.with_parent:
-        _end_with_parent()
+        parent.end_with_it()
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "whylight.web.settings")
     import django
 
@@ -53,17 +54,6 @@ def _answer(name: str, instead_of: str | None, with_parent: bool) -> None:
         consumer.run()
     finally:
         keeper.stop()
-
-
-def _end_with_parent() -> None:
-    """End when the pipe that standard input is breaks: who started this process is gone, however that came about."""
-
-    def wait() -> None:
-        while os.read(0, 1):
-            pass
-        os._exit(0)
-
-    threading.Thread(target=wait, name="parent", daemon=True).start()
 
 
 def _recycle(consumer: Any, most: int, with_parent: bool) -> None:
