@@ -13,8 +13,6 @@ from whylight.errors import WhylightError
 from whylight.web import place
 from whylight.web.watching import workers
 
-_THREADS = 32  # that answer browsers: most of them wait
-
 
 def prepare(folder: Path, environment: dict[str, str]) -> None:
     """Make the data folder, set Django up, and bring the database to its present form."""
@@ -49,7 +47,8 @@ def serve(host: str, port: int, tell: Any) -> None:
             application,
             host=host,
             port=port,
-            threads=_THREADS,
+            threads=settings.WHYLIGHT_THREADS,
+            channel_request_lookahead=1,  # so that it is seen when a caller hangs up
             ident=None,
             connection_limit=500,
             channel_timeout=60,
