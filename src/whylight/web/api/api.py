@@ -31,7 +31,7 @@ _CALLERS = {
     "cookie": {"type": "apiKey", "in": "cookie", "name": COOKIE, "description": "The browser that sent the picture."},
 }
 _TYPES = {"picture": {"contentType": "image/jpeg, image/png, image/webp"}}
-_FILE = {"type": "string", "format": "binary", "title": "Picture"}  # left out, or a file: never null
+_FILE = {"type": "string", "format": "binary", "title": "Picture", "minLength": 1}
 _RETRY = {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds after which it may go well."}}
 _PLACES = (
     "form",
@@ -64,13 +64,23 @@ class _Api(NinjaAPI):
                     fields = form["schema"]["properties"]
                     for name in choices.keys() & fields.keys():
                         fields[name]["enum"] = choices[name]
+                    for name, field in fields.items():
+                        fields[name] = _left_out_or_given(field)
                     fields["picture"] = _FILE
         return schema
 
 
+def _left_out_or_given(field: dict[str, Any]) -> dict[str, Any]:
+    """A field of a form: that has no null, unlike JSON."""
+    given = [one for one in field.pop("anyOf", []) if one != {"type": "null"}]
+    field = {name: value for name, value in field.items() if value is not None}
+    return {**field, **given[0]} if len(given) == 1 else {**field, **({"anyOf": given} if given else {})}
+
+
 def _choices() -> dict[str, list[str]]:
     offered = catalogue.offered()
-    methods = sorted({method for one in offered.models.values() for method in one.methods})
+    able = [one for model in offered.models.values() for one in model.methods.values() if one.why_not is None]
+    methods = sorted({one.name for one in able})
     return {"model": [*offered.models, ""], "method": [*methods, ""], "language": [*offered.languages]}
 
 

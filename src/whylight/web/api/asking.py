@@ -37,7 +37,7 @@ class About(Schema):
 
     picture_id: str = ""
     keep: shapes.Flag = False
-    wait: float | None = Field(None, ge=0, le=300)
+    wait: float | None = Field(None, ge=0, le=60)
 
 
 class AboutClass(About):
