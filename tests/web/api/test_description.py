@@ -23,7 +23,16 @@ def test_every_answer_is_described(site: Any, tmp_path: Path) -> None:
     (tmp_path / "schemathesis.toml").write_text(CONFIG)
     command = [sys.executable, "-m", "schemathesis.cli", "--config-file", str(tmp_path / "schemathesis.toml")]
     command += ["run", f"{site.url}/api/openapi.json", "--checks", "all", "--max-examples", "15", "--seed", "1"]
-    command += ["--header", f"Cookie: {cookie(site)}", "--request-timeout", "70", "--max-response-time", "70", "--exclude-path-regex", "events$"]
+    command += [
+        "--header",
+        f"Cookie: {cookie(site)}",
+        "--request-timeout",
+        "70",
+        "--max-response-time",
+        "70",
+        "--exclude-path-regex",
+        "events$",
+    ]
     found = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, cwd=tmp_path)
     assert found.returncode == 0, found.stdout[-6000:] + found.stderr[-2000:]
     every = sum(len(path) for path in call(f"{site.url}/api/openapi.json")[1]["paths"].values())
