@@ -34,13 +34,15 @@ def serve(host: str, port: int, tell: Any) -> None:
         WhylightError: if the address cannot be had.
     """
     from django.conf import settings
-    from waitress.server import create_server
+    from waitress.server import BaseWSGIServer, create_server
 
+    from whylight.web.parsing import Channel
     from whylight.web.pictures.intake import decoders
     from whylight.web.tasks.models import Worker
     from whylight.web.wsgi import application
 
     decoders().warm(wait=False)
+    BaseWSGIServer.channel_class = Channel
     most = settings.WHYLIGHT_MAX_REQUEST
     try:
         server = create_server(

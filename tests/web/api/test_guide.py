@@ -38,7 +38,7 @@ def test_its_examples_run(site: Any, monkeypatch: pytest.MonkeyPatch, capsys: py
     assert said.count("done") >= 2
     assert names["overlay"].startswith(b"\x89PNG")
     assert names["explanation"]["method"] == "rise"
-    assert call(f"{site.url}/api/jobs", **{"Authorization": names["mine"]["Authorization"]})[0] == 401
+    assert call(f"{site.url}/api/jobs", Authorization=names["mine"]["Authorization"])[0] == 401
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="no curl here")

@@ -13,6 +13,7 @@ from whylight.web.said import Gone
 from whylight.web.tasks.models import Task
 
 _SHORT = 1.0  # seconds that a call may wait when too many wait already
+_SOONEST = 0.03  # seconds before which nothing is answered
 _FIRST, _LAST, _SHARE = 0.008, 0.25, 0.1  # pauses between two looks: a share of the time waited so far, within bounds
 
 
@@ -44,7 +45,8 @@ def waited(request: Visit, task: Task, seconds: float) -> None:
     end = begun + (seconds if has_place else min(seconds, _SHORT))
     try:
         while task.is_open and (now := time.monotonic()) < end and not has_left(request):
-            time.sleep(min(end - now, max(_FIRST, min(_LAST, _SHARE * (now - begun)))))
+            pause = max(_FIRST, _SOONEST - (now - begun), min(_LAST, _SHARE * (now - begun)))
+            time.sleep(min(end - now, pause))
             try:
                 task.refresh_from_db(fields=["state", "reason"])
             except Task.DoesNotExist:
