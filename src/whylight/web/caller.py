@@ -6,6 +6,8 @@ from django.http import HttpRequest
 
 from whylight.web.keys.models import Key
 
+COOKIE = "whylight"  # that says to whom pictures belong
+
 
 class Visit(HttpRequest):
     """A request, as `middleware.Caller` hands it on.

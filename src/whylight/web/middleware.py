@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Callable
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.core.exceptions import RequestDataTooBig, TooManyFilesSent
+from django.core.exceptions import ObjectDoesNotExist, RequestDataTooBig, TooManyFilesSent
 from django.core.signing import BadSignature
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import render
 
 from whylight.errors import WhylightError
-from whylight.web.caller import wants_json
+from whylight.web.caller import COOKIE, wants_json
 from whylight.web.intake import Refused
 from whylight.web.keys.models import Key
 from whylight.web.policy import PERMISSIONS
-from whylight.web.said import Said
+from whylight.web.said import Gone, Said
 from whylight.web.tokens import digest, new_token
 
-COOKIE = "whylight"
 _AGE = 365 * 24 * 3600
 Next = Callable[[HttpRequest], HttpResponseBase]
 
@@ -134,7 +134,15 @@ class Sentences:
             return said(request, getattr(error, "status", 400), str(error))
         if isinstance(error, RequestDataTooBig | TooManyFilesSent):
             return said(request, 413, "that is more than fits into one request; send fewer pictures at a time")
+        if isinstance(error, ObjectDoesNotExist) or _was_deleted(error):  # while it was looked at
+            return said(request, 404, str(Gone()))
         return None
+
+
+def _was_deleted(error: Exception) -> bool:
+    """Whether a file of a picture or a result is gone."""
+    name = getattr(error, "filename", None)
+    return isinstance(error, FileNotFoundError) and name is not None and Path(name).is_relative_to(settings.SITE)
 
 
 _PLAIN = {404: "there is no such page", 405: "this address takes other methods, see /api/docs"}

@@ -22,5 +22,5 @@ class Gone(Said):
 
     def __init__(self, what: str = "result") -> None:
         super().__init__(
-            404, f"there is no such {what}: it was deleted, its time is over, or it belongs to another browser"
+            404, f"there is no such {what}: it was deleted, its time is over, or it belongs to another browser or key"
         )

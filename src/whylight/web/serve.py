@@ -13,8 +13,6 @@ from whylight.errors import WhylightError
 from whylight.web import place
 from whylight.web.watching import workers
 
-_THREADS = 32  # that answer browsers: most of them wait
-
 
 def prepare(folder: Path, environment: dict[str, str]) -> None:
     """Make the data folder, set Django up, and bring the database to its present form."""
@@ -36,20 +34,23 @@ def serve(host: str, port: int, tell: Any) -> None:
         WhylightError: if the address cannot be had.
     """
     from django.conf import settings
-    from waitress.server import create_server
+    from waitress.server import BaseWSGIServer, create_server
 
+    from whylight.web.parsing import Channel
     from whylight.web.pictures.intake import decoders
     from whylight.web.tasks.models import Worker
     from whylight.web.wsgi import application
 
     decoders().warm(wait=False)
+    BaseWSGIServer.channel_class = Channel
     most = settings.WHYLIGHT_MAX_REQUEST
     try:
         server = create_server(
             application,
             host=host,
             port=port,
-            threads=_THREADS,
+            threads=settings.WHYLIGHT_THREADS,
+            channel_request_lookahead=1,  # so that it is seen when a caller hangs up
             ident=None,
             connection_limit=500,
             channel_timeout=60,

@@ -39,6 +39,7 @@ WHYLIGHT_KEY_RATE = text("WHYLIGHT_KEY_RATE", "1200/m")  # the same of a key
 WHYLIGHT_PROXIES = words("WHYLIGHT_PROXIES")  # addresses or networks of proxies whose X-Forwarded-For is believed
 WHYLIGHT_WORKERS = number("WHYLIGHT_WORKERS", 1, least=1)  # for quick questions; slow ones have one of their own
 WHYLIGHT_RECYCLE = number("WHYLIGHT_RECYCLE", 2000, least=1)  # jobs after which a worker is begun afresh
+WHYLIGHT_THREADS = number("WHYLIGHT_THREADS", 64, least=4)  # of a web process: most of them wait
 WHYLIGHT_DECODERS = number("WHYLIGHT_DECODERS", 2, least=1)  # processes that open what was uploaded
 WHYLIGHT_LIVE_VISITORS = number("WHYLIGHT_LIVE_VISITORS", 6, least=1)  # whose cameras are looked through at a time
 WHYLIGHT_LIVE_IDLE = number("WHYLIGHT_LIVE_IDLE", 180, least=1)  # seconds without a frame after which that process ends

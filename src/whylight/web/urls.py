@@ -6,7 +6,7 @@ from django.urls import URLPattern, URLResolver, path, register_converter
 
 from whylight.web.api.api import api
 from whylight.web.tokens import Token
-from whylight.web.views import compare, downloads, live, pictures, plain, receipts, results, sharing
+from whylight.web.views import compare, downloads, keys, live, pictures, plain, receipts, results, sharing
 
 register_converter(Token, "token")
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -44,6 +44,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("about/", plain.about, name="about"),
     path("privacy/", plain.privacy, name="privacy"),
     path("favicon.ico", plain.favicon),
+    path("keys/", keys.keys, name="keys"),
+    path("keys/<int:number>/delete/", keys.delete, name="delete_key"),
     path("api/", api.urls),
 ]
 handler400 = "whylight.web.views.plain.bad_request"

@@ -24,6 +24,8 @@ def main() -> None:
     if given.with_parent:
         parent.end_with_it()
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "whylight.web.settings")
+    # Before torch is loaded: its threads wait asleep. Awake they burn several times what the work itself takes.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     import django
 
     django.setup()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import threading
 import time
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -209,3 +212,48 @@ def test_what_is_no_picture_is_said(site: Any, data: bytes, status: int, words: 
     found, answer = call(f"{site.url}/api/explain", "POST", body, Content_Type=kind)
     assert found == status
     assert words in answer["error"]
+
+
+def test_a_caller_who_hangs_up_is_not_answered(site: Any, photo: Path) -> None:
+    holder = cookie(site)
+    body, kind = multipart({"model": "person", "method": "rise", "wait": "60"}, {"picture": photo.read_bytes()})
+    address = urlsplit(site.url)
+    connection = http.client.HTTPConnection(str(address.hostname), address.port, timeout=20)
+    connection.request("POST", "/api/explain", body, {"Content-Type": kind, "Cookie": holder})
+    assert until(lambda: len(call(f"{site.url}/api/pictures", Cookie=holder)[1]) == 1)
+    connection.close()
+    assert until(lambda: call(f"{site.url}/api/pictures", Cookie=holder)[1] == [])
+
+
+def test_a_listener_who_hangs_up_makes_room(site: Any, photo: Path) -> None:
+    holder = cookie(site)
+    _, job = ask(site, holder, photo, model="person", method="rise", wait="0", keep="true")
+    address = urlsplit(site.url)
+    for _ in range(30):  # more than may listen at a time
+        connection = http.client.HTTPConnection(str(address.hostname), address.port, timeout=20)
+        connection.request("GET", f"/api/jobs/{job['id']}/events", headers={"Cookie": holder})
+        answer = connection.getresponse()
+        assert answer.status in (200, 503)
+        if answer.status == 503:
+            assert until(lambda: call(f"{site.url}/api/models")[0] == 200)  # others are answered meanwhile
+            time.sleep(0.3)
+        else:
+            assert answer.readline().startswith(b"event: ")
+        answer.close()
+        connection.close()
+    call(f"{site.url}/api/jobs/{job['id']}/cancel", "POST", b"", Cookie=holder)
+    connection = http.client.HTTPConnection(str(address.hostname), address.port, timeout=20)
+    time.sleep(1)
+    connection.request("GET", f"/api/jobs/{job['id']}/events", headers={"Cookie": holder})
+    assert connection.getresponse().read().startswith(b"event: ")
+    connection.close()
+
+
+def until(holds: Callable[[], bool], seconds: float = 20) -> bool:
+    """Whether something comes to hold in time."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if holds():
+            return True
+        time.sleep(0.05)
+    return False

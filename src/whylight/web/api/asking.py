@@ -2,38 +2,28 @@
 
 from __future__ import annotations
 
-import time
-from typing import Annotated, Any
+import re
+from typing import Any
 
 from django.conf import settings
 from ninja import File, Form, Router, Schema, Status
 from ninja.files import UploadedFile
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
 from whylight.web import limits
 from whylight.web.api import shapes, told
+from whylight.web.api.bodies import form_only
+from whylight.web.api.patience import has_left, waited
 from whylight.web.caller import Visit
 from whylight.web.pictures import intake
 from whylight.web.pictures.models import Picture
 from whylight.web.said import Gone, Said
 from whylight.web.tasks import asking, sweeper
-from whylight.web.tasks.models import State, Task
+from whylight.web.tasks.models import State
 from whylight.web.tasks.questions import Explain, Face, Locate, Question
+from whylight.web.tokens import Token
 
 router = Router(tags=["ask"])
-_FIRST, _LONGEST = 0.01, 0.1  # seconds between two looks whether there is an answer
-
-
-def _flag(value: object) -> object:
-    """`true` or `false`, and nothing else that might be meant."""
-    if value is True or value == "true":
-        return True
-    if value is False or value == "false":
-        return False
-    raise ValueError("expected true or false")
-
-
-Flag = Annotated[bool, BeforeValidator(_flag)]
 
 
 class About(Schema):
@@ -46,8 +36,8 @@ class About(Schema):
     """
 
     picture_id: str = ""
-    keep: Flag = False
-    wait: float | None = Field(None, ge=0, le=300)
+    keep: shapes.Flag = False
+    wait: float | None = Field(None, ge=0, le=60)
 
 
 class AboutClass(About):
@@ -61,35 +51,38 @@ class ExplainForm(AboutClass):
     """`target` may also be `topK`, `rankK` or `A >> B`; `verify` also checks whether the map can be trusted, which takes longer."""
 
     method: str = ""
-    verify: Flag = False
+    verify: shapes.Flag = False
 
 
 class LocateForm(AboutClass):
     """`sequential`: find one, erase it, look again."""
 
-    sequential: Flag = False
+    sequential: shapes.Flag = False
 
 
 class FaceForm(About):
     """`every`: all faces, rather than the largest; `language` of the sentence."""
 
-    every: Flag = True
+    every: shapes.Flag = True
     language: str = "en"
 
 
-@router.post("/explain", response=shapes.answers(shapes.Explained, more={202: shapes.Job}))
+@router.post("/explain", response=shapes.answers(shapes.Explained, more={202: shapes.Job}, bad=shapes.ASK))
+@form_only
 def explain(request: Visit, form: Form[ExplainForm], picture: File[UploadedFile | None] = None) -> Any:
     """Why does the model say that, and where in the picture did it look?"""
     return _answer(request, picture, form, Explain(form.model, form.method, form.target, form.verify))
 
 
-@router.post("/locate", response=shapes.answers(shapes.Located, more={202: shapes.Job}))
+@router.post("/locate", response=shapes.answers(shapes.Located, more={202: shapes.Job}, bad=shapes.ASK))
+@form_only
 def locate(request: Visit, form: Form[LocateForm], picture: File[UploadedFile | None] = None) -> Any:
     """Where is it? Boxes around the objects of a class."""
     return _answer(request, picture, form, Locate(form.model, form.target, form.sequential))
 
 
-@router.post("/face", response=shapes.answers(shapes.Faces, more={202: shapes.Job}))
+@router.post("/face", response=shapes.answers(shapes.Faces, more={202: shapes.Job}, bad=shapes.ASK))
+@form_only
 def face(request: Visit, form: Form[FaceForm], picture: File[UploadedFile | None] = None) -> Any:
     """Is it a face, whose, and which features say so?"""
     return _answer(request, picture, form, Face(form.every, form.language))
@@ -98,49 +91,37 @@ def face(request: Visit, form: Form[FaceForm], picture: File[UploadedFile | None
 def _answer(request: Visit, upload: UploadedFile | None, form: About, question: Question) -> Any:
     limits.count(request)
     question = question.checked()  # before the picture is opened: that costs more
-    if upload is not None and form.picture_id:
-        raise Said(400, "picture: there are two, a new one and picture_id; send one of them")
-    if upload is not None:
-        taken, ours = intake.take(upload, request.owner, view=form.keep), True
-        request.keep_owner = True
-    elif form.picture_id:
-        taken, ours = asking.my_picture(request.owner, form.picture_id), False
-    else:
-        raise Said(400, "picture: there is none; send a JPEG, PNG or WebP as the file `picture`, or a picture_id")
+    picture, ours = _picture(request, upload, form)
+    kept = form.keep or not ours
     try:
-        task = asking.ask(taken, question)
-        waited(task, settings.WHYLIGHT_WAIT if form.wait is None else form.wait)
-        return _told(request, taken, task, kept=form.keep or not ours)
+        task = asking.ask(picture, question)
+        waited(request, task, settings.WHYLIGHT_WAIT if form.wait is None else form.wait)
+        if task.state == State.FAILED:
+            raise Said(422, task.reason)
+        if task.state == State.CANCELLED:
+            raise Said(409, "the question was cancelled; ask again")
+        if task.is_open and not kept and has_left(request):
+            raise Gone  # nobody would know where to look for it
+        answer = Status(202, told.job(request, task)) if task.is_open else told.answer(task, kept=kept)
     except BaseException:
         if ours:
-            sweeper.delete(taken)
+            sweeper.delete(picture)
         raise
-
-
-def _told(request: Visit, picture: Picture, task: Task, *, kept: bool) -> Any:
-    if task.is_open:
-        return Status(202, told.job(request, task))
-    if task.state == State.FAILED:
-        raise Said(422, task.reason)
-    if task.state == State.CANCELLED:
-        raise Said(409, "the question was cancelled; ask again")
-    answer = told.answer(task, kept=kept)
-    if not kept:
+    if not kept and not task.is_open:
         sweeper.delete(picture)
     return answer
 
 
-def waited(task: Task, seconds: float) -> None:
-    """Wait until a question is answered, or it takes too long.
-
-    Raises:
-        Gone: it was deleted meanwhile.
-    """
-    end, pause = time.monotonic() + seconds, _FIRST
-    while task.is_open and (left := end - time.monotonic()) > 0:
-        time.sleep(min(pause, left))
-        pause = min(_LONGEST, pause * 1.1)
-        try:
-            task.refresh_from_db(fields=["state", "reason"])
-        except Task.DoesNotExist:
-            raise Gone from None
+def _picture(request: Visit, upload: UploadedFile | None, form: About) -> tuple[Picture, bool]:
+    """The picture that is asked about, and whether it came with the question."""
+    if upload is not None and form.picture_id:
+        raise Said(400, "picture: there are two, a new one and picture_id; send one of them")
+    if upload is not None:
+        picture = intake.take(upload, request.owner, view=form.keep)
+        request.keep_owner = True
+        return picture, True
+    if form.picture_id:
+        if not re.fullmatch(Token.regex, form.picture_id):
+            raise Gone("picture")
+        return asking.my_picture(request.owner, form.picture_id), False
+    raise Said(400, "picture: there is none; send a JPEG, PNG or WebP as the file `picture`, or a picture_id")

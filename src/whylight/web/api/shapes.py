@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from ninja import Schema
-from pydantic import Field
+from pydantic import BeforeValidator, Field
+
+
+def _flag(value: object) -> object:
+    if value in (True, "true"):
+        return True
+    if value in (False, "false"):
+        return False
+    raise ValueError("expected true or false")
+
+
+Flag = Annotated[bool, BeforeValidator(_flag)]  # `true` or `false`, and nothing else that might be meant
 
 
 class Error(Schema):
@@ -56,7 +67,8 @@ class Box(Schema):
 class Explanation(Schema):
     """One explanation. `map` is (h, w), raw, in `units`, as Python has it bit for bit; `region` are the pixels (x0, y0, x1, y1)
     that the network saw, `span` over which part of them the cells lie (top, left, bottom, right; null: all), `level` the value
-    that means no evidence, `peak` the centre of the highest cell."""
+    that means no evidence, `peak` the centre of the highest cell. All pixels are those of the picture as it is kept: upright, its
+    sides `reduced` times smaller than they were sent, which is 1 but for very large JPEGs."""
 
     label: str
     probability: float | None
@@ -68,6 +80,7 @@ class Explanation(Schema):
     map: list[list[float]]
     width: int
     height: int
+    reduced: int
     blank: bool
     flat: str
     diffuse: bool
@@ -91,8 +104,9 @@ class Explained(Explanation):
 
 
 class Look(Schema):
-    """One look of a search: the class's probability before and after what was found is erased."""
+    """One look of a search: what it found, and the class's probability before and after that is erased."""
 
+    boxes: list[Box]
     probability_before: float | None
     probability_after: float | None
 
@@ -108,6 +122,7 @@ class Located(Schema):
     probability: float | None
     width: int
     height: int
+    reduced: int
     boxes: list[Box]
     steps: list[Look]
     stopped: str
@@ -120,6 +135,9 @@ class Faces(Schema):
     """What is said of each face, as `whylight face` writes it, or why there is none."""
 
     results: list[dict[str, Any]]
+    width: int
+    height: int
+    reduced: int
     sentence: str
     job: str | None
     picture: str | None
@@ -177,7 +195,7 @@ class NewKey(Key):
 class Name(Schema):
     """What a key is called."""
 
-    name: str = Field(min_length=1, max_length=60, pattern=r"^[ -~]*[!-~][ -~]*$")
+    name: str = Field(min_length=1, max_length=60, json_schema_extra={"pattern": r"^[ -~]*[!-~][ -~]*$"})
 
 
 class Shared(Schema):
@@ -187,9 +205,20 @@ class Shared(Schema):
     until: datetime
 
 
-_BAD = (400, 401, 403, 404, 405, 409, 413, 415, 422, 429, 503)
+ANY = (400, 401)  # what every call can be answered
+THEIRS = (*ANY, 404)  # where one thing is named
+CHANGE = (*ANY, 403)  # where something is changed
+ASK = (*CHANGE, 404, 409, 413, 415, 422, 429, 503)
 
 
-def answers(good: Any, *, status: int = 200, more: dict[int, Any] | None = None) -> dict[int, Any]:
+def answers(
+    good: Any, *, status: int = 200, more: dict[int, Any] | None = None, bad: tuple[int, ...] = ANY
+) -> dict[int, Any]:
     """Every answer that a call can have, for its description."""
-    return {status: good, **(more or {}), **dict.fromkeys(_BAD, Error)}
+    return {status: good, **(more or {}), **dict.fromkeys(sorted(bad), Error)}
+
+
+def file(*kinds: str) -> dict[str, Any]:
+    """What the description of a call says that is answered by a file of one of these kinds."""
+    content = {kind: {"schema": {"type": "string", "format": "binary"}} for kind in kinds}
+    return {"responses": {200: {"content": content}}}

@@ -30,40 +30,47 @@ def answer(task: Task, *, kept: bool) -> dict[str, Any]:
 
 def explanation(result: results.Result, place: int) -> dict[str, Any]:
     """One explanation."""
-    record = result.records[place]
-    keys = ("label", "probability", "score", "target", "method", "units", "width", "height", "blank", "flat", "diffuse")
-    region, span, level = result.region_of(place)
-    peak = result.peak_of(place)
+    record, facts = result.records[place], result.dict_of(place)
+    keys = (
+        "label",
+        "probability",
+        "target",
+        "method",
+        "model",
+        "units",
+        "blank",
+        "flat",
+        "peak",
+        "region",
+        "level",
+        "map",
+    )
     return {
-        **{key: record[key] for key in keys},
-        "model": result.task.question["model"],
-        "map": result.map_of(place),
-        "peak": peak,
-        "region": region,
-        "span": span,
-        "level": level,
+        **{key: facts[key] for key in keys},
+        "score": facts.get("score"),
+        "span": facts.get("span"),
+        "details": facts["details"],
+        "diffuse": record["diffuse"],
         "boxes": record.get("boxes") or [],
-        "details": record["details"],
         "sentence": result.told(place),
         "verified": record.get("verified"),
+        **_size(result),
     }
 
 
 def located(result: results.Result) -> dict[str, Any]:
     """What a search has found."""
     record = result.first
-    width, height = record["picture_size"]
     keys = ("label", "target", "threshold", "boxes", "stopped")
-    looks = [{key: step[key] for key in ("probability_before", "probability_after")} for step in record["steps"]]
+    looks = ("boxes", "probability_before", "probability_after")
     return {
         **{key: record[key] for key in keys},
         "probability": record.get("probability"),
         "method": record["map_method"],
         "model": result.task.question["model"],
-        "width": width,
-        "height": height,
-        "steps": looks,
+        "steps": [{key: step[key] for key in looks} for step in record["steps"]],
         "sentence": result.words,
+        **_size(result),
     }
 
 
@@ -72,7 +79,7 @@ def faces(result: results.Result) -> dict[str, Any]:
     every = [
         {key: value for key, value in one.items() if key not in ("picture", "files")} for one in result.first["results"]
     ]
-    return {"results": every, "sentence": result.words}
+    return {"results": every, "sentence": result.words, **_size(result)}
 
 
 def job(request: HttpRequest, task: Task) -> dict[str, Any]:
@@ -106,3 +113,8 @@ def picture(one: Picture) -> dict[str, Any]:
         "expires": one.expires,
         "jobs": list(one.tasks.order_by("created").values_list("pk", flat=True)),
     }
+
+
+def _size(result: results.Result) -> dict[str, int]:
+    picture = result.task.picture
+    return {"width": picture.width, "height": picture.height, "reduced": picture.times}

@@ -11,7 +11,7 @@ from PIL import Image
 from whylight import render
 from whylight.render.colormap import table
 from whylight.render.overlay import UNIFORM, opacity, overlay_steps
-from whylight.web.pictures import store
+from whylight.web.pictures import store, viewing
 from whylight.web.said import Gone
 from whylight.web.tasks.results import Result
 
@@ -80,10 +80,8 @@ def colours() -> dict[str, Any]:
 
 def _picture(token: str, *, whole: bool) -> Image.Image:
     try:
-        with Image.open(
-            store.of_picture(token) / (store.PICTURE if whole else store.VIEW), formats=["PPM", "JPEG"]
-        ) as file:
-            picture = file.convert("RGB")
+        with (store.of_picture(token) / store.PICTURE).open("rb") if whole else viewing.opened(token) as stream:
+            picture = Image.open(stream, formats=["PPM", "JPEG"]).convert("RGB")
     except FileNotFoundError:
         raise Gone("picture") from None
     times = 1

@@ -18,7 +18,7 @@ from django.views.decorators.http import require_GET, require_POST
 from whylight.errors import WhylightError
 from whylight.web import catalogue, limits
 from whylight.web.caller import Visit, wants_json
-from whylight.web.pictures import intake, store
+from whylight.web.pictures import intake, viewing
 from whylight.web.pictures.models import Picture
 from whylight.web.said import Gone, Said
 from whylight.web.tasks import asking, sweeper
@@ -111,11 +111,8 @@ def delete_all(request: Visit) -> HttpResponse:
 
 def shown(picture: Picture) -> HttpResponseBase:
     """A picture's view as a response."""
-    try:
-        file = (store.of_picture(picture.token) / store.VIEW).open("rb")
-    except FileNotFoundError:
-        raise Gone("picture") from None
-    return FileResponse(file, content_type="image/jpeg", headers={"Cache-Control": "private, max-age=600"})
+    headers = {"Cache-Control": "private, max-age=600"}
+    return FileResponse(viewing.opened(picture.token), content_type="image/jpeg", headers=headers)
 
 
 def _taken(request: Visit, one: UploadedFile[Any], question: Question) -> str:
