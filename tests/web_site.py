@@ -51,3 +51,12 @@ def cookie(site: Any) -> str:
         return next(one for one in answer.headers.get_all("Set-Cookie") if one.startswith("whylight=")).partition(";")[
             0
         ]
+
+
+def picture_page(site: Any, page: Any, where: str, button: str, picture: Path) -> None:
+    """Send a picture from a page of the site, as a visitor does, and wait for the answer."""
+    page.goto(f"{site.url}/{where}/")
+    page.set_input_files("input[type=file] >> nth=0", str(picture))
+    page.get_by_role("button", name=button).first.click()
+    page.wait_for_url("**/results/**", timeout=20_000)
+    page.locator("#body.state-done").wait_for(timeout=60_000)

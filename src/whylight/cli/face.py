@@ -20,6 +20,7 @@ from whylight.jobs.folder import alone_in, check_folder, put
 from whylight.jobs.job import STANDARD_INPUT, Job
 from whylight.jobs.names import key_of
 from whylight.models.zoo.choice import ModelChoice
+from whylight.work.words import likeness
 
 if TYPE_CHECKING:
     from whylight.images import Picture
@@ -251,28 +252,13 @@ def _photo(name: str) -> Picture:
     return piped_in() if name == STANDARD_INPUT else name
 
 
-def _meaning(record: on.Record) -> str:
-    """What a similarity is worth, for networks that were measured."""
-    strangers, same = record.get("strangers"), record.get("same")
-    if record.get("measure") not in ("similarity", "pair"):
-        return ""
-    if strangers is None:
-        return " How often strangers are so alike was not measured for this network."
-    if same is not None:
-        alike = f"about {on.percent(strangers)} are so alike or more, of the same person about {on.percent(same)}"
-        return f" Of pairs of different people {alike}."
-    return (
-        f" Of strangers, about {on.percent(strangers)} are so alike or more to the nearest in a gallery of this size."
-    )
-
-
 def _tell(record: on.Record, screen: on.Screen) -> None:
     """The sentence on stdout, the error on stderr."""
     if record["sentence"]:
         which = f" (face {record['number'] + 1} of {record['faces']})" if record["faces"] > 1 else ""
         file = record["files"].get("card") or next(iter(record["files"].values()), None)
         screen.say(
-            f"{record['picture']}{which}: {record['sentence']}{_meaning(record)}" + (f" → {file}" if file else "")
+            f"{record['picture']}{which}: {record['sentence']}{likeness(record)}" + (f" → {file}" if file else "")
         )
     if record["code"]:
         on.warn(f"error {record['code']}: {record['message']}")

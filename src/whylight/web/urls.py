@@ -28,6 +28,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("results/<token:token>/heat/<int:place>.jpg", downloads.heat, name="heat"),
     path("results/<token:token>/overlay.jpg", downloads.overlay, name="overlay"),
     path("results/<token:token>/download/<slug:what>/", downloads.download, name="download"),
+    path("results/<token:token>/boxes/<slug:what>/", downloads.boxes, name="boxes"),
     path("results/<token:token>/share/", sharing.share, name="share"),
     path("results/<token:token>/share/end/", sharing.take_back, name="unshare"),
     path("results/<token:token>/cell/", compare.cell, name="cell"),

@@ -45,6 +45,19 @@ def _alone(box: Mapping[str, Any]) -> str:
     return "" if sure is None else f" ({percent(sure)} alone)"
 
 
+def likeness(record: Mapping[str, Any]) -> str:
+    """What a similarity is worth, for networks that were measured."""
+    strangers, same = record.get("strangers"), record.get("same")
+    if record.get("measure") not in ("similarity", "pair"):
+        return ""
+    if strangers is None:
+        return " How often strangers are so alike was not measured for this network."
+    if same is not None:
+        alike = f"about {percent(strangers)} are so alike or more, of the same person about {percent(same)}"
+        return f" Of pairs of different people {alike}."
+    return f" Of strangers, about {percent(strangers)} are so alike or more to the nearest in a gallery of this size."
+
+
 def place(x: float, y: float) -> str:
     """A place in a picture in words, from its share of the width and of the height.
 

@@ -9,9 +9,10 @@ from django.http import FileResponse, HttpResponse, HttpResponseBase
 from django.views.decorators.http import require_GET
 
 from whylight.jsontext import dumps
+from whylight.web.api import told
 from whylight.web.caller import Visit
 from whylight.web.said import Said
-from whylight.web.tasks import asking, drawing, results, showing
+from whylight.web.tasks import asking, drawing, locating, results, showing
 from whylight.web.tasks.results import Result
 from whylight.web.views.results import shown
 
@@ -47,6 +48,21 @@ def download(request: Visit, token: str, what: str) -> HttpResponseBase:
 
 
 @require_GET
+def boxes(request: Visit, token: str, what: str) -> HttpResponseBase:
+    """The boxes of a search: drawn on the picture, as JSON, or for spreadsheets."""
+    found = results.read(asking.mine(request.owner, token))
+    if found.task.kind != "locate" or what not in ("png", "json", "csv"):
+        raise Said(404, "there is no such file; there are png, json and csv of boxes")
+    name = f"{_safe(found.first['label'])}-boxes.{what}"
+    if what == "png":
+        drawn = next(path for file, path in found.files().items() if file.endswith(".boxes.png"))
+        return FileResponse(drawn.open("rb"), as_attachment=True, filename=name)
+    text = dumps(told.located(found)) if what == "json" else locating.table(found)
+    kind = "application/json" if what == "json" else "text/csv; charset=utf-8"
+    return FileResponse(io.BytesIO(text.encode()), as_attachment=True, filename=name, content_type=kind)
+
+
+@require_GET
 def colours(request: Visit) -> HttpResponse:
     """The colour maps, for the page's script."""
     answer = HttpResponse(dumps(drawing.colours()), content_type="application/json")
@@ -77,5 +93,8 @@ def _explained(found: Result) -> Result:
 def _name(found: Result, place: int, suffix: str) -> str:
     """Of class and method alone: nothing of the visitor's."""
     record = found.records[place]
-    label = re.sub(r"[^\w]+", "-", record["label"], flags=re.ASCII).strip("-")[:60]
-    return f"{label or 'class'}-{re.sub(r'[^a-z0-9+]+', '-', record['method'])}.{suffix}"
+    return f"{_safe(record['label'])}-{re.sub(r'[^a-z0-9+]+', '-', record['method'])}.{suffix}"
+
+
+def _safe(label: str) -> str:
+    return re.sub(r"[^\w]+", "-", label, flags=re.ASCII).strip("-")[:60] or "class"

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_GET, require_POST
 from whylight.web import catalogue, limits
 from whylight.web.caller import Visit
 from whylight.web.said import Gone, Said
-from whylight.web.tasks import asking, choices, drawing, keeper, questions, results, showing
+from whylight.web.tasks import asking, choices, drawing, facing, keeper, locating, questions, results, showing
 from whylight.web.tasks.models import State, Task
 from whylight.web.views import receipts
 from whylight.web.views.ended import over
@@ -127,7 +127,25 @@ def _context(request: Visit, task: Task) -> dict[str, Any]:
     if task.state == State.DONE:
         found = results.read(task)
         context |= {"result": found, "inner": [f"result/{task.kind}.html", "result/other.html"]}
-        if task.kind == "explain":
+        if isinstance(asked, questions.Face):
+            faces = facing.faces(found)
+            context |= {
+                "faces": faces,
+                "found_faces": sum(one.box is not None for one in faces),
+                "languages": catalogue.offered().languages,
+                "gallery": questions.gallery(),
+                "shared_at": _shared_at(request, task),
+            }
+        elif isinstance(asked, questions.Locate):
+            context |= {
+                "found": found.first,
+                "boxes": locating.boxes(found),
+                "looks": locating.looks(found),
+                "strip": next((name for name in found.files() if name.endswith(".looks.png")), None),
+                "models": list(catalogue.offered().models.values()),
+                "shared_at": _shared_at(request, task),
+            }
+        else:
             context |= explained(found, shown(request), lambda place: reverse("heat", args=[task.token, place]))
             checks = [receipts.context(found, place) for place in range(len(found.records))]
             context |= {

@@ -158,6 +158,9 @@ function begin(root) {
     select.addEventListener("change", tell);
     tell();
   }
+  for (const one of root.querySelectorAll("[data-switch]")) {
+    one.addEventListener("change", () => document.getElementById(one.dataset.switch).toggleAttribute("hidden", !one.checked));
+  }
   for (const field of root.querySelectorAll("[data-copy]")) field.addEventListener("focus", () => field.select());
   say(root.querySelector("[data-say]")?.dataset.say);
 }
