@@ -19,6 +19,8 @@ _OTHERWISE = "the request is damaged and cannot be read"
 class Parser(HTTPRequestParser):  # type: ignore[misc]
     """Waitress's, with errors in words of ours."""
 
+    error: Any = None
+
     def received(self, data: bytes) -> int:
         """More of the request has come."""
         count: int = super().received(data)
