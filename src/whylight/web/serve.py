@@ -77,7 +77,7 @@ def serve(host: str, port: int, tell: Any) -> None:
 
 def _names(quick: int) -> list[str]:
     """The workers: what stands before the hyphen is the lane."""
-    return [*(f"quick-{number + 1}" for number in range(quick)), "slow-1"]
+    return [*(f"quick-{number + 1}" for number in range(quick)), "medium-1", "slow-1"]
 
 
 def _is_there(name: str) -> bool:
