@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,6 +60,20 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         assert answer.status == 200
     yield found
     stop(found)
+
+
+@pytest.fixture
+def begin() -> Iterator[Callable[..., Site]]:
+    """Starts sites that a test may harm."""
+    begun: list[Site] = []
+
+    def one(data: Path, *options: str, **environment: str) -> Site:
+        begun.append(start(data, *options, **environment))
+        return begun[-1]
+
+    yield one
+    for site in begun:
+        stop(site)
 
 
 @pytest.fixture(scope="session")
