@@ -1,6 +1,6 @@
 """The picture of a result page in the README, docs/assets/web.jpg: a site of its own, asked in Debian's Chromium.
 
-    python scripts/web_picture.py
+python scripts/web_picture.py
 """
 
 from __future__ import annotations

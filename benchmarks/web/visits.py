@@ -54,16 +54,34 @@ class Site:
             raise SystemExit(f"the site did not start: {line}")
         self.port = int(found[1])
 
-    def workers(self) -> list[int]:
-        """The processes that answer questions."""
+    def workers(self) -> dict[str, int]:
+        """The processes that answer questions, by their names."""
         assert self.process is not None
-        return [pid for pid in descendants(self.process.pid) if b"whylight.web.worker" in _command(pid)]
+        commands = {pid: _command(pid).split(b"\0") for pid in descendants(self.process.pid)}
+        return {
+            words[words.index(b"whylight.web.worker") + 1].decode(): pid
+            for pid, words in commands.items()
+            if b"whylight.web.worker" in words
+        }
 
     def stop(self) -> None:
         """End it in good order."""
         assert self.process is not None
         self.process.terminate()
         self.process.wait(20)
+
+    def kill(self) -> list[int]:
+        """End it as if the machine had done so; returns those of its processes that outlive it by more than five seconds."""
+        assert self.process is not None
+        assert self.process.stdout is not None
+        below = {pid: _born(pid) for pid in descendants(self.process.pid)}
+        self.process.kill()
+        self.process.wait()
+        self.process.stdout.close()
+        end = time.monotonic() + 5
+        while (left := [pid for pid, born in below.items() if born and _born(pid) == born]) and time.monotonic() < end:
+            time.sleep(0.05)
+        return left
 
 
 @contextmanager
@@ -182,6 +200,15 @@ def share(values: list[float], part: float) -> float:
     """The value that so large a part of the others does not exceed."""
     ranked = sorted(values)
     return ranked[min(len(ranked) - 1, int(part * len(ranked)))]
+
+
+def _born(pid: int) -> str:
+    """When a process was started; "" where there is none any more."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    except OSError:
+        return ""
+    return "" if fields[0] in "ZX" else fields[19]
 
 
 def _command(pid: int) -> bytes:

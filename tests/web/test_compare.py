@@ -49,7 +49,7 @@ def test_classes_on_one_scale(site: Any, page: Any, photo: Path) -> None:
 def test_models_side_by_side(site: Any, page: Any, photo: Path) -> None:
     explained(page, site, photo)
     page.get_by_role("link", name="Compare methods").click()
-    page.get_by_role("link", name="models").click()
+    page.get_by_role("link", name="models", exact=True).click()
     page.get_by_role("button", name="Compare").click()
     page.locator("[data-drawn^='2 ']").wait_for(timeout=120_000)
     assert page.locator(".cell h2").all_inner_texts() == ["face", "person"]

@@ -84,7 +84,7 @@ for verb in (explain, locate, train, experiment, calibrate):
     app.command(verb.__name__, no_args_is_help=verb not in (explain, locate))(spread(verb))
 app.command("models")(spread(models))
 app.command("methods")(spread(methods))
-app.command("serve")(serve)
+app.command("serve")(spread(serve))
 app.add_typer(evaluate, name="evaluate")
 app.add_typer(face, name="face")
 

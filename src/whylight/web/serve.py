@@ -38,7 +38,8 @@ def serve(host: str, port: int, tell: Any) -> None:
 
     from whylight.web.parsing import Channel
     from whylight.web.pictures.intake import decoders
-    from whylight.web.tasks.models import Worker
+    from whylight.web.tasks.keeper import ask_again
+    from whylight.web.tasks.models import State, Task, Worker
     from whylight.web.wsgi import application
 
     decoders().warm(wait=False)
@@ -65,7 +66,8 @@ def serve(host: str, port: int, tell: Any) -> None:
             f"--port {port}: {host} cannot be listened at: {error.strerror}; choose another port"
         ) from error
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    Worker.objects.all().delete()  # of an earlier run
+    Worker.objects.all().delete()  # of an earlier run, that may have been killed
+    ask_again(Task.objects.filter(state=State.RUNNING))
     with workers(_names(settings.WHYLIGHT_WORKERS), _is_there):
         _await_models()
         tell(f"http://{f'[{host}]' if ':' in host else host}:{server.effective_port}/")
@@ -77,7 +79,7 @@ def serve(host: str, port: int, tell: Any) -> None:
 
 def _names(quick: int) -> list[str]:
     """The workers: what stands before the hyphen is the lane."""
-    return [*(f"quick-{number + 1}" for number in range(quick)), "slow-1"]
+    return [*(f"quick-{number + 1}" for number in range(quick)), "medium-1", "slow-1"]
 
 
 def _is_there(name: str) -> bool:

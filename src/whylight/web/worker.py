@@ -9,13 +9,14 @@ from typing import Any
 
 from whylight.web import parent
 
+_NICE = {"quick": 0, "medium": 5, "slow": 10}  # what takes minutes leaves the processor to what somebody waits for
 OLD = b"old\n"  # what it says where it should be replaced
 
 
 def main() -> None:
     """Answer questions until told to stop, or until it is time to begin afresh."""
     parser = argparse.ArgumentParser(description="Answers the questions of one lane.")
-    parser.add_argument("name", help="its own name; what stands before the hyphen is the lane: quick or slow")
+    parser.add_argument("name", help="its own name; what stands before the hyphen is the lane: quick, medium or slow")
     parser.add_argument("--instead-of", help="a worker that is dead: what it was at is asked again")
     parser.add_argument(
         "--with-parent", action="store_true", help="end with standard input; tell on standard output when old"
@@ -43,6 +44,7 @@ def _answer(name: str, instead_of: str | None, with_parent: bool) -> None:
 
     lane = Lane(name.partition("-")[0])
     place.make(settings.SITE)
+    os.nice(_NICE[lane])
     tune_allocator()
     answering.be(name)
     telling.ensure()

@@ -35,7 +35,7 @@ def ask(picture: Picture, question: questions.Question) -> Task:
             kind=question.kind,
             question=questions.written(question),
             digest=digest,
-            lane=Lane.SLOW if question.is_slow else Lane.QUICK,
+            lane=Lane(question.lane),
         )
         try:
             with transaction.atomic():

@@ -29,9 +29,10 @@ class Keeper(threading.Thread):
         self._over = threading.Event()
 
     def begin(self, before: str) -> None:
-        """Take over from who was there before: what they were at is asked again."""
-        _again(Task.objects.filter(state=State.RUNNING, worker=before))
+        """Take over from who was there before: what they were at is asked again, and what they were told of and never began."""
+        ask_again(Task.objects.filter(state=State.RUNNING, worker=before))
         self.look()
+        self._wake()  # while many wait the queue is never empty; who is told twice of a question begins it once
         self.start()
 
     def run(self) -> None:
@@ -54,13 +55,15 @@ class Keeper(threading.Thread):
         """A sign of life; and messages for questions that wait while the queue is empty."""
         now = timezone.now()
         Worker.objects.update_or_create(name=self._me, defaults={"lane": self._lane, "beat": now})
-        _again(Task.objects.filter(state=State.RUNNING, lane=self._lane, beat__lt=now - timedelta(seconds=SILENT)))
+        ask_again(Task.objects.filter(state=State.RUNNING, lane=self._lane, beat__lt=now - timedelta(seconds=SILENT)))
         Task.objects.filter(state=State.QUEUED, cancel=True).update(state=State.CANCELLED, ended=now)
         Worker.objects.filter(beat__lt=now - timedelta(hours=1)).delete()
-        waiting = Task.objects.filter(state=State.QUEUED, lane=self._lane).order_by("created")
         if not lanes.lane(self._lane).pending_count():
-            for task in waiting[:100]:
-                lanes.wake(task)
+            self._wake()
+
+    def _wake(self) -> None:
+        for task in Task.objects.filter(state=State.QUEUED, lane=self._lane).order_by("created")[:100]:
+            lanes.wake(task)
 
     def stop(self) -> None:
         """End."""
@@ -78,7 +81,7 @@ def ahead_of(task: Task) -> int:
     return Task.objects.filter(state__in=OPEN, lane=task.lane, created__lt=task.created).count()
 
 
-def _again(tasks: QuerySet[Task]) -> None:
+def ask_again(tasks: QuerySet[Task]) -> None:
     """What a dead worker was at is asked again, or given up if it died of it too often."""
     gave_up = f"the worker that answered it stopped {ATTEMPTS} times; try another method, or a smaller picture"
     tasks.filter(attempts__gte=ATTEMPTS).update(state=State.FAILED, reason=gave_up, ended=timezone.now())

@@ -23,10 +23,11 @@ OPEN = (State.QUEUED, State.RUNNING)
 
 
 class Lane(models.TextChoices):
-    """Which workers answer: slow questions do not hold up quick ones."""
+    """Which workers answer: what takes a second holds up nobody who wants less, what takes minutes nobody at all."""
 
-    QUICK = "quick"
-    SLOW = "slow"
+    QUICK = "quick"  # one or two forwards
+    MEDIUM = "medium"  # some hundred: whether a map can be trusted, one search after another
+    SLOW = "slow"  # thousands
 
 
 class Task(models.Model):

@@ -47,7 +47,14 @@ class Explain:
     @property
     def is_slow(self) -> bool:
         """Whether it runs the model many times."""
-        return self.verify or catalogue.model(self.model).methods[self.method].slow
+        return self.lane != "quick"
+
+    @property
+    def lane(self) -> str:
+        """Which workers it is for, see `models.Lane`."""
+        if catalogue.model(self.model).methods[self.method].slow:
+            return "slow"
+        return "medium" if self.verify else "quick"
 
 
 @dataclass(frozen=True)
@@ -76,6 +83,11 @@ class Locate:
         """Whether it runs the model many times."""
         return self.sequential
 
+    @property
+    def lane(self) -> str:
+        """As for `Explain`."""
+        return "medium" if self.sequential else "quick"
+
 
 @dataclass(frozen=True)
 class Face:
@@ -102,6 +114,11 @@ class Face:
     def is_slow(self) -> bool:
         """Whether it runs the model many times."""
         return False
+
+    @property
+    def lane(self) -> str:
+        """As for `Explain`."""
+        return "quick"
 
 
 Question = Explain | Locate | Face
