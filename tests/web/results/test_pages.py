@@ -175,4 +175,4 @@ def test_a_receipt_is_asked_once_and_only_by_who_owns_the_map(made: Any, visitor
         answer = visitor.post(f"/results/{task.token}/receipt/0/", headers={"HX-Request": "true"})
         assert b"hx-get" in answer.content
     checks = Task.objects.filter(question__verify=True)
-    assert [(one.question["target"], one.lane) for one in checks] == [("face", "slow")]
+    assert [(one.question["target"], one.lane) for one in checks] == [("face", "medium")]
