@@ -8,7 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib import messages
 from django.core.files.uploadedfile import SimpleUploadedFile, UploadedFile
-from django.db.models import Prefetch
+from django.db.models import Prefetch, Q
 from django.http import FileResponse, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -79,7 +79,8 @@ def sample(request: Visit, name: str) -> HttpResponse:
 @require_GET
 def mine(request: Visit) -> HttpResponse:
     """All pictures of the caller, with what was asked about each."""
-    asked = Prefetch("tasks", Task.objects.order_by("created"))
+    seen = ~Q(kind="explain") | Q(question__verify=False)  # whether a map can be trusted stands beside the map
+    asked = Prefetch("tasks", Task.objects.filter(seen).order_by("created"))
     kept = Picture.objects.filter(owner=request.owner).order_by("-created").prefetch_related(asked)
     pictures = [one for one in kept if not one.is_over]
     waiting = [one for one in pictures if any(task.is_open for task in one.tasks.all())]
