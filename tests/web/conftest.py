@@ -63,11 +63,13 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 
 @pytest.fixture
-def begin() -> Iterator[Callable[..., Site]]:
-    """Starts sites that a test may harm."""
+def begin(catalogue_file: Path) -> Iterator[Callable[..., Site]]:
+    """Starts sites that a test may harm; what they offer was told before, which takes seconds."""
     begun: list[Site] = []
 
     def one(data: Path, *options: str, **environment: str) -> Site:
+        data.mkdir(exist_ok=True)
+        shutil.copy(catalogue_file, data)
         begun.append(start(data, *options, **environment))
         return begun[-1]
 

@@ -15,7 +15,7 @@ import pytest
 from web_site import call, cookie, multipart
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the processes are looked for in /proc")
-QUICK, SLOW = {"method": "gradcam"}, {"method": "rise"}
+QUICK, SLOW = {"method": "gradcam"}, {"method": "occlusion"}
 
 
 def ask(site: Any, who: str, photo: Path, fields: dict[str, str]) -> str:
@@ -73,14 +73,14 @@ def test_what_killed_processes_were_at_is_answered(begin: Any, tmp_path: Path, p
     site = begin(data)
     who = cookie(site)
     slow = ask(site, who, photo, SLOW)
-    until(lambda: job(site, who, slow)["done"] > 0, 20)
+    until(lambda: job(site, who, slow)["done"] > 0, 40)
     (worker,) = (pid for pid, command in below(site.process.pid).items() if "web.worker slow-" in command)
     os.kill(worker, signal.SIGKILL)
     until(lambda: not is_there(worker), 5)
     quick = [ask(site, who, photo, QUICK) for _ in range(3)]  # the others are answered meanwhile
-    until(lambda: all(job(site, who, one)["state"] == "done" for one in quick), 10)
-    until(lambda: any("web.worker slow-1.2" in command for command in below(site.process.pid).values()), 10)
-    until(lambda: job(site, who, slow)["state"] == "running", 20)  # begun again
+    until(lambda: all(job(site, who, one)["state"] == "done" for one in quick), 20)
+    until(lambda: any("web.worker slow-1.2" in command for command in below(site.process.pid).values()), 20)
+    until(lambda: job(site, who, slow)["state"] == "running", 40)  # begun again
 
     quick = [ask(site, who, photo, QUICK) for _ in range(3)]
     processes = below(site.process.pid)
@@ -90,5 +90,5 @@ def test_what_killed_processes_were_at_is_answered(begin: Any, tmp_path: Path, p
     until(lambda: not [pid for pid in processes if is_there(pid)], 5)
 
     again = begin(data)
-    until(lambda: all(job(again, who, one)["state"] == "done" for one in [*quick, slow]), 20)
-    assert call(f"{again.url}/api/jobs/{slow}/result", Cookie=who)[1]["method"] == "rise"
+    until(lambda: all(job(again, who, one)["state"] == "done" for one in [*quick, slow]), 90)
+    assert call(f"{again.url}/api/jobs/{slow}/result", Cookie=who)[1]["method"] == "occlusion"

@@ -65,7 +65,7 @@ def _parts(gallery: Gallery, thumbs: Thumbs) -> Iterator[str]:
                 places.setdefault(name, len(places))
     script = _piece("gallery.js") + _piece("large.js")
     known = {
-        "style": _piece("gallery.css"),
+        "style": _piece("look/base.css") + _piece("gallery.css"),
         "script": script,
         "hash": base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         "generator": _OURS,

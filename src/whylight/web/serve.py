@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -68,18 +69,16 @@ def serve(host: str, port: int, tell: Any) -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     Worker.objects.all().delete()  # of an earlier run, that may have been killed
     ask_again(Task.objects.filter(state=State.RUNNING))
-    with workers(_names(settings.WHYLIGHT_WORKERS), _is_there):
-        _await_models()
+    quick = [f"quick-{number + 1}" for number in range(settings.WHYLIGHT_WORKERS)]
+    with ExitStack() as stack:
+        stack.enter_context(workers(quick, _is_there))
+        _await_models()  # alone on the machine, which these would share
+        stack.enter_context(workers(["medium-1", "slow-1"], _is_there))
         tell(f"http://{f'[{host}]' if ':' in host else host}:{server.effective_port}/")
         try:
             server.run()
         finally:
             server.close()
-
-
-def _names(quick: int) -> list[str]:
-    """The workers: what stands before the hyphen is the lane."""
-    return [*(f"quick-{number + 1}" for number in range(quick)), "medium-1", "slow-1"]
 
 
 def _is_there(name: str) -> bool:

@@ -99,7 +99,9 @@ TEMPLATES: list[dict[str, Any]] = [
         },
     }
 ]
-STATICFILES_DIRS = [os.path.join(os.path.dirname(__file__), "static")]
+_HERE = os.path.dirname(__file__)
+# Colours and type are those of the reports.
+STATICFILES_DIRS = [os.path.join(_HERE, "static"), ("whylight", os.path.join(_HERE, "..", "pages", "look"))]
 STATIC_URL = "static/"
 STATIC_ROOT = text("WHYLIGHT_STATIC") or None
 WHITENOISE_USE_FINDERS = True

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import signal
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from whylight.web import parent
@@ -47,7 +48,11 @@ def _answer(name: str, instead_of: str | None, with_parent: bool) -> None:
     os.nice(_NICE[lane])
     tune_allocator()
     answering.be(name)
-    telling.ensure()
+    with ThreadPoolExecutor(1) as pool:  # telling is done by a process of its own
+        told = pool.submit(telling.ensure)
+        if lane == Lane.QUICK:
+            answering.warm(settings.WHYLIGHT_MODELS)
+        told.result()
     keeper = Keeper(name, lane)
     # Asks often: somebody waits, and an empty queue costs next to nothing to look at.
     often = {"initial_delay": 0.01, "max_delay": 0.04, "backoff": 1.2}

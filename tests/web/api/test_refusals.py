@@ -46,6 +46,12 @@ def test_forms_that_are_none(client: Client, path: str, body: bytes, status: int
     told(client.post(f"/api/{path}", body, content_type=FORM), status, words)
 
 
+@pytest.mark.parametrize("path", ["explain", "locate", "face"])
+def test_one_picture_is_asked_about_at_a_time(client: Client, photo: Path, path: str) -> None:
+    with photo.open("rb") as one, photo.open("rb") as two:
+        told(client.post(f"/api/{path}", {"picture": [one, two]}), 400, "one at a time")
+
+
 def test_a_form_without_a_boundary(client: Client) -> None:
     answer = client.post("/api/explain", b"x", content_type="multipart/form-data")
     assert answer.status_code == 400

@@ -62,6 +62,21 @@ def test_what_an_address_asks_for_in_vain_is_said(made: Any, visitor: Client, qu
         assert visitor.get(f"{at}{rest}?{query}").status_code == status, rest
 
 
+@pytest.mark.parametrize(
+    "asked",
+    [{"target": "no <such> class"}, {"method": "nothing"}, {"model": "nobody"}, {"target": "face", "rather_than": "x"}],
+)
+def test_what_cannot_be_asked_is_said_on_the_page_that_asked(made: Any, visitor: Client, asked: dict[str, str]) -> None:
+    answer = visitor.post(f"/results/{made(HOT).token}/ask/", {"kind": "explain", **asked})
+    text = answer.content.decode()
+    assert answer.status_code == 400
+    assert 'role="alert">That could not be asked: ' in text
+    assert "Ask something else" in text
+    assert "<such>" not in text
+    if asked == {"target": "no <such> class"}:
+        assert 'value="no &lt;such&gt; class" aria-invalid="true"' in text
+
+
 def test_an_empty_map_is_said_and_shown_as_empty(made: Any, visitor: Client) -> None:
     at = f"/results/{made(np.zeros((7, 7)), peak_x=None, peak_y=None).token}/"
     text = page(visitor, at)

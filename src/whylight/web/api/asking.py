@@ -116,6 +116,8 @@ def _picture(request: Visit, upload: UploadedFile | None, form: About) -> tuple[
     """The picture that is asked about, and whether it came with the question."""
     if upload is not None and form.picture_id:
         raise Said(400, "picture: there are two, a new one and picture_id; send one of them")
+    if len(request.FILES.getlist("picture")) > 1:
+        raise Said(400, "picture: there are several; send one at a time")
     if upload is not None:
         picture = intake.take(upload, request.owner, view=form.keep)
         request.keep_owner = True

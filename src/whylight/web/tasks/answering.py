@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from django.db import close_old_connections, connection
@@ -15,12 +17,14 @@ from django.utils import timezone
 
 from whylight import jobs
 from whylight.errors import WhylightError
+from whylight.jobs import Job
 from whylight.jobs.events import Event, Step
+from whylight.models.zoo.choice import ModelChoice
 from whylight.models.zoo.keeping import Kept, keeping
 from whylight.web.pictures import store
 from whylight.web.said import Said
 from whylight.web.tasks import sweeper
-from whylight.web.tasks.jobs import job_of
+from whylight.web.tasks.jobs import EXPLAIN, job_of
 from whylight.web.tasks.models import State, Task
 
 ATTEMPTS = 3  # times that a question is begun before it is given up
@@ -35,6 +39,16 @@ _kept = Kept()
 def be(name: str) -> None:
     """Say which worker this process is."""
     _me["name"] = name
+
+
+def warm(models: Sequence[str]) -> None:
+    """Load models, and all that a first answer takes seconds to load, before anybody waits for it."""
+    explain = {**EXPLAIN, "verify": False}
+    with TemporaryDirectory() as folder, keeping(_kept):
+        picture = Path(folder, "grey.ppm")
+        picture.write_bytes(b"P6 256 256 255 " + bytes([128]) * (3 * 256 * 256))
+        for number, name in enumerate(models):
+            jobs.run(Job("explain", [str(picture)], f"{folder}/{number}", ModelChoice(name), {}, explain), workers=1)
 
 
 def answer(token: str) -> None:

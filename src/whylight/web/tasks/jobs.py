@@ -13,7 +13,7 @@ from whylight.web.tasks.models import Task
 from whylight.web.tasks.questions import Explain, Face, Locate
 
 # The heat alone and in grey: pages lay it over the picture in any colours, and downloads are drawn from it.
-_HEAT = {"style": "map", "colormap": "gray", "format": "jpg", "save_map": True, "boxes": True}
+EXPLAIN = {"style": "map", "colormap": "gray", "format": "jpg", "save_map": True, "boxes": True}
 
 
 def job_of(task: Task) -> Job:
@@ -28,7 +28,7 @@ def job_of(task: Task) -> Job:
 def _parts(asked: questions.Question) -> tuple[dict[str, Any], dict[str, Any]]:
     if isinstance(asked, Explain):
         targets = [asked.target] if asked.target else []
-        return {"methods": [asked.method], "targets": targets}, {**_HEAT, "verify": asked.verify}
+        return {"methods": [asked.method], "targets": targets}, {**EXPLAIN, "verify": asked.verify}
     if isinstance(asked, Locate):
         return {"target": asked.target or None}, {"sequential": asked.sequential, "strips": asked.sequential}
     gallery = questions.gallery()

@@ -33,11 +33,14 @@ SAMPLES = Path(__file__).parent.parent / "static" / "whylight" / "samples"
 @ensure_csrf_cookie
 def home(request: Visit, kind: str = "explain") -> HttpResponse:
     """Where pictures are sent from; for faces and boxes, too."""
-    models = catalogue.offered().models
+    told = catalogue.offered()
+    models = list(told.models.values())
+    classes = dict.fromkeys(name for one in models for name in one.classes)
     samples = sorted(path.stem for path in SAMPLES.glob("*.jpg"))
     size, files = settings.WHYLIGHT_MAX_BYTES, settings.WHYLIGHT_MAX_FILES
     most = {"most_bytes": size, "most_megabytes": f"{size / 2**20:.3g}", "most_files": files}
-    return render(request, "home.html", {"kind": kind, "models": list(models.values()), "samples": samples, **most})
+    shown = {"kind": kind, "models": models, "classes": classes, "languages": told.languages, "samples": samples}
+    return render(request, "home.html", shown | most)
 
 
 @require_POST

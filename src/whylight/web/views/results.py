@@ -11,8 +11,9 @@ from django.urls import reverse
 from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_GET, require_POST
 
+from whylight.errors import WhylightError
 from whylight.web import catalogue, limits
-from whylight.web.caller import Visit
+from whylight.web.caller import Visit, wants_json
 from whylight.web.said import Gone, Said
 from whylight.web.tasks import asking, choices, drawing, facing, keeper, locating, questions, results, showing
 from whylight.web.tasks.models import State, Task
@@ -50,14 +51,25 @@ def again(request: Visit, token: str) -> HttpResponse:
     """Another question about the same picture."""
     limits.count(request)
     task = asking.mine(request.owner, token)
-    form = Ask(request.POST)
+    try:
+        address = _asked(task, Ask(request.POST))
+    except (Said, WhylightError) as error:
+        if wants_json(request) or (status := getattr(error, "status", 400)) != 400:
+            raise
+        wrong = {"wrong": str(error), "typed": request.POST.get("target", "")}
+        return render(request, "result.html", _context(request, task) | wrong, status=status)
+    return redirect(address)
+
+
+def _asked(task: Task, form: Ask) -> str:
+    """Ask what a form asks about the picture of another question; where the answer will be."""
     if not form.is_valid():
         raise Said(400, first_error(form))
     question, place = form.question(), 0
     if isinstance(question, questions.Explain):
         question, place = choices.following(task, question)
     address = reverse("result", args=[asking.ask(task.picture, question).token])
-    return redirect(f"{address}?class={place}" if place else address)
+    return f"{address}?class={place}" if place else address
 
 
 @require_POST
