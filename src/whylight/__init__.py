@@ -9,7 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from whylight import errors, faces, jobs, methods, targets
+    from whylight import errors, faces, jobs, live, methods, targets
     from whylight.allocator import tune_allocator
     from whylight.explanation import Explanation, Explanations, Receipt, grid, view
     from whylight.front.concepts import Concepts, concepts
@@ -48,6 +48,7 @@ __all__ = [
     "faces",
     "grid",
     "jobs",
+    "live",
     "load",
     "load_onnx",
     "locate",
@@ -88,7 +89,7 @@ _HOMES = {
     "wrap": "whylight.models.wrap",
     "wrap_callable": "whylight.models.adapters.blackbox",
 }
-_MODULES = ("errors", "faces", "jobs", "methods", "targets")
+_MODULES = ("errors", "faces", "jobs", "live", "methods", "targets")
 
 
 def __getattr__(name: str) -> Any:

@@ -14,6 +14,7 @@ from whylight.cli.experiment import experiment
 from whylight.cli.explain import explain
 from whylight.cli.face import app as face
 from whylight.cli.group import COMMON, Group
+from whylight.cli.live import live
 from whylight.cli.locate import locate
 from whylight.cli.methods import methods
 from whylight.cli.models import models
@@ -84,6 +85,7 @@ for verb in (explain, locate, train, experiment, calibrate):
     app.command(verb.__name__, no_args_is_help=verb not in (explain, locate))(spread(verb))
 app.command("models")(spread(models))
 app.command("methods")(spread(methods))
+app.command("live", no_args_is_help=True)(spread(live))
 app.command("serve")(spread(serve))
 app.add_typer(evaluate, name="evaluate")
 app.add_typer(face, name="face")

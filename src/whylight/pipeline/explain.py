@@ -178,17 +178,7 @@ def _stream(
                 on_step(done, of)
 
         def run(batch: Sequence[Opened]) -> list[list[Explanation] | WhylightError]:
-            targets = [target.take([one.place for one in batch]) for target in ask.targets]
-            shapes = {tuple(one.x.shape): None for one in batch}
-            if len(shapes) > 1:
-                raise WhylightError(
-                    f"pictures: preprocessed tensors of one call have one shape, not {' and '.join(map(str, shapes))}"
-                )
-            x = stack([one.x for one in batch])
-            seen = look(ask.model, x, ask.methods, targets, precision=ask.precision, tick=step, most=ask.most)
-            # One copy to the host for each method and target, not for each picture.
-            views = [_to_host(ask.model, one) for one in seen]
-            return [_explanations(ask, one, views, i) for i, one in enumerate(batch)]
+            return _answers(ask, batch, step)
 
         answers = ask_each(
             ask.model, pictures, run, batch_size, targets=ask.targets, on_error=on_error, workers=workers
@@ -197,6 +187,27 @@ def _stream(
             bar.picture()
             yield opened.place, explanations
             del opened, explanations  # see `ask_each`
+
+
+def explain_opened(
+    model: Classifier, opened: Sequence[Opened], *, method: Method, target: Resolved, verifier: Verifier | None = None
+) -> list[Explanation | WhylightError]:
+    """Explain pictures that are open already, in one batch, as a stream of them needs it: an explanation or an error for each."""
+    answers = _answers(_Ask(model, [method], [target], "auto", verifier, None), opened, None)
+    return [one if isinstance(one, WhylightError) else one[0] for one in answers]
+
+
+def _answers(ask: _Ask, batch: Sequence[Opened], step: Tick | None) -> list[list[Explanation] | WhylightError]:
+    targets = [target.take([one.place for one in batch]) for target in ask.targets]
+    shapes = {tuple(one.x.shape): None for one in batch}
+    if len(shapes) > 1:
+        told = " and ".join(map(str, shapes))
+        raise WhylightError(f"pictures: preprocessed tensors of one call have one shape, not {told}")
+    x = stack([one.x for one in batch])
+    seen = look(ask.model, x, ask.methods, targets, precision=ask.precision, tick=step, most=ask.most)
+    # One copy to the host for each method and target, not for each picture.
+    views = [_to_host(ask.model, one) for one in seen]
+    return [_explanations(ask, one, views, i) for i, one in enumerate(batch)]
 
 
 class _Hosted(NamedTuple):

@@ -1,0 +1,1 @@
+"""Where what was seen goes: a video, lines of JSON, a window."""
