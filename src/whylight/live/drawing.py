@@ -87,7 +87,7 @@ def draw(
     if steps is None or look.alpha == 0:
         drawn = pixels.copy()
     else:
-        full = cv2.resize(steps, (width, height), interpolation=cv2.INTER_LINEAR)
+        full = np.asarray(cv2.resize(steps, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)
         colour, keep = layers(look.colormap, float(look.alpha))
         kept = cv2.multiply(pixels, apply(full, keep), scale=1.0 / 255.0)
         drawn = np.asarray(cv2.add(kept, apply(full, colour)), dtype=np.uint8)

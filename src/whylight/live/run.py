@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Self
 
 import cv2
 import numpy as np
@@ -129,13 +130,14 @@ def _files(sources: Sequence[Source], sinks: Sinks) -> list[VideoFile]:
     if len(sources) > 1:
         paths = [sinks.video.with_stem(f"{sinks.video.stem}-{number + 1}") for number in range(len(sources))]
     return [
-        VideoFile(path, rate=one.rate, sound=one.path if _has_sound(one) else None, quick=one.is_live or sinks.window)
+        VideoFile(path, rate=one.rate, sound=_sound_of(one), quick=one.is_live or sinks.window)
         for path, one in zip(paths, sources, strict=True)
     ]
 
 
-def _has_sound(source: Source) -> bool:
-    return type(source) is Video and not source.path.startswith("pipe:")  # a pipe can be read once
+def _sound_of(source: Source) -> str | None:
+    """The file whose sound goes along; a pipe can be read once."""
+    return source.path if type(source) is Video and not source.path.startswith("pipe:") else None
 
 
 class _Desk:
@@ -149,7 +151,7 @@ class _Desk:
         self._started = 0.0
         self.is_over = False
 
-    def __enter__(self) -> _Desk:
+    def __enter__(self) -> Self:
         self._window.__enter__()
         return self
 
@@ -164,7 +166,7 @@ class _Desk:
             self._recording.write(drawn, seen.frame.time - self._started)
         self._tiles[seen.place] = drawn
         self._window.show(_with_rate(_wall([one for one in self._tiles if one is not None]), stats.rate))
-        for key in self._window.keys():
+        for key in self._window.pressed():
             self._pressed(key, seen, drawn)
 
     def _pressed(self, key: str, seen: Seen, drawn: NDArray[np.uint8]) -> None:
@@ -197,7 +199,7 @@ class _Desk:
 
     def _paused(self) -> None:
         while True:
-            for key in self._window.keys():
+            for key in self._window.pressed():
                 if key == "q":
                     self.is_over = True
                 if key in ("q", "space"):

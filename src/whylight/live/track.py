@@ -170,4 +170,4 @@ def _overlaps(a: Sequence[Corners], b: Sequence[Corners]) -> NDArray[np.float64]
     sides = np.minimum(one[..., 2:], two[..., 2:]) - np.maximum(one[..., :2], two[..., :2])
     both = np.clip(sides, 0, None).prod(-1)
     areas = [(side[..., 2:] - side[..., :2]).prod(-1) for side in (one, two)]
-    return both / np.maximum(areas[0] + areas[1] - both, 1e-12)
+    return np.asarray(both / np.maximum(areas[0] + areas[1] - both, 1e-12))

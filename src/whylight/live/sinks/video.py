@@ -20,7 +20,7 @@ from whylight.shown import shown
 
 _CLOCK = Fraction(1, 90_000)  # of the file's time stamps, in seconds
 _COPIED = frozenset({"aac", "mp3", "ac3", "eac3", "opus", "flac", "alac"})  # sound that MP4 takes as it is
-# Whole pieces of the file, one after another, so that what was written plays wherever it ends; when it ends well, one index for all.
+# Whole pieces, one after another, so that what was written plays wherever it ends; where it ends well, one index for all.
 _PIECES = "hybrid_fragmented+frag_keyframe+empty_moov+default_base_moof"
 
 
@@ -142,7 +142,7 @@ class _Blaming:
 
 
 def _sound(path: str, out: Any) -> Iterator[tuple[float, Any]]:
-    """The packets of a file's sound with their times in seconds, made for another file: copied where that takes them, else as AAC."""
+    """The packets of a file's sound with their times in seconds, for another file: copied where that takes them, else as AAC."""
     try:
         source = av().open(path, metadata_errors="replace")
     except av().error.FFmpegError:  # whoever reads its pictures says why
@@ -172,8 +172,9 @@ def _sound(path: str, out: Any) -> Iterator[tuple[float, Any]]:
 def _start(source: Any) -> Fraction:
     """When the first picture is to be seen, in seconds: sound is told from there."""
     picture = next(iter(source.streams.video), None)
-    told = None if picture is None else picture.start_time
-    return Fraction(0) if told is None else told * picture.time_base
+    if picture is None or picture.start_time is None:
+        return Fraction(0)
+    return Fraction(picture.start_time * picture.time_base)
 
 
 def _fitted(pixels: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:

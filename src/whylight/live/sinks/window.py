@@ -44,28 +44,28 @@ class Window:
 
     def __init__(self, title: str) -> None:
         self._title = title
-        self._pressed: list[str] = []
+        self._keys: list[str] = []
         self.is_open = False
 
     def __enter__(self) -> Self:
         try:
-            import tkinter
+            import tkinter as tk
         except ModuleNotFoundError as error:
             raise WhylightError(
                 "window: this Python has no tkinter (Debian: apt-get install python3-tk); write a video with --out, or use "
                 "the page Live of `whylight serve`"
             ) from error
-        self._tk = tkinter
+        self._tk = tk
         try:
-            self._root = tkinter.Tk(className="whylight")
-        except tkinter.TclError as error:
+            self._root = tk.Tk(className="whylight")
+        except tk.TclError as error:
             raise WhylightError(f"window: there is no screen ({error}); write a video with --out") from error
         self._root.title(self._title)
         self._root.configure(background="black")
-        self._label: Any = tkinter.Label(self._root, background="black", borderwidth=0)
+        self._label: Any = tk.Label(self._root, background="black", borderwidth=0)
         self._label.pack(expand=True, fill="both")
-        self._root.bind("<Key>", lambda event: self._pressed.append(_SPELLED.get(event.keysym, event.keysym)))
-        self._root.protocol("WM_DELETE_WINDOW", lambda: self._pressed.append("q"))
+        self._root.bind("<Key>", lambda event: self._keys.append(_SPELLED.get(event.keysym, event.keysym)))
+        self._root.protocol("WM_DELETE_WINDOW", lambda: self._keys.append("q"))
         self._most = int(0.9 * self._root.winfo_screenwidth()), int(0.85 * self._root.winfo_screenheight())
         self.is_open = True
         return self
@@ -83,15 +83,15 @@ class Window:
         part = min(1.0, self._most[0] / width, self._most[1] / height)
         if part < 1:
             size = max(1, round(width * part)), max(1, round(height * part))
-            pixels = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
+            pixels = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
             height, width = pixels.shape[:2]
         data = b"P6 %d %d 255 " % (width, height) + np.ascontiguousarray(pixels).tobytes()
         self._picture = self._tk.PhotoImage(master=self._root, data=data, format="PPM")
         self._label.configure(image=self._picture)
         self._root.update()
 
-    def keys(self) -> list[str]:
+    def pressed(self) -> list[str]:
         """What was pressed since the last call."""
         self._root.update()
-        pressed, self._pressed = self._pressed, []
+        pressed, self._keys = self._keys, []
         return pressed

@@ -15,7 +15,25 @@ from whylight.live.sources.video import Camera, Stream, Video
 from whylight.shown import shown
 
 VIDEOS = frozenset(
-    ".avi .asf .flv .gif .m2ts .m4v .mkv .mov .mp4 .mpeg .mpg .mts .ogv .ts .webm .wmv .3gp .y4m .h264 .hevc .mjpeg".split()
+    {
+        *(
+            ".avi",
+            ".asf",
+            ".flv",
+            ".m2ts",
+            ".m4v",
+            ".mkv",
+            ".mov",
+            ".mp4",
+            ".mpeg",
+            ".mpg",
+            ".mts",
+            ".ogv",
+            ".ts",
+            ".webm",
+        ),
+        *(".wmv", ".3gp", ".y4m", ".h264", ".hevc", ".mjpeg", ".gif"),
+    }
 )
 _ADDRESS = re.compile(r"(rtsp|rtsps|rtmp|http|https|tcp|udp|srt|lavfi)://|lavfi:", re.IGNORECASE)
 
