@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from whylight.errors import ModelError
 from whylight.images.preprocess import IMAGENET_MEAN, IMAGENET_STD, Preprocess
 from whylight.models.adapters.blackbox import BlackBox, Outputs, stretch
+from whylight.models.adapters.exported import KEY, Exported, told_by
 
 _TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(double)": np.float64}
 
@@ -29,8 +30,8 @@ def load_onnx(
     outputs: Outputs = "auto",
     multilabel: bool = False,
     providers: Sequence[str] = ("CPUExecutionProvider",),
-) -> BlackBox:
-    """Load a classifier from an ONNX file.
+) -> BlackBox | Exported:
+    """Load a classifier from an ONNX file. One that `whylight export` wrote has its maps in the graph, and says all of the below itself.
 
     The graph takes one input, pictures (N, 3, H, W) or (N, H, W, 3), and has one output, scores (N, C). Where its batch size
     is fixed, batches are split and filled up to it.
@@ -58,6 +59,10 @@ def load_onnx(
         session = runtime.InferenceSession(str(path), providers=list(providers))
     except _errors(runtime) as error:
         raise ModelError(f"{path}: ONNX Runtime cannot read it: {error}") from error
+    ours = session.get_modelmeta().custom_metadata_map.get(KEY)
+    if ours is not None:
+        _only_ours(path, classes, size, preprocessing, crop)
+        return Exported(lambda pictures: _both(session, pictures), told_by(ours, path), path.name)
     given, returned = session.get_inputs(), session.get_outputs()
     if len(given) != 1 or len(returned) != 1:
         raise ModelError(
@@ -92,6 +97,16 @@ def load_onnx(
         multilabel=multilabel,
         name=path.name,
     )
+
+
+def _only_ours(path: Path, *given: Any) -> None:
+    if any(one is not None for one in given):
+        raise ModelError(f"{path}: an exported model brings its classes and its preprocessing: leave them out")
+
+
+def _both(session: Any, pictures: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    logits, maps = session.run(["logits", "maps"], {"pictures": pictures})
+    return logits, maps
 
 
 def _runtime() -> Any:

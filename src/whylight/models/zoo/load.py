@@ -84,6 +84,12 @@ def _loaded(
 ) -> Model | BlackBox:
     if text.lower().endswith(".onnx"):
         return _black_box(text, weights, layer, classes, multilabel, other)
+    if text.lower().endswith(".xml"):
+        from whylight.models.adapters.exported import load_openvino
+
+        if weights is not None or layer is not None or classes is not None or other:
+            raise ModelError(f"{text}: an exported model says all of itself: leave weights, layer, classes and size out")
+        return load_openvino(text)
     if text.startswith(huggingface.PREFIX):
         if weights is not None or not pretrained:
             raise ModelError(f"{text} brings its own weights: leave weights= and pretrained= out")
@@ -131,7 +137,7 @@ def _black_box(
     classes: Sequence[str] | None,
     multilabel: bool,
     other: Mapping[str, Any],
-) -> BlackBox:
+) -> Model | BlackBox:
     from whylight.models.adapters.onnx import load_onnx
 
     if weights is not None or layer is not None:
