@@ -69,14 +69,19 @@ def live(
         float, opt.option("How much the strongest evidence covers, 0 to 1.", metavar="0...1", min=0.0, max=1.0)
     ] = 0.5,
     colormap: opt.Colormap = "plasma",
+    fast: Annotated[
+        bool, opt.option("Let OpenVINO run the model where that gives the same maps.", "--fast/--no-fast")
+    ] = True,
     overwrite: opt.Overwrite = False,
 ) -> None:
     """Show what a model looks at, while it looks: camera, video, stream."""
     from whylight.live.drawing import Look
+    from whylight.live.fast import faster
     from whylight.live.looking import Looker
     from whylight.live.run import Sinks, run
     from whylight.live.sinks.window import KEYS, has_screen
     from whylight.live.sources.names import sources
+    from whylight.pipeline.explain import default_method
     from whylight.render.colormap import table
 
     if out is not None and out.exists() and not overwrite:
@@ -89,7 +94,12 @@ def live(
         )
     table(colormap)  # says what is wrong with the name before a camera is opened
     found = [one for name in source for one in sources(name)]
-    looker = Looker(which.choice().load(), method, None if target is None else _target(target))
+    model = which.choice().load()
+    wanted = None if target is None else _target(target)
+    Looker(model, method, wanted)  # says what is wrong before anything is prepared
+    if fast:
+        model = faster(model, method or default_method(model), lambda text: tell(text, err=True))
+    looker = Looker(model, method, wanted)
     if window:
         tell("keys: " + ", ".join(f"{key} {what}" for key, what in KEYS.items()), err=True)
     stop = threading.Event()
