@@ -1,6 +1,6 @@
 # Python 3.11 or newer and make are all this needs. The environment lives in .venv and is refreshed when its inputs change.
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test test-processors test-lowest bench docs picture gallery clean
+.PHONY: help demo serve test test-kills test-processors test-lowest bench docs picture gallery clean
 
 VENV ?= .venv
 export VENV PYTHON
@@ -20,6 +20,10 @@ test: $(VENV)/.ready-dev ## lint, types, layers and the whole test suite
 
 test-processors: $(VENV)/.ready-dev ## the numeric tests as other processors and numbers of cores would run them; takes its time
 	@scripts/test_processors
+
+test-kills: $(VENV)/.ready-dev ## each verb killed ten times (the suite does it three times), and the site under kills; takes its time
+	@WHYLIGHT_KILLS=10 $(VENV)/bin/python -m pytest -q tests/cli/test_kill.py
+	@$(VENV)/bin/python -m benchmarks.web.kills --dry
 
 test-lowest: ## the tests with the lowest versions that pyproject.toml allows, in an environment of their own; needs uv
 	@scripts/test_lowest

@@ -53,6 +53,16 @@ def cookie(site: Any) -> str:
         ]
 
 
+def forget(holder: str, url: str) -> None:
+    """Delete all pictures of who holds a cookie; what is asked about them ends."""
+    cookie = f"whylight={holder}"
+    _, pictures = call(f"{url}/api/pictures", Cookie=cookie)
+    for one in pictures if isinstance(pictures, list) else []:
+        asked = urllib.request.Request(f"{url}/api/pictures/{one['id']}", method="DELETE", headers={"Cookie": cookie})
+        with urllib.request.urlopen(asked, timeout=60):
+            pass
+
+
 def picture_page(site: Any, page: Any, where: str, button: str, picture: Path) -> None:
     """Send a picture from a page of the site, as a visitor does, and wait for the answer."""
     page.goto(f"{site.url}/{where}/")

@@ -43,11 +43,18 @@ def test_maps_and_logits_are_the_networks(tiny: Any, files: dict[str, Path], pho
             most = float(theirs.map.abs().max())
             assert torch.allclose(ours.map, theirs.map, atol=1e-4 * most), (method, target)
             assert ours.score == pytest.approx(theirs.score, rel=1e-4, abs=1e-5)
-            assert (ours.label, ours.region, ours.span, ours.peak) == (theirs.label, theirs.region, theirs.span, theirs.peak)
+            assert (ours.label, ours.region, ours.span, ours.peak) == (
+                theirs.label,
+                theirs.region,
+                theirs.span,
+                theirs.peak,
+            )
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
-def test_methods_that_change_the_picture_work_and_others_say_why_not(files: dict[str, Path], photo: Path, ending: str) -> None:
+def test_methods_that_change_the_picture_work_and_others_say_why_not(
+    files: dict[str, Path], photo: Path, ending: str
+) -> None:
     model = whylight.load(files[ending])
     assert model.applicable_methods() == ["cam", "gradcam", "hirescam", "occlusion", "rise"]
     occlusion = whylight.explain(model, photo, method="occlusion")
@@ -73,7 +80,9 @@ def test_the_graph_takes_pictures_of_any_size_and_number(tiny: Any, files: dict[
         assert np.allclose(maps.mean((2, 3)) + tiny.linear.bias.numpy(), logits, atol=1e-4)
 
 
-@pytest.mark.parametrize("name", ["torchvision/resnet18", "torchvision/mobilenet_v2", "resnet18", "efficientnet_b0", "mobilenetv2_100"])
+@pytest.mark.parametrize(
+    "name", ["torchvision/resnet18", "torchvision/mobilenet_v2", "resnet18", "efficientnet_b0", "mobilenetv2_100"]
+)
 def test_networks_that_people_have(name: str, photo: Path, tmp_path: Path) -> None:
     network = whylight.load(name, pretrained=False)
     export(network, tmp_path / "n.onnx")
@@ -114,7 +123,7 @@ def test_what_cannot_be_exported_says_why(tiny: Any, files: dict[str, Path], tmp
     with pytest.raises(WhylightError, match="ends in"):
         export(tiny, tmp_path / "a.tflite")
     with pytest.raises(WhylightError, match="ends in"):
-        export(tiny, tmp_path / "a.onnx", format="openvino")
+        export(tiny, tmp_path / "a.onnx", form="openvino")
     with pytest.raises(ModelError, match="exported model already"):
         export(whylight.load(files[".onnx"]), tmp_path / "a.onnx")
     (tmp_path / "file").write_text("", "utf-8")

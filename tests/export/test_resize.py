@@ -16,7 +16,9 @@ from whylight.images.preprocess import Interpolation, Preprocess
 @pytest.mark.parametrize("interpolation", ["bilinear", "bicubic", "lanczos"])
 @pytest.mark.parametrize("mode", ["squash", "crop"])
 @pytest.mark.parametrize("size", [(512, 512), (640, 480), (480, 641), (224, 224), (97, 133)])
-def test_pixels_are_those_of_pillow(photo: Path, size: tuple[int, int], mode: str, interpolation: Interpolation) -> None:
+def test_pixels_are_those_of_pillow(
+    photo: Path, size: tuple[int, int], mode: str, interpolation: Interpolation
+) -> None:
     with Image.open(photo) as opened:
         picture = opened.convert("RGB").resize(size)
     one = Preprocess(size=(96, 128), mode=mode, crop_pct=0.9 if mode == "crop" else 1.0, interpolation=interpolation)  # type: ignore[arg-type]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from typing import Self
 
 import numpy as np
 import pytest
@@ -27,7 +28,7 @@ class Counted:
         self._over = threading.Event()
         self.is_closed = False
 
-    def __enter__(self) -> Counted:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -115,8 +116,13 @@ def test_one_that_breaks_leaves_the_others_alone() -> None:
 
 def test_threads_end_when_the_taker_raises() -> None:
     source = Counted(10_000, is_live=False, each=0.001)
-    with pytest.raises(ZeroDivisionError), Passing([source]) as passing:
-        passing.take()
-        raise ZeroDivisionError
+
+    def fails() -> None:
+        with Passing([source]) as passing:
+            passing.take()
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fails()
     assert not threads()
     assert source.is_closed

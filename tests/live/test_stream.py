@@ -25,7 +25,11 @@ def model() -> Any:
     """A tiny network that looks for red."""
     torch.manual_seed(0)
     net = torch.nn.Sequential(
-        torch.nn.Conv2d(3, 8, 4, stride=4), torch.nn.ReLU(), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten(), torch.nn.Linear(8, 3)
+        torch.nn.Conv2d(3, 8, 4, stride=4),
+        torch.nn.ReLU(),
+        torch.nn.AdaptiveAvgPool2d(1),
+        torch.nn.Flatten(),
+        torch.nn.Linear(8, 3),
     )
     return whylight.wrap(net, classes=["red", "green", "blue"], size=SIZE)
 
@@ -57,18 +61,12 @@ def test_nothing_is_left_behind_when_somebody_stops_looking(model: Any, clip: Cl
 
 
 def test_a_model_that_is_too_slow_sees_what_is_new(model: Any) -> None:
-    class Slow:
-        """The same model, 0.1 s later."""
-
-        def __getattr__(self, name: str) -> Any:
-            return getattr(model, name)
-
     net = torch.nn.Sequential(_Waits(0.1), *model.module)
     slow = whylight.wrap(net, classes=model.classes, size=SIZE)
     list(stream("lavfi:testsrc2=size=64x48:rate=10:duration=0.1", slow))  # the first call takes longer
-    stats, ages = Stats(), []
-    for one in stream("lavfi:testsrc2=size=64x48:rate=30:duration=3,realtime", slow, stats=stats):
-        ages.append(time.monotonic() - one.frame.came)
+    stats = Stats()
+    moving = stream("lavfi:testsrc2=size=64x48:rate=30:duration=3,realtime", slow, stats=stats)
+    ages = [time.monotonic() - one.frame.came for one in moving]
     told = stats.told()
     assert told["dropped"] > 20
     assert told["frames"] + told["dropped"] == 90
@@ -95,7 +93,9 @@ def test_several_are_asked_about_together(model: Any, clip: Clip, photo: Path) -
 
 def test_boxes_keep_their_numbers(clip: Clip) -> None:
     """A red square that moves over grey: one thing, one number."""
-    net = torch.nn.Sequential(torch.nn.Conv2d(3, 1, 4, stride=4, bias=False), torch.nn.ReLU(), torch.nn.AdaptiveAvgPool2d(1))
+    net = torch.nn.Sequential(
+        torch.nn.Conv2d(3, 1, 4, stride=4, bias=False), torch.nn.ReLU(), torch.nn.AdaptiveAvgPool2d(1)
+    )
     net.append(torch.nn.Flatten()).append(torch.nn.Linear(1, 2, bias=False))
     with torch.no_grad():
         net[0].weight.copy_(torch.tensor([1.0, -1.0, 0.0])[None, :, None, None].expand(1, 3, 4, 4) / 16)
@@ -127,6 +127,8 @@ def test_what_is_drawn_is_the_frame_where_nothing_is_evidence(model: Any, clip: 
         ({"smooth": -1.0}, WhylightError, "smooth"),
     ],
 )
-def test_what_cannot_be_asked_is_said_before_a_camera_is_opened(model: Any, asked: dict[str, Any], error: Any, words: str) -> None:
+def test_what_cannot_be_asked_is_said_before_a_camera_is_opened(
+    model: Any, asked: dict[str, Any], error: Any, words: str
+) -> None:
     with pytest.raises(error, match=words):
         next(stream(0, model, **asked))

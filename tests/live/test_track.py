@@ -25,7 +25,9 @@ def made(seconds: float = 12.0, rate: float = 25.0) -> Sequence:
         }
         if time > 4:
             places[6] = (620 - 50 * (time - 4), 420, 50, 70)
-        found.append((float(time), {who: (x - w / 2, y - h / 2, x + w / 2, y + h / 2) for who, (x, y, w, h) in places.items()}))
+        found.append(
+            (float(time), {who: (x - w / 2, y - h / 2, x + w / 2, y + h / 2) for who, (x, y, w, h) in places.items()})
+        )
     return found
 
 
@@ -77,7 +79,11 @@ class Nearest:
         for one in sorted(detections, key=lambda one: -one.score):
             if one.score < 0.5:
                 continue
-            free = {who: overlap(box, one.box) for who, (box, at) in self._last.items() if who not in told and time - at <= 1}
+            free = {
+                who: overlap(box, one.box)
+                for who, (box, at) in self._last.items()
+                if who not in told and time - at <= 1
+            }
             best = max(free, key=lambda who: free[who], default=None)
             if best is None or free[best] < 0.2:
                 self._count += 1
@@ -98,7 +104,9 @@ def nearest(frames: list[tuple[float, dict[int, Corners], list[Detection]]]) -> 
 
 
 def test_objects_keep_their_numbers() -> None:
-    ours, theirs = zip(*[(followed(one), nearest(one)) for one in (seen(made(), seed) for seed in range(5))], strict=True)
+    ours, theirs = zip(
+        *[(followed(one), nearest(one)) for one in (seen(made(), seed) for seed in range(5))], strict=True
+    )
     assert min(ours) > 0.85
     assert np.mean(ours) > 0.9
     assert np.mean(ours) > np.mean(theirs) + 0.1
@@ -106,7 +114,9 @@ def test_objects_keep_their_numbers() -> None:
 
 @pytest.mark.parametrize("drop", [0.5, 0.8])
 def test_dropped_frames_break_no_track(drop: float) -> None:
-    ours, theirs = zip(*[(followed(one), nearest(one)) for one in (seen(made(), seed, drop) for seed in range(5))], strict=True)
+    ours, theirs = zip(
+        *[(followed(one), nearest(one)) for one in (seen(made(), seed, drop) for seed in range(5))], strict=True
+    )
     assert np.mean(ours) > 0.85
     assert np.mean(ours) > np.mean(theirs) + 0.1
 

@@ -26,7 +26,9 @@ def whylight(*words: object, cwd: Path) -> subprocess.CompletedProcess[str]:
 
 def test_a_video_in_and_out(clip: Clip, tmp_path: Path) -> None:
     made = clip("in.mkv", seconds=1.2, graph="testsrc2=duration=1.2:size=96x64:rate=10[out0];sine=duration=1.2[out1]")
-    ran = whylight("live", made, "--model", "person", "--out", "o.mp4", "--json", "o.jsonl", "--stats", "o.json", cwd=tmp_path)
+    ran = whylight(
+        "live", made, "--model", "person", "--out", "o.mp4", "--json", "o.jsonl", "--stats", "o.json", cwd=tmp_path
+    )
     assert ran.returncode == 0, ran.stderr
     assert "12 frames explained" in ran.stdout
     streams = {one["codec_type"]: one for one in probed(tmp_path / "o.mp4")["streams"]}
@@ -75,7 +77,15 @@ def test_it_can_be_stopped_and_the_file_plays(ffmpeg: str, tmp_path: Path, sent:
 
 def test_it_stops_by_itself_after_a_time(tmp_path: Path) -> None:
     ran = whylight(
-        "live", "lavfi:testsrc2=size=96x64:rate=25,realtime", "--seconds", "2", "--json", "o.jsonl", "--stats", "o.json", cwd=tmp_path
+        "live",
+        "lavfi:testsrc2=size=96x64:rate=25,realtime",
+        "--seconds",
+        "2",
+        "--json",
+        "o.jsonl",
+        "--stats",
+        "o.json",
+        cwd=tmp_path,
     )
     assert ran.returncode == 0, ran.stderr
     told = json.loads((tmp_path / "o.json").read_text("utf-8"))

@@ -86,7 +86,9 @@ def test_two_frames_of_one_time_are_two(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("codec", ["aac", "pcm_s16le"])
 def test_the_sound_goes_along(clip: Clip, tmp_path: Path, codec: str) -> None:
-    made = clip("a.mkv", "-c:a", codec, graph="testsrc2=duration=2:size=96x64:rate=10[out0];sine=f=440:duration=2[out1]")
+    made = clip(
+        "a.mkv", "-c:a", codec, graph="testsrc2=duration=2:size=96x64:rate=10[out0];sine=f=440:duration=2[out1]"
+    )
     with open_source(made) as source, VideoFile(tmp_path / "b.mp4", sound=str(made)) as out:
         for one in source:
             out.write(one.pixels, one.time)
@@ -111,9 +113,14 @@ def test_a_full_disk_is_said(tmp_path: Path) -> None:
     full = tmp_path / "full.mp4"
     full.symlink_to("/dev/full")
     rng = np.random.default_rng(0)
-    with pytest.raises(WriteError, match=r"full\.mp4: cannot be written: the disk is full"), VideoFile(full) as out:
-        for number in range(400):
-            out.write(rng.integers(0, 255, (64, 96, 3), np.uint8), number / 25)
+
+    def fills() -> None:
+        with VideoFile(full) as out:
+            for number in range(400):
+                out.write(rng.integers(0, 255, (64, 96, 3), np.uint8), number / 25)
+
+    with pytest.raises(WriteError, match=r"full\.mp4: cannot be written: the disk is full"):
+        fills()
 
 
 def test_no_frame_no_file(tmp_path: Path) -> None:

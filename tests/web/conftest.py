@@ -12,8 +12,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
+
+from web_site import forget
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
@@ -68,7 +71,7 @@ def begin(catalogue_file: Path) -> Iterator[Callable[..., Site]]:
     begun: list[Site] = []
 
     def one(data: Path, *options: str, **environment: str) -> Site:
-        data.mkdir(exist_ok=True)
+        data.mkdir(mode=0o700, exist_ok=True)
         shutil.copy(catalogue_file, data)
         begun.append(start(data, *options, **environment))
         return begun[-1]
@@ -102,8 +105,12 @@ def page(chromium: Any, request: pytest.FixtureRequest) -> Iterator[Any]:
     page.on("pageerror", lambda error: wrong.append(str(error)))
     page.on("requestfailed", lambda sent: "ABORTED" in str(sent.failure) or wrong.append(f"{sent.url}: {sent.failure}"))
     yield page
+    address = urlsplit(page.url)
+    cookies = {one["name"]: one["value"] for one in context.cookies()}
     context.close()
     assert not wrong, wrong
+    if address.scheme == "http":  # what nobody waits for any more holds up the next test's questions
+        forget(cookies.get("whylight", ""), f"{address.scheme}://{address.netloc}")
 
 
 @pytest.fixture(scope="session")

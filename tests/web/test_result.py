@@ -13,7 +13,7 @@ from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 
 import whylight
-from web_pages import PIXELS, STRONGEST, drawn, explained, send
+from web_pages import PIXELS, STRONGEST, drawn, explained, send, token_of
 
 _PATIENCE = 120_000  # milliseconds: checks wait behind one another, on a machine that may have other work
 
@@ -191,6 +191,19 @@ def test_no_serious_fault_for_people_with_disabilities(site: Any, page: Any, pho
     page.get_by_role("button", name="Cancel").click()
     page.get_by_role("heading", name="Cancelled").wait_for()
     assert _serious(page) == []
+
+
+def test_a_page_that_comes_with_its_answer_checks_its_map(site: Any, page: Any, photo: Path) -> None:
+    picture = {"name": "x.jpg", "mimeType": "image/jpeg", "buffer": photo.read_bytes()}
+    form = {"csrfmiddlewaretoken": token_of(page, site), "picture": picture}
+    address = page.request.post(site.url + "/pictures/send/", multipart=form).url
+    end = time.monotonic() + _PATIENCE / 1000
+    while "data-explained" not in page.request.get(address).text():
+        assert time.monotonic() < end
+        time.sleep(0.1)
+    with page.expect_request(lambda request: "/receipt/" in request.url and request.method == "POST"):
+        page.goto(address)
+    page.locator(".told:not([hidden]) .verdict").wait_for(timeout=_PATIENCE)
 
 
 def test_nothing_moves_when_the_picture_and_the_map_come(site: Any, page: Any, photo: Path) -> None:

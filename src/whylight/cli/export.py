@@ -16,8 +16,11 @@ from whylight.shown import shown
 
 def export(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="As for `explain --model`.", show_default=False)],
-    format: Annotated[
-        str, opt.option("onnx runs everywhere; openvino is the fastest on a processor.", of=("onnx", "openvino"))
+    form: Annotated[
+        str,
+        opt.option(
+            "onnx runs everywhere; openvino is the fastest on a processor.", "--format", of=("onnx", "openvino")
+        ),
     ] = "onnx",
     out: Annotated[
         Path | None,
@@ -33,23 +36,24 @@ def export(
     ] = None,
     overwrite: opt.Overwrite = False,
 ) -> None:
-    """Write a model as one graph: pictures in, logits and class activation maps out; `whylight explain --model FILE` reads it back."""
+    """Write a model as one graph: pictures in, logits and class activation maps out. `explain --model FILE` reads it back."""
     from whylight.export import FORMATS
     from whylight.export import export as write
     from whylight.models.model import Model
 
-    path = out if out is not None else Path(f"{Path(model).stem or 'model'}{FORMATS[format]}")
+    path = out if out is not None else Path(f"{Path(model).stem or 'model'}{FORMATS[form]}")
     if path.exists() and not overwrite:
         raise ModelError(f"--out {shown(str(path))}: is there already; name another file, or say --overwrite")
     loaded = ModelChoice(model).load()
     if not isinstance(loaded, Model):
         raise ModelError(f"{shown(model)}: is a black box; export the network that it was made of")
     with calm_warnings():
-        agreement = write(loaded, path, format=format, int8=int8)
+        agreement = write(loaded, path, form=form, int8=int8)
     height, width = loaded.preprocessing.size
+    count = len(loaded.classes)
     tell(
-        f"{shown(str(path))}: pictures (N, H, W, 3) uint8 of any size, seen at {width} × {height} → logits (N, {len(loaded.classes)}), "
-        f"maps (N, {len(loaded.classes)}, {loaded.grid[0]}, {loaded.grid[1]}); {_size(path):.1f} MB"
+        f"{shown(str(path))}: pictures (N, H, W, 3) uint8 of any size, seen at {width} × {height} → logits (N, {count}), "
+        f"maps (N, {count}, {loaded.grid[0]}, {loaded.grid[1]}); {_size(path):.1f} MB"
     )
     if agreement is not None:
         tell(str(agreement))

@@ -63,7 +63,9 @@ def quantize(onnx_file: Path, to: Path, pictures: Sequence[Path], preprocessing:
         from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
         from onnxruntime.quantization.shape_inference import quant_pre_process
     except ModuleNotFoundError as error:
-        raise ModelError(f"--int8: {error.name} is missing; install the extra: pip install 'whylight[export]'") from error
+        raise ModelError(
+            f"--int8: {error.name} is missing; install the extra: pip install 'whylight[export]'"
+        ) from error
 
     class Reader(CalibrationDataReader):  # type: ignore[misc]
         """Hands out pictures one by one."""

@@ -21,7 +21,7 @@ from whylight.export.int8 import Agreement, quantize
 from whylight.images import walk
 from whylight.images.files import why
 from whylight.jsontext import dumps
-from whylight.models.adapters.exported import KEY
+from whylight.models.exported import KEY
 from whylight.models.model import Model
 from whylight.shown import shown
 
@@ -33,7 +33,7 @@ def export(
     model: Model,
     path: str | os.PathLike[str],
     *,
-    format: str | None = None,
+    form: str | None = None,
     int8: Sequence[str | os.PathLike[str]] | None = None,
 ) -> Agreement | None:
     """Write a model as one graph: pictures (N, H, W, 3) uint8 of any size in, logits (N, C) and maps (N, C, h, w) out.
@@ -44,7 +44,7 @@ def export(
     Args:
         model: one whose head is global average pooling and one linear layer.
         path: ends in `.onnx`, or in `.xml` for OpenVINO, which writes a `.bin` beside it.
-        format: "onnx" or "openvino"; None: as the path ends.
+        form: "onnx" or "openvino"; None: as the path ends.
         int8: pictures (files, folders, globs) of the kind that the model will see: its convolutions then use eight bits.
 
     Returns:
@@ -55,12 +55,14 @@ def export(
         WriteError: the file cannot be written.
     """
     path = Path(path)
-    kind = format or next((name for name, suffix in FORMATS.items() if path.suffix.lower() == suffix), None)
+    kind = form or next((name for name, suffix in FORMATS.items() if path.suffix.lower() == suffix), None)
     if kind not in FORMATS or path.suffix.lower() != FORMATS[kind]:
         endings = " or ".join(f"{suffix} ({name})" for name, suffix in FORMATS.items())
         raise WhylightError(f"{shown(str(path))}: an exported model ends in {endings}; name it so")
     if not isinstance(model, Model) or getattr(model, "is_exported", False):
-        raise ModelError(f"{model.name}: is a black box, or an exported model already; export the network that it was made of")
+        raise ModelError(
+            f"{model.name}: is a black box, or an exported model already; export the network that it was made of"
+        )
     graph = Graph(model).eval()
     told = dumps(_told(model), compact=True)
     try:
@@ -100,7 +102,9 @@ def _write_onnx(model: Model, graph: Graph, path: Path, told: str) -> None:
         import onnx
         import onnxscript  # noqa: F401  # what torch.onnx writes with
     except ModuleNotFoundError as error:
-        raise ModelError(f"export: {error.name} is missing; install the extra: pip install 'whylight[export]'") from error
+        raise ModelError(
+            f"export: {error.name} is missing; install the extra: pip install 'whylight[export]'"
+        ) from error
     any_size = {0: torch.export.Dim("n"), 1: torch.export.Dim("height"), 2: torch.export.Dim("width")}
     with model.borrow(), torch.no_grad(), _quiet():
         try:
@@ -138,7 +142,7 @@ def _quiet() -> Iterator[None]:
 
 
 def _as_openvino(onnx_file: Path, path: Path, told: str) -> Path:
-    from whylight.models.adapters.exported import openvino
+    from whylight.models.exported import openvino
 
     ov = openvino()
     network = ov.Core().read_model(onnx_file)

@@ -39,7 +39,7 @@ def faster(model: Classifier, method: str, tell: Callable[[str], None]) -> Class
         return model
     if method not in _METHODS or model.linear is None:
         return model
-    from whylight.models.adapters.exported import load_openvino
+    from whylight.models.exported import load_openvino
 
     path = cache_folder() / "openvino" / f"{_digest(model)}.xml"
     try:
@@ -59,7 +59,14 @@ def faster(model: Classifier, method: str, tell: Callable[[str], None]) -> Class
 def _digest(model: Model) -> str:
     """Tells a network, its weights and its preprocessing from all others."""
     found = hashlib.blake2b(digest_size=16)
-    about = [version("whylight"), str(model.module), model.classes, vars(model.preprocessing), model.layer, model.multilabel]
+    about = [
+        version("whylight"),
+        str(model.module),
+        model.classes,
+        vars(model.preprocessing),
+        model.layer,
+        model.multilabel,
+    ]
     found.update(dumps(about).encode())
     for name, value in sorted(model.module.state_dict().items()):
         found.update(name.encode())

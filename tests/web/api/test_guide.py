@@ -37,7 +37,7 @@ def test_its_examples_run(site: Any, monkeypatch: pytest.MonkeyPatch, capsys: py
     assert "400 target: face has no class 'cat'" in said
     assert said.count("done") >= 2
     assert names["overlay"].startswith(b"\x89PNG")
-    assert names["explanation"]["method"] == "rise"
+    assert names["explanation"]["method"] == "occlusion"
     assert call(f"{site.url}/api/jobs", Authorization=names["mine"]["Authorization"])[0] == 401
 
 

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from whylight.errors import ModelError
 from whylight.images.preprocess import IMAGENET_MEAN, IMAGENET_STD, Preprocess
 from whylight.models.adapters.blackbox import BlackBox, Outputs, stretch
-from whylight.models.adapters.exported import KEY, Exported, told_by
 
 _TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(double)": np.float64}
 
@@ -30,8 +29,8 @@ def load_onnx(
     outputs: Outputs = "auto",
     multilabel: bool = False,
     providers: Sequence[str] = ("CPUExecutionProvider",),
-) -> BlackBox | Exported:
-    """Load a classifier from an ONNX file. One that `whylight export` wrote has its maps in the graph, and says all of the below itself.
+) -> BlackBox:
+    """Load a classifier from an ONNX file.
 
     The graph takes one input, pictures (N, 3, H, W) or (N, H, W, 3), and has one output, scores (N, C). Where its batch size
     is fixed, batches are split and filled up to it.
@@ -51,18 +50,8 @@ def load_onnx(
     Raises:
         ModelError: ONNX Runtime is not installed, the file cannot be read, or its graph is no such classifier.
     """
-    runtime = _runtime()
     path = Path(path)
-    if not path.is_file():
-        raise ModelError(f"{path}: no such file")
-    try:
-        session = runtime.InferenceSession(str(path), providers=list(providers))
-    except _errors(runtime) as error:
-        raise ModelError(f"{path}: ONNX Runtime cannot read it: {error}") from error
-    ours = session.get_modelmeta().custom_metadata_map.get(KEY)
-    if ours is not None:
-        _only_ours(path, classes, size, preprocessing, crop)
-        return Exported(lambda pictures: _both(session, pictures), told_by(ours, path), path.name)
+    runtime, session = _runtime(), session_of(path, providers)
     given, returned = session.get_inputs(), session.get_outputs()
     if len(given) != 1 or len(returned) != 1:
         raise ModelError(
@@ -99,14 +88,19 @@ def load_onnx(
     )
 
 
-def _only_ours(path: Path, *given: Any) -> None:
-    if any(one is not None for one in given):
-        raise ModelError(f"{path}: an exported model brings its classes and its preprocessing: leave them out")
+def session_of(path: Path, providers: Sequence[str] = ("CPUExecutionProvider",)) -> Any:
+    """A file in ONNX Runtime.
 
-
-def _both(session: Any, pictures: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    logits, maps = session.run(["logits", "maps"], {"pictures": pictures})
-    return logits, maps
+    Raises:
+        ModelError: that is not installed, or cannot read the file.
+    """
+    runtime = _runtime()
+    if not path.is_file():
+        raise ModelError(f"{path}: no such file")
+    try:
+        return runtime.InferenceSession(str(path), providers=list(providers))
+    except _errors(runtime) as error:
+        raise ModelError(f"{path}: ONNX Runtime cannot read it: {error}") from error
 
 
 def _runtime() -> Any:

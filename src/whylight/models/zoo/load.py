@@ -85,10 +85,12 @@ def _loaded(
     if text.lower().endswith(".onnx"):
         return _black_box(text, weights, layer, classes, multilabel, other)
     if text.lower().endswith(".xml"):
-        from whylight.models.adapters.exported import load_openvino
+        from whylight.models.exported import load_openvino
 
         if weights is not None or layer is not None or classes is not None or other:
-            raise ModelError(f"{text}: an exported model says all of itself: leave weights, layer, classes and size out")
+            raise ModelError(
+                f"{text}: an exported model says all of itself: leave weights, layer, classes and size out"
+            )
         return load_openvino(text)
     if text.startswith(huggingface.PREFIX):
         if weights is not None or not pretrained:
@@ -139,12 +141,18 @@ def _black_box(
     other: Mapping[str, Any],
 ) -> Model | BlackBox:
     from whylight.models.adapters.onnx import load_onnx
+    from whylight.models.exported import load_onnx as load_ours
 
     if weights is not None or layer is not None:
         raise ModelError(
             f"{path}: an ONNX file brings its own weights and shows no layers: leave weights and layer out"
         )
-    return load_onnx(path, classes, multilabel=multilabel, **other)
+    ours = load_ours(path)
+    if ours is None:
+        return load_onnx(path, classes, multilabel=multilabel, **other)
+    if classes is not None or multilabel or other:
+        raise ModelError(f"{path}: an exported model says all of itself: leave classes, multilabel and size out")
+    return ours
 
 
 def own_file(name: str) -> Path | None:

@@ -74,7 +74,9 @@ class Explained {
     nothing.textContent = `${told.dataset.flat === "constant" ? "The map is the same everywhere" : "No evidence anywhere"}: nothing to show`;
     this.draw();
     const check = told.querySelector("[data-auto]");
-    if (check) window.htmx?.trigger(check, "look");
+    if (!check || !window.htmx) return;
+    window.htmx.process(check); // a page that came with its answer is looked through by htmx only after this
+    window.htmx.trigger(check, "look");
   }
 
   get told() {

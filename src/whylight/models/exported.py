@@ -22,6 +22,7 @@ from whylight.errors import ModelError
 from whylight.images.preprocess import Preprocess
 from whylight.jsontext import loads
 from whylight.methods import Method, get
+from whylight.models.adapters.onnx import session_of
 from whylight.models.device import resolve_device
 from whylight.models.model import Model
 from whylight.schema import Schema
@@ -101,7 +102,7 @@ class Exported(Model):
         if method.name in _SAME or not set(method.needs) - _OFFERED:
             return super().why_not(method)
         able = ", ".join(sorted(_SAME))
-        return f"method {method.name!r} looks at what an exported model does not hold: {able} and methods that change the picture work"
+        return f"method {method.name!r} looks at what an exported model does not hold: {able}, and those that hide parts, work"
 
 
 class _Network(nn.Module):
@@ -142,8 +143,29 @@ def told_by(text: str, path: Path) -> Told:
     try:
         told: Told = _SCHEMA.read(loads(text))
     except ValueError as error:
-        raise ModelError(f"{shown(str(path))}: what it says of itself cannot be read: {error}; export it again") from None
+        raise ModelError(
+            f"{shown(str(path))}: what it says of itself cannot be read: {error}; export it again"
+        ) from None
     return told
+
+
+def load_onnx(path: str | os.PathLike[str]) -> Exported | None:
+    """Load a model that was exported as ONNX; None: the file is somebody else's, a black box.
+
+    Raises:
+        ModelError: ONNX Runtime is not installed, or cannot read the file.
+    """
+    path = Path(path)
+    session = session_of(path)
+    text = session.get_modelmeta().custom_metadata_map.get(KEY)
+    if text is None:
+        return None
+
+    def run(pictures: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        logits, maps = session.run(["logits", "maps"], {"pictures": pictures})
+        return logits, maps
+
+    return Exported(run, told_by(text, path), path.name)
 
 
 def load_openvino(path: str | os.PathLike[str]) -> Exported:
@@ -162,11 +184,15 @@ def load_openvino(path: str | os.PathLike[str]) -> Exported:
         network = core.read_model(path)
         text = network.get_rt_info([KEY]).astype(str) if network.has_rt_info([KEY]) else ""
         if not text:
-            raise ModelError(f"{shown(str(path))}: was not written by `whylight export`, so that its classes are not known")
+            raise ModelError(
+                f"{shown(str(path))}: was not written by `whylight export`, so that its classes are not known"
+            )
         # One picture at a time: the threads work together on it.
         compiled = core.compile_model(network, "CPU", {"PERFORMANCE_HINT": "LATENCY"})
     except RuntimeError as error:
-        raise ModelError(f"{shown(str(path))}: OpenVINO cannot read it: {str(error).strip().splitlines()[-1]}") from error
+        raise ModelError(
+            f"{shown(str(path))}: OpenVINO cannot read it: {str(error).strip().splitlines()[-1]}"
+        ) from error
     request = compiled.create_infer_request()
 
     def run(pictures: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
