@@ -8,6 +8,7 @@ import pytest
 import torch
 
 import whylight
+from whylight.images.preprocess import Preprocess
 
 for _needed in ("onnxscript", "onnxruntime", "openvino"):
     pytest.importorskip(_needed, reason="the extra export is not installed")
@@ -30,4 +31,8 @@ class Tiny(torch.nn.Module):
 @pytest.fixture(scope="session")
 def tiny() -> Any:
     torch.manual_seed(1)
-    return whylight.wrap(Tiny(5).eval(), classes=["a", "b", "c", "d", "e"], size=64, crop=0.875)
+    return whylight.wrap(
+        Tiny(5).eval(),
+        classes=["a", "b", "c", "d", "e"],
+        preprocessing=Preprocess(size=(64, 64), mode="crop", crop_pct=0.875),
+    )

@@ -14,7 +14,10 @@ import torch
 
 import whylight
 from whylight.errors import MethodError, TargetError, WhylightError
+from whylight.images.preprocess import Preprocess
 from whylight.live import Look, Stats, open_source, stream
+from whylight.live.looking import Looker
+from whylight.live.stream import watch
 
 Clip = Callable[..., Path]
 SIZE = 32
@@ -60,28 +63,24 @@ def test_nothing_is_left_behind_when_somebody_stops_looking(model: Any, clip: Cl
     assert threading.active_count() == before
 
 
+class Slowly(Looker):
+    """Takes a tenth of a second more."""
+
+    def __call__(self, frames: Any) -> Any:
+        time.sleep(0.1)
+        return super().__call__(frames)
+
+
 def test_a_model_that_is_too_slow_sees_what_is_new(model: Any) -> None:
-    net = torch.nn.Sequential(_Waits(0.1), *model.module)
-    slow = whylight.wrap(net, classes=model.classes, size=SIZE)
-    list(stream("lavfi:testsrc2=size=64x48:rate=10:duration=0.1", slow))  # the first call takes longer
+    source = open_source("lavfi:testsrc2=size=64x48:rate=30:duration=3,realtime")
     stats = Stats()
-    moving = stream("lavfi:testsrc2=size=64x48:rate=30:duration=3,realtime", slow, stats=stats)
+    moving = watch([source], Slowly(model, None, None), smooth=0.0, boxes=False, lossless=None, stats=stats)
     ages = [time.monotonic() - one.frame.came for one in moving]
     told = stats.told()
     assert told["dropped"] > 20
     assert told["frames"] + told["dropped"] == 90
     took = told["stages_ms"]["model"]["p50"] / 1000
     assert np.quantile(ages[1:], 0.9) < 2 * took + 0.05  # never older than the forward it waited for, and its own
-
-
-class _Waits(torch.nn.Module):
-    def __init__(self, seconds: float) -> None:
-        super().__init__()
-        self.seconds = seconds
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        time.sleep(self.seconds)
-        return x
 
 
 def test_several_are_asked_about_together(model: Any, clip: Clip, photo: Path) -> None:
@@ -100,7 +99,9 @@ def test_boxes_keep_their_numbers(clip: Clip) -> None:
     with torch.no_grad():
         net[0].weight.copy_(torch.tensor([1.0, -1.0, 0.0])[None, :, None, None].expand(1, 3, 4, 4) / 16)
         net[4].weight.copy_(torch.tensor([[1.0], [-1.0]]))
-    red = whylight.wrap(net, classes=["red", "other"], size=64, mean=(0, 0, 0), std=(1, 1, 1), crop=0)
+    red = whylight.wrap(
+        net, classes=["red", "other"], preprocessing=Preprocess(size=(64, 64), mean=(0, 0, 0), std=(1, 1, 1))
+    )
     drawn = "color=gray:size=128x128:rate=10:duration=2[a];color=red:size=24x24:rate=10:duration=2[b];[a][b]overlay=x=10+40*t:y=50"
     seen = list(stream(clip("a.mkv", "-c:v", "ffv1", graph=drawn), red, target="red"))
     assert {tuple(one.ids) for one in seen} == {(1,)}
