@@ -20,6 +20,7 @@ from whylight.shown import shown
 
 _CLOCK = Fraction(1, 90_000)  # of the file's time stamps, in seconds
 _COPIED = frozenset({"aac", "mp3", "ac3", "eac3", "opus", "flac", "alac"})  # sound that MP4 takes as it is
+_KINDS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
 # Whole pieces, one after another, so that what was written plays wherever it ends; where it ends well, one index for all.
 _PIECES = "hybrid_fragmented+frag_keyframe+empty_moov+default_base_moof"
 
@@ -41,7 +42,7 @@ class VideoFile:
         self, path: str | os.PathLike[str], *, rate: float | None = None, sound: str | None = None, quick: bool = False
     ) -> None:
         self.path = Path(path)
-        if self.path.suffix.lower() not in (".mp4", ".m4v", ".mov", ".mkv"):
+        if self.path.suffix.lower() not in _KINDS:
             raise WriteError(f"{shown(str(path))}: a video is written as .mp4, .mov or .mkv; name one of these")
         self._rate, self._sound_of, self._quick = rate, sound, quick
         self._file: Any = None
@@ -55,7 +56,9 @@ class VideoFile:
         options = {"movflags": _PIECES} if self.path.suffix.lower() != ".mkv" else {}
         with self._blaming():
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = av().open(str(self.path), "w", options=options)
+            self._disk = _Disk(self.path)
+            kind = _KINDS[self.path.suffix.lower()]
+            self._file = av().open(self._disk, "w", format=kind, options=options)
         self._reformatter = av().video.reformatter.VideoReformatter()
         return self
 
@@ -68,6 +71,7 @@ class VideoFile:
                     self._file.mux(self._stream.encode(None))
                     self._write_sound(float("inf") if error is None else self._last * float(_CLOCK))
                 self._file.close()
+                self._disk.close()
         except WriteError:
             if error is None:
                 raise
@@ -91,6 +95,7 @@ class VideoFile:
         with self._blaming():
             self._file.mux(stream.encode(frame))
             self._write_sound(time)
+            self._disk.check()
 
     def _begin(self, pixels: NDArray[np.uint8]) -> None:
         height, width = pixels.shape[:2]
@@ -119,6 +124,57 @@ class VideoFile:
 
     def _blaming(self) -> _Blaming:
         return _Blaming(self.path)
+
+
+class _Disk:
+    """The file, for FFmpeg to write to. An error of the system is kept, and what comes after it is let go: FFmpeg's writer may
+    crash where a write fails, and what is there so far plays only as long as nothing else is written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._file = open(path, "w+b", buffering=0)  # noqa: SIM115  # closed by `close`
+        self._error: OSError | None = None
+        self._place = self._end = 0
+
+    def write(self, data: bytes) -> int:
+        """Write all of it at the place where it belongs."""
+        if self._error is None:
+            try:
+                rest = memoryview(data)
+                while rest:
+                    rest = rest[self._file.write(rest) :]
+            except OSError as error:
+                self._error = error
+        self._place += len(data)
+        self._end = max(self._end, self._place)
+        return len(data)
+
+    def read(self, count: int = -1) -> bytes:
+        """Read again what was written."""
+        data = self._file.read(count)
+        self._place += len(data)
+        return data
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """Go to a place."""
+        self._place = (0, self._place, self._end)[whence] + offset
+        if self._error is None:
+            self._file.seek(self._place)
+        return self._place
+
+    def tell(self) -> int:
+        """Where the next byte goes."""
+        return self._place
+
+    def check(self) -> None:
+        """Raise what went wrong so far."""
+        if self._error is not None:
+            raise self._error
+
+    def close(self) -> None:
+        """Close the file, and raise what went wrong; FFmpeg calls it, and so do we."""
+        self._file.close()
+        self.check()
 
 
 class _Blaming:
