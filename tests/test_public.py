@@ -35,6 +35,7 @@ def test_public_names() -> None:
         "faces",
         "grid",
         "jobs",
+        "live",
         "load",
         "load_onnx",
         "locate",

@@ -80,9 +80,7 @@ def test_the_graph_takes_pictures_of_any_size_and_number(tiny: Any, files: dict[
         assert np.allclose(maps.mean((2, 3)) + tiny.linear.bias.numpy(), logits, atol=1e-4)
 
 
-@pytest.mark.parametrize(
-    "name", ["torchvision/resnet18", "torchvision/mobilenet_v2", "resnet18", "efficientnet_b0", "mobilenetv2_100"]
-)
+@pytest.mark.parametrize("name", ["torchvision/resnet18", "mobilenetv2_050"])
 def test_networks_that_people_have(name: str, photo: Path, tmp_path: Path) -> None:
     network = whylight.load(name, pretrained=False)
     export(network, tmp_path / "n.onnx")
@@ -108,8 +106,8 @@ def test_eight_bits_agree(tmp_path: Path, photo: Path) -> None:
     assert agreement.same_class >= 0.8
     assert agreement.map_correlation >= 0.9
     assert "the same class" in str(agreement)
-    export(model, tmp_path / "q.onnx")
-    assert (tmp_path / "p.onnx").stat().st_size < 0.5 * (tmp_path / "q.onnx").stat().st_size
+    floats = 4 * sum(one.numel() for one in model.module.parameters())
+    assert (tmp_path / "p.onnx").stat().st_size < 0.5 * floats
     assert whylight.explain(whylight.load(tmp_path / "p.onnx"), photo, method="cam").map.isfinite().all()
     with pytest.raises(DataError, match="too few"):
         export(model, tmp_path / "r.onnx", int8=[folder / "1.jpg"])

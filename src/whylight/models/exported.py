@@ -134,6 +134,19 @@ class _Network(nn.Module):
         return self.forward_head(self.forward_features(x))
 
 
+def only(model: Exported, *given: object) -> Exported:
+    """The model, where nothing was given besides.
+
+    Raises:
+        ModelError: it says of itself what else there is to say of a model.
+    """
+    if any(one is not None for one in given):
+        raise ModelError(
+            f"{model.name}: an exported model says all of itself: leave classes, layer, weights and size out"
+        )
+    return model
+
+
 def told_by(text: str, path: Path) -> Told:
     """What a file says of itself.
 

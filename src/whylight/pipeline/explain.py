@@ -199,8 +199,7 @@ def explain_opened(
 
 def _answers(ask: _Ask, batch: Sequence[Opened], step: Tick | None) -> list[list[Explanation] | WhylightError]:
     targets = [target.take([one.place for one in batch]) for target in ask.targets]
-    shapes = {tuple(one.x.shape): None for one in batch}
-    if len(shapes) > 1:
+    if len(shapes := {tuple(one.x.shape): None for one in batch}) > 1:
         told = " and ".join(map(str, shapes))
         raise WhylightError(f"pictures: preprocessed tensors of one call have one shape, not {told}")
     x = stack([one.x for one in batch])

@@ -6,6 +6,7 @@ import errno
 import os
 from collections.abc import Iterator
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -214,15 +215,16 @@ def _sound(path: str, out: Any) -> Iterator[tuple[float, Any]]:
                 if packet.dts is not None:
                     shift = round(start / packet.time_base)
                     packet.pts, packet.dts = packet.pts - shift, packet.dts - shift
+                    if packet.dts < 0:  # what a codec begins with before the first sound; it would move the pictures
+                        continue
                     packet.stream = track
                     yield float(packet.dts * packet.time_base), packet
             return
         track = out.add_stream("aac", rate=heard.rate or 48_000)
-        for frame in source.decode(heard):
+        for frame in chain(source.decode(heard), [None]):
             for packet in track.encode(frame):
-                yield float(packet.dts * packet.time_base), packet
-        for packet in track.encode(None):
-            yield float(packet.dts * packet.time_base), packet
+                if packet.dts >= 0:
+                    yield float(packet.dts * packet.time_base), packet
 
 
 def _start(source: Any) -> Fraction:
