@@ -50,8 +50,14 @@ def load_onnx(
     Raises:
         ModelError: ONNX Runtime is not installed, the file cannot be read, or its graph is no such classifier.
     """
+    runtime = _runtime()
     path = Path(path)
-    runtime, session = _runtime(), session_of(path, providers)
+    if not path.is_file():
+        raise ModelError(f"{path}: no such file")
+    try:
+        session = runtime.InferenceSession(str(path), providers=list(providers))
+    except _errors(runtime) as error:
+        raise ModelError(f"{path}: ONNX Runtime cannot read it: {error}") from error
     given, returned = session.get_inputs(), session.get_outputs()
     if len(given) != 1 or len(returned) != 1:
         raise ModelError(
@@ -86,21 +92,6 @@ def load_onnx(
         multilabel=multilabel,
         name=path.name,
     )
-
-
-def session_of(path: Path, providers: Sequence[str] = ("CPUExecutionProvider",)) -> Any:
-    """A file in ONNX Runtime.
-
-    Raises:
-        ModelError: that is not installed, or cannot read the file.
-    """
-    runtime = _runtime()
-    if not path.is_file():
-        raise ModelError(f"{path}: no such file")
-    try:
-        return runtime.InferenceSession(str(path), providers=list(providers))
-    except _errors(runtime) as error:
-        raise ModelError(f"{path}: ONNX Runtime cannot read it: {error}") from error
 
 
 def _runtime() -> Any:

@@ -9,14 +9,13 @@ import difflib
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast, get_args
 
 import torch
 from torch import nn
 
 from whylight.errors import ModelError
-from whylight.images.preprocess import Preprocess, as_colours, as_size
-from whylight.models import exported
+from whylight.images.preprocess import Interpolation, Preprocess, as_colours, as_size
 from whylight.models.adapters import huggingface
 from whylight.models.adapters.blackbox import BlackBox
 from whylight.models.boxhead import BoxHead
@@ -26,7 +25,6 @@ from whylight.models.zoo import bundled
 from whylight.models.zoo.architectures import TORCHVISION, build, is_known, names
 from whylight.models.zoo.files import FILE, load_box_head, load_weights
 from whylight.models.zoo.foreign import load_foreign, rows_of
-from whylight.models.zoo.published import timm_preprocessing, torchvision_preprocessing
 
 
 def load(
@@ -86,14 +84,6 @@ def _loaded(
 ) -> Model | BlackBox:
     if text.lower().endswith(".onnx"):
         return _black_box(text, weights, layer, classes, multilabel, other)
-    if text.lower().endswith(".xml"):
-        from whylight.models.exported import load_openvino
-
-        if weights is not None or layer is not None or classes is not None or other:
-            raise ModelError(
-                f"{text}: an exported model says all of itself: leave weights, layer, classes and size out"
-            )
-        return load_openvino(text)
     if text.startswith(huggingface.PREFIX):
         if weights is not None or not pretrained:
             raise ModelError(f"{text} brings its own weights: leave weights= and pretrained= out")
@@ -141,17 +131,14 @@ def _black_box(
     classes: Sequence[str] | None,
     multilabel: bool,
     other: Mapping[str, Any],
-) -> Model | BlackBox:
+) -> BlackBox:
     from whylight.models.adapters.onnx import load_onnx
 
     if weights is not None or layer is not None:
         raise ModelError(
             f"{path}: an ONNX file brings its own weights and shows no layers: leave weights and layer out"
         )
-    ours = exported.load_onnx(path)
-    if ours is None:
-        return load_onnx(path, classes, multilabel=multilabel, **other)
-    return exported.only(ours, classes, *other, *([True] if multilabel else []))
+    return load_onnx(path, classes, multilabel=multilabel, **other)
 
 
 def own_file(name: str) -> Path | None:
@@ -209,7 +196,7 @@ def _from_zoo(
                 f"{weights}: its last layer ({left[0]}) has another number of classes: {theirs}, and {named} {ours}. Give the "
                 "names of its classes, in order: classes=[…], or --classes FILE with one name a line"
             )
-    preprocessing = torchvision_preprocessing(name) if name.startswith(TORCHVISION) else timm_preprocessing(module)
+    preprocessing = _torchvision_preprocessing(name) if name.startswith(TORCHVISION) else _timm_preprocessing(module)
     preprocessing = preprocessing.changed(**other)
     model = _model(module, classes or _class_names(name, module), preprocessing, device, layer, multilabel)
     model.taken = "; ".join(taken)
@@ -245,6 +232,47 @@ def _model(
     return Model(
         module, classes=classes, preprocessing=preprocessing, layer=layer, multilabel=multilabel, box_head=box_head
     )
+
+
+def _timm_preprocessing(module: nn.Module) -> Preprocess:
+    from timm.data import resolve_model_data_config
+
+    config: dict[str, Any] = resolve_model_data_config(module)
+    _, height, width = config["input_size"]
+    return Preprocess(
+        size=(height, width),
+        mode="squash" if config["crop_mode"] == "squash" else "crop",
+        crop_pct=config["crop_pct"] if config["crop_mode"] != "squash" else 1.0,
+        interpolation=_interpolation(config["interpolation"]),
+        mean=tuple(config["mean"]),
+        std=tuple(config["std"]),
+    )
+
+
+def _torchvision_preprocessing(name: str) -> Preprocess:
+    import torchvision
+
+    try:
+        weights = torchvision.models.get_model_weights(name.removeprefix(TORCHVISION))["DEFAULT"]
+    except (KeyError, ValueError):  # an architecture without published weights
+        return Preprocess(mode="crop", crop_pct=0.875)
+    published = weights.transforms()
+    if not hasattr(published, "crop_size"):  # segmentation and detection weights prepare pictures in other ways
+        return Preprocess(mode="crop", crop_pct=0.875)
+    crop, resize = published.crop_size[0], published.resize_size[0]
+    return Preprocess(
+        size=(crop, crop),
+        mode="crop",
+        crop_pct=crop / resize,
+        interpolation=_interpolation(published.interpolation.value),
+        mean=tuple(published.mean),
+        std=tuple(published.std),
+    )
+
+
+def _interpolation(name: str) -> Interpolation:
+    # timm also says "random", for training; its evaluation then uses bilinear.
+    return cast(Interpolation, name) if name in get_args(Interpolation) else "bilinear"
 
 
 def _class_names(name: str, module: nn.Module) -> tuple[str, ...] | None:
