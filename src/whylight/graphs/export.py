@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import tempfile
 import warnings
@@ -28,7 +29,7 @@ Format = Literal["onnx", "openvino"]
 SUFFIX = {"onnx": ".onnx", "openvino": ".xml"}
 
 TOLERANCE = 1e-4  # of the largest logit and map value, between the graph in float32 and PyTorch
-_RANGES, _COMPARED = 100, 200  # pictures that ranges are read off, and pictures that are compared on: at most
+_RANGES, _COMPARED = 50, 200  # pictures that ranges are read off, and pictures that are compared on: at most
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,7 +106,7 @@ def export(
         tick("reading ranges off pictures")
         from whylight.graphs.quantise import quantised
 
-        network = quantised(network, (model.preprocess(str(one)).unsqueeze(0).cpu() for one in found[::2][:_RANGES]))
+        network = quantised(network, (model.preprocess(str(one)).unsqueeze(0).cpu() for one in _some(found[::2], _RANGES)))
     facts = _facts(model, int8=int8, resize=resize, logits_only=logits_only)
     with tempfile.TemporaryDirectory(prefix="whylight-") as folder:
         made = Path(folder, f"model{SUFFIX[chosen]}")
@@ -118,7 +119,7 @@ def export(
                 f"export: the graph of {model.name} differs from PyTorch by {error:.2g} of the largest value, which is more than "
                 f"{TOLERANCE}: it was not written"
             )
-        agrees = agreement(model, exported, (found[1::2] or found)[:_COMPARED]) if int8 else None
+        agrees = agreement(model, exported, _some(found[1::2] or found, _COMPARED)) if int8 else None
         contents = {path.with_suffix(one.suffix) if one != made else path: one for one in sorted(Path(folder).iterdir())}
         size = 0
         for place, one in contents.items():  # the weights come first: without them the graph is nothing
@@ -148,6 +149,12 @@ def _pictures(pictures: Sequence[str | os.PathLike[str]], int8: bool) -> list[Pa
     if pictures and not int8:
         raise ModelError("pictures: only int8=True needs pictures; leave them out")
     return walk(pictures) if pictures else []
+
+
+def _some(pictures: list[Path], most: int) -> list[Path]:
+    """At most so many, from the first folder to the last."""
+    step = max(1, math.ceil(len(pictures) / most))
+    return pictures[::step]
 
 
 def _facts(model: Model, *, int8: bool, resize: bool, logits_only: bool) -> Facts:

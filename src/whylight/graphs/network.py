@@ -14,6 +14,7 @@ from whylight.errors import ModelError, cause_of
 from whylight.models.adapters.runtimes import OUTPUTS, X, needed
 from whylight.models.model import Model
 from whylight.models.split.cut import logits_of
+from whylight.models.split.graph import GraphSplit
 
 OPSET = 20
 
@@ -36,7 +37,9 @@ class _Maps(nn.Module):
         self.register_buffer("bias", model.linear.bias.clone().to(like))
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        raw, _ = self._model.split.encode(x)
+        split = self._model.split
+        # Whether weights have changed since the last run is no question while a graph is made.
+        raw, _ = split.body.forward(x) if isinstance(split, GraphSplit) else split.encode(x)
         grid = self._model.layout.to_grid(raw, (x.shape[2], x.shape[3]))
         maps = F.conv2d(grid, self.weight)
         return maps.mean((2, 3)) + self.bias, maps
@@ -88,7 +91,7 @@ def graph_of(model: Model, *, logits_only: bool) -> Any:
     x = model.prepare(torch.randn((2, 3, *size), generator=torch.Generator().manual_seed(0)))
     with model.borrow(), torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the exporter, about its own code
-        model.split.encode(x)  # what is made at first use is made outside of the trace
+        model.split.encode(x)  # folds batch norms into convolutions anew, where their weights have changed
         module = _Logits(model) if logits_only else _Maps(model)
         try:
             program = torch.onnx.export(
@@ -103,8 +106,15 @@ def graph_of(model: Model, *, logits_only: bool) -> Any:
                 verbose=False,
             )
         except (torch.onnx.errors.OnnxExporterError, RuntimeError, TypeError, ValueError, AssertionError) as error:
-            raise ModelError(f"export: PyTorch cannot make a graph of {model.name}: {cause_of(error)}") from error
+            raise ModelError(f"export: PyTorch cannot make a graph of {model.name}: {_why(error)}") from error
     return cast(Any, program).model_proto
+
+
+def _why(error: BaseException) -> str:
+    """The innermost cause in one line: the exporter wraps it in advice on how to mend the exporter."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return cause_of(error)
 
 
 def digest(module: nn.Module) -> str:
