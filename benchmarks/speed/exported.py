@@ -3,8 +3,8 @@
     python -m benchmarks.speed.exported [--pictures FOLDER] [--quick]
 
 One map after another, 200 of each kind, in turn, so that a machine that slows down for a while slows all. Preparation is
-counted: a picture of 224 × 224 is only normalised, one of 640 × 480 is resized by Pillow, or inside of the graph. Half of the machine's
-cores, as the camera page has. Maps are held against PyTorch's on the same picture.
+counted: a picture of 224 × 224 is only normalised, one of 640 × 480 is resized by Pillow, or inside of the graph. Half of the
+machine's cores, as the camera page has. Maps are held against PyTorch's on the same picture.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from benchmarks.common.places import ROOT
+from benchmarks.common.places import DATA, PHOTO, ROOT
 from benchmarks.common.report import Row, cores, record
 
 Pixels = NDArray[np.uint8]
@@ -60,7 +60,7 @@ def main() -> None:
             **{name: graph.see for name, (graph, _) in graphs.items()},
         }
         rows = []
-        with Image.open(ROOT / "examples" / "astronaut.jpg") as opened:
+        with Image.open(PHOTO) as opened:
             for size in ((224, 224), (640, 480)):
                 pixels = np.asarray(opened.convert("RGB").resize(size))
                 chosen = dict(calls)
@@ -71,10 +71,25 @@ def main() -> None:
                 rows += times(chosen, pixels, 20 if options.quick else 200)
         for name, (_, written) in graphs.items():
             if written.agreement is not None:
-                rows.append(Row(f"maps of {name} beside PyTorch's", written.agreement.maps, "correlation", note=str(written.agreement)))
+                rows.append(
+                    Row(
+                        f"maps of {name} beside PyTorch's",
+                        round(written.agreement.maps, 4),
+                        "correlation",
+                        better="higher",
+                        note=str(written.agreement),
+                    )
+                )
+        others = DATA / "coco128" / "images"  # of many sizes
+        shown = [PHOTO, *(files(others)[:40] if others.is_dir() else [])]
         for name in ("OpenVINO", "ONNX Runtime"):
-            rows += differences(name, model, graphs[name][0], files(options.pictures)[:40])
-    record("speed/exported", "One live map: exported graphs beside PyTorch", rows, about=__doc__.split("\n\n")[2].replace("\n", " "))
+            rows += differences(name, model, graphs[name][0], shown)
+    record(
+        "speed/exported",
+        "One live map: exported graphs beside PyTorch",
+        rows,
+        about=__doc__.split("\n\n")[2].replace("\n", " "),
+    )
 
 
 def times(calls: dict[str, Callable[[Pixels], Any]], pixels: Pixels, count: int) -> list[Row]:
@@ -107,7 +122,14 @@ def differences(name: str, model: Any, graph: Any, pictures: Sequence[Path]) -> 
         found = graph.see(pixels, inside=True)[1]
         shares.append(float(np.abs(found - maps[0].numpy()).max() / maps.abs().max()))
     where = f"median over {len(shares)} pictures; largest {max(shares):.2%}"
-    return [Row(f"{name}, resized inside: maps differ by, of the largest value", 100 * statistics.median(shares), "%", note=where)]
+    return [
+        Row(
+            f"{name}, resized inside: maps differ by, of the largest value",
+            100 * statistics.median(shares),
+            "%",
+            note=where,
+        )
+    ]
 
 
 def _pixels(picture: Path) -> Pixels:

@@ -34,7 +34,7 @@ def export(
     pictures: Annotated[
         list[str] | None,
         opt.option(
-            "For --int8: pictures like those that the model will see, files, folders or globs. Repeat it. Half of them are kept for "
+            "For --int8: pictures as the model will see, files, folders or globs. Repeat it. Half of them are kept for "
             "the comparison; folders named as classes give accuracies.",
             metavar="INPUT",
             show_default=False,
@@ -52,7 +52,11 @@ def export(
     ] = None,
     classes: Annotated[
         str | None,
-        opt.option("File with class names, one a line, or .json, for a model that has none.", metavar="FILE", show_default=False),
+        opt.option(
+            "File with class names, one a line, or .json, for a model that has none.",
+            metavar="FILE",
+            show_default=False,
+        ),
     ] = None,
     pretrained: Annotated[
         bool, opt.option("Take a zoo model's published weights, or random ones.", "--pretrained/--no-pretrained")
@@ -88,7 +92,9 @@ def export(
         }
         typer.echo(dumps({**facts, "agreement": agreement, "weights": written.facts.weights}))
         return
-    typer.echo(f"{shown(str(written.path))}: {written.format}, {written.bytes / 1e6:.1f} MB, {_what(written.facts.grid)}")
+    typer.echo(
+        f"{shown(str(written.path))}: {written.format}, {written.bytes / 1e6:.1f} MB, {_what(written.facts.grid)}"
+    )
     if written.agreement is None:
         typer.echo(f"differs from PyTorch by {written.error:.1e} of the largest value")
     else:

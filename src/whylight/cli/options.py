@@ -120,7 +120,9 @@ MaxMegapixels = Annotated[
     ),
 ]
 Seed = Annotated[int, option("Decides everything random.", metavar="N")]
-_MODEL = "A bundled, timm or torchvision/ name, hf-hub:..., a run folder, a .safetensors, .onnx or .xml file; see `models`."
+_MODEL = (
+    "A bundled, timm or torchvision/ name, hf-hub:..., a run folder, a .safetensors, .onnx or .xml file; see `models`."
+)
 
 
 @dataclass(frozen=True, kw_only=True)

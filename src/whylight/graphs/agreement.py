@@ -24,7 +24,8 @@ class Agreement:
         pictures: how many.
         top: share of them whose surest class is the same.
         maps: mean correlation of the maps of the network's surest class; NaN where the graph has none.
-        right: shares of the pictures that the network and the graph class as the folder they lie in; None where folders are not the classes.
+        right: shares of the pictures that the network and the graph class as the folder they lie in; None where folders are not
+            the classes.
     """
 
     pictures: int
@@ -73,7 +74,9 @@ def agreement(
         top = int(logits.argmax())
         if maps is not None and exported.facts.grid is not None:
             found, theirs = exported.look(x)
-            correlations.append(float(torch.corrcoef(torch.stack([maps[0, top].cpu().flatten(), found[0, top].flatten()]))[0, 1]))
+            correlations.append(
+                float(torch.corrcoef(torch.stack([maps[0, top].cpu().flatten(), found[0, top].flatten()]))[0, 1])
+            )
         else:
             theirs = exported.logits(x)
         same += int(theirs.argmax()) == top

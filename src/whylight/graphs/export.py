@@ -85,8 +85,8 @@ def export(
         what was written, and how well it agrees.
 
     Raises:
-        ModelError: a package of the extra `export` is missing; the format or the suffix is wrong; the model is a black box or has no maps
-            in closed form; the graph differs from PyTorch.
+        ModelError: a package of the extra `export` is missing; the format or the suffix is wrong; the model is a black box or has
+            no maps in closed form; the graph differs from PyTorch.
         WriteError: the file cannot be written.
     """
     path = Path(path)
@@ -106,7 +106,9 @@ def export(
         tick("reading ranges off pictures")
         from whylight.graphs.quantise import quantised
 
-        network = quantised(network, (model.preprocess(str(one)).unsqueeze(0).cpu() for one in _some(found[::2], _RANGES)))
+        network = quantised(
+            network, (model.preprocess(str(one)).unsqueeze(0).cpu() for one in _some(found[::2], _RANGES))
+        )
     facts = _facts(model, int8=int8, resize=resize, logits_only=logits_only)
     with tempfile.TemporaryDirectory(prefix="whylight-") as folder:
         made = Path(folder, f"model{SUFFIX[chosen]}")
@@ -120,7 +122,9 @@ def export(
                 f"{TOLERANCE}: it was not written"
             )
         agrees = agreement(model, exported, _some(found[1::2] or found, _COMPARED)) if int8 else None
-        contents = {path.with_suffix(one.suffix) if one != made else path: one for one in sorted(Path(folder).iterdir())}
+        contents = {
+            path.with_suffix(one.suffix) if one != made else path: one for one in sorted(Path(folder).iterdir())
+        }
         size = 0
         for place, one in contents.items():  # the weights come first: without them the graph is nothing
             with named_errors(place), replacing(place, durable=True) as file:

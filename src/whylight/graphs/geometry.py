@@ -54,9 +54,7 @@ class Geometry:
         rows, columns = self._preprocess.size
         if self._preprocess.mode == "squash":
             return self._number(rows), self._number(columns)
-        down, across = (
-            self._number(math.floor(side / self._preprocess.crop_pct + 1e-6)) for side in (rows, columns)
-        )
+        down, across = (self._number(math.floor(side / self._preprocess.crop_pct + 1e-6)) for side in (rows, columns))
         # One side is what the crop is cut out of, the other longer in the picture's proportion.
         return (
             self._larger(down, self._over(self._times(across, height), width)),
@@ -77,5 +75,7 @@ class Geometry:
 
 def normalisation(preprocess: Preprocess) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """What pixels from 0 to 255 are multiplied by, and what is subtracted then: (1, 3, 1, 1) each, as `Preprocess` has them."""
-    mean, std = np.asarray(preprocess.mean, np.float32), np.asarray(preprocess.std, np.float32)
-    return (1 / (255 * std)).reshape(1, 3, 1, 1), (mean / std).reshape(1, 3, 1, 1)
+    std = np.asarray(preprocess.std, np.float32)
+    scale: NDArray[np.float32] = (1 / (255 * std)).astype(np.float32)
+    shift: NDArray[np.float32] = (np.asarray(preprocess.mean, np.float32) / std).astype(np.float32)
+    return scale.reshape(1, 3, 1, 1), shift.reshape(1, 3, 1, 1)

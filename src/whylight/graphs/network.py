@@ -73,8 +73,8 @@ def check(model: Any, *, logits_only: bool) -> Model:
         raise ModelError(f"export: {name} computes in {model.dtype}; load it in float32 and export that")
     if not logits_only and (why := model.lacks("class_weights")) is not None:
         raise ModelError(
-            f"export: the maps of {name} cannot be in its graph: that {why}. Export the logits alone (logits_only=True), which makes a "
-            "black box for methods like rise; or train it with such a head, as whylight train does"
+            f"export: the maps of {name} cannot be in its graph: that {why}. Export the logits alone (logits_only=True), "
+            "which makes a black box for methods like rise; or train it with such a head, as whylight train does"
         )
     return model
 

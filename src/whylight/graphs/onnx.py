@@ -10,10 +10,10 @@ from whylight.graphs.geometry import Geometry, normalisation
 from whylight.images.preprocess import Preprocess
 from whylight.models.adapters.runtimes import PICTURE, X
 
-_MODES = {
+_MODES: dict[str, dict[str, Any]] = {
     "nearest": {"mode": "nearest", "nearest_mode": "round_prefer_ceil"},
-    "bilinear": {"mode": "linear", "antialias": 1},
-    # Pillow's cubic has a = −0.5, and leaves out what lies beyond the border.
+    # Pillow leaves out what lies beyond the border, and its cubic has a = −0.5.
+    "bilinear": {"mode": "linear", "antialias": 1, "exclude_outside": 1},
     "bicubic": {"mode": "cubic", "antialias": 1, "cubic_coeff_a": -0.5, "exclude_outside": 1},
 }
 

@@ -29,8 +29,9 @@ EXACT = ("cam", "gradcam", "hirescam")
 class Exported(BlackBox):
     """An exported classifier. Made by `whylight.load("model.onnx")` and `whylight.load("model.xml")`.
 
-    The graph gives the map of each class, M = Σ_k w_k A_k. Seen as activations, one channel a class, they have a head of average pooling
-    and one linear layer too, whose weight is the identity, so the methods of which that is all give what they give with the network itself.
+    The graph gives the map of each class, M = Σ_k w_k A_k. Seen as activations, one channel a class, maps have a head of average
+    pooling and one linear layer too, whose weight is the identity: methods that ask for no more give what they give with the
+    network itself.
 
     Args:
         runtime: the graph, loaded.
@@ -61,7 +62,9 @@ class Exported(BlackBox):
         """The head of the maps: average pooling and the identity. Its bias is nobody's business, so none is told."""
         return LinearHead(None, len(self.classes))
 
-    def see(self, pixels: NDArray[np.uint8], *, inside: bool = False) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def see(
+        self, pixels: NDArray[np.uint8], *, inside: bool = False
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Logits and maps of one picture, as fast as it goes: for pictures that come from a camera.
 
         Args:
@@ -159,8 +162,8 @@ def load_exported(
     facts = read_facts(path)
     if facts is None:
         raise ModelError(
-            f"{path}: whylight did not write it, so it does not say its classes, how pictures are prepared, and where its maps are. "
-            "Use a .onnx file of the same network as a black box (whylight.load_onnx), or whylight export on the network itself"
+            f"{path}: whylight did not write it, so it does not say its classes, how pictures are prepared, or where its maps "
+            "are. Use a .onnx file of the network as a black box (whylight.load_onnx), or whylight export on the network itself"
         )
     runtime = OpenVino(path, threads) if path.suffix.lower() == ".xml" else OnnxRuntime(path, threads)
     return Exported(runtime, facts, name=path.name, classes=classes)

@@ -105,8 +105,7 @@ class Facts:
         if fields["method"] is not None and fields["grid"] is None:
             raise ValueError("grid: must say how many cells the maps have")
         return cls(
-            **fields
-            | {"preprocess": prepared, "classes": tuple(fields["classes"]), "span": Span(*fields["span"])}
+            **fields | {"preprocess": prepared, "classes": tuple(fields["classes"]), "span": Span(*fields["span"])}
         )
 
 

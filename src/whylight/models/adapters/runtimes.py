@@ -1,7 +1,7 @@
 """What computes exported graphs: ONNX Runtime, and OpenVINO on processors.
 
-A graph takes pictures as they are. Where its input x, prepared and normalised, is at hand already (or made by a method that perturbs it),
-the part behind x is run: it is cut out when first needed.
+A graph takes pictures as they are. Where its input x, prepared and normalised, is at hand already (or made by a method that
+perturbs it), the part behind x is run: it is cut out when first needed.
 """
 
 from __future__ import annotations
@@ -101,7 +101,9 @@ class OpenVino:
 
     def _run(self, compiled: Any, given: NDArray[Any]) -> Arrays:
         found = compiled([given], share_inputs=True)
-        return [np.array(found[output]) for output in compiled.outputs]  # what it hands out is overwritten by the next call
+        return [
+            np.array(found[output]) for output in compiled.outputs
+        ]  # what it hands out is overwritten by the next call
 
     def _compiled(self, graph: Any) -> Any:
         return self._openvino.compile_model(graph, "CPU", self._settings)

@@ -47,7 +47,7 @@ def load(
     Args:
         name: a bundled model ("face", "person"); a run folder or `.safetensors` file that whylight wrote ("runs/7"); any timm name
             ("resnet50"), "torchvision/NAME", or "hf-hub:OWNER/NAME"; "hf:OWNER/NAME" or "hf:FOLDER" for one of Hugging Face's
-            transformers; an ONNX file, which is a black box then, unless `whylight.export` wrote it; an OpenVINO network (.xml) that it wrote.
+            transformers; a graph that `whylight.export` wrote (.onnx, .xml); any other ONNX file, which is a black box then.
         pretrained: for timm's, torchvision's and "hf-hub:", fetch the weights through their own loader; False builds the network
             with random ones.
         weights: for the same, a file of weights instead (.pth, .pt, .ckpt or .safetensors state dict; never unpickled).
@@ -137,7 +137,9 @@ def _black_box(
     from whylight.models.adapters.onnx import load_onnx
 
     if weights is not None or layer is not None:
-        raise ModelError(f"{path}: such a graph brings its own weights and shows no layers: leave weights and layer out")
+        raise ModelError(
+            f"{path}: such a graph brings its own weights and shows no layers: leave weights and layer out"
+        )
     if path.lower().endswith(".xml") or read_facts(path) is not None:
         if other or multilabel:
             said = ", ".join([*other, *(["multilabel"] if multilabel else [])])
