@@ -163,7 +163,7 @@ def test_geometry_is_preprocess_own() -> None:
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_without_resizing(folder: Path, suffix: str) -> None:
     model = network(mode="crop", crop_pct=0.8, interpolation="lanczos")
-    with pytest.raises(ModelError, match=r"lanczos filter.*--no-resize"):
+    with pytest.raises(ModelError, match=r"lanczos filter.*resize=False"):
         whylight.export(model, folder / f"fixed{suffix}")
     whylight.export(model, folder / f"fixed{suffix}", resize=False)
     exported = load_exported(folder / f"fixed{suffix}")

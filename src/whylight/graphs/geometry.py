@@ -43,8 +43,8 @@ class Geometry:
     ) -> None:
         if preprocess.interpolation == "lanczos":
             raise ModelError(
-                "export: pictures are prepared with the lanczos filter, which no graph can be told: export with resize=False "
-                "(--no-resize), and whoever has a picture resizes it"
+                "export: pictures are prepared with the lanczos filter, which no graph can be told: export with resize=False, "
+                "and whoever has a picture resizes it"
             )
         self._preprocess, self._number = preprocess, number
         self._times, self._plus, self._over, self._left, self._larger = times, plus, over, left, larger
