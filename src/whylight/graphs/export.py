@@ -29,7 +29,7 @@ Format = Literal["onnx", "openvino"]
 SUFFIX = {"onnx": ".onnx", "openvino": ".xml"}
 
 TOLERANCE = 1e-4  # of the largest logit and map value, between the graph in float32 and PyTorch
-_RANGES, _COMPARED = 50, 200  # pictures that ranges are read off, and pictures that are compared on: at most
+_RANGES, _COMPARED = 50, 100  # pictures that ranges are read off, and pictures that are compared on: at most
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""How a file tells the way in which pictures are prepared, as types."""
+"""How a file tells the way in which pictures are prepared, as types; and which files are graphs. Needs no PyTorch."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing_extensions import TypedDict
 
 from whylight.schema import Within
 
+GRAPHS = (".onnx", ".xml")  # how files are called that are a graph of another runtime
 Side = Annotated[int, Within(1, 1 << 14)]
 
 

@@ -22,7 +22,6 @@ from whylight.schema import Schema, Text, Within
 KEY = "whylight"  # our entry in the file's metadata
 FORMAT = 1
 LONGEST = 1 << 24  # bytes of it; a thousand names of classes take some ten thousand
-SUFFIXES = (".onnx", ".xml")
 
 
 class _Fields(TypedDict):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from whylight.errors import ModelError, WhylightWarning
 from whylight.jsontext import dumps
-from whylight.models.adapters.facts import SUFFIXES, read_facts
+from whylight.models.prepared import GRAPHS
 from whylight.models.zoo.bundled import file_of
 from whylight.models.zoo.classnames import read_names
 from whylight.models.zoo.keeping import made
@@ -60,11 +60,13 @@ class ModelChoice:
 
     @property
     def _is_graph(self) -> bool:
-        return self.name.lower().endswith(SUFFIXES)
+        return self.name.lower().endswith(GRAPHS)
 
     @property
     def _has_maps(self) -> bool:
         """Whether it is a graph with maps in it; a file that cannot be read has none, and says so when it is loaded."""
+        from whylight.models.adapters.facts import read_facts
+
         try:
             facts = read_facts(self.name)
         except ModelError:

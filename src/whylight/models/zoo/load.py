@@ -18,10 +18,11 @@ from whylight.errors import ModelError
 from whylight.images.preprocess import Interpolation, Preprocess, as_colours, as_size
 from whylight.models.adapters import huggingface
 from whylight.models.adapters.blackbox import BlackBox
-from whylight.models.adapters.facts import SUFFIXES, read_facts
+from whylight.models.adapters.facts import read_facts
 from whylight.models.boxhead import BoxHead
 from whylight.models.device import resolve_device
 from whylight.models.model import Model
+from whylight.models.prepared import GRAPHS
 from whylight.models.zoo import bundled
 from whylight.models.zoo.architectures import TORCHVISION, build, is_known, names
 from whylight.models.zoo.files import FILE, load_box_head, load_weights
@@ -83,7 +84,7 @@ def _loaded(
     multilabel: bool,
     other: Mapping[str, Any],
 ) -> Model | BlackBox:
-    if text.lower().endswith(SUFFIXES):
+    if text.lower().endswith(GRAPHS):
         return _black_box(text, weights, layer, classes, multilabel, other)
     if text.startswith(huggingface.PREFIX):
         if weights is not None or not pretrained:
