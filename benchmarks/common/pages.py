@@ -20,7 +20,7 @@ MOST = 40  # rows of the first table
 FIRST: dict[str, dict[str, str]] = tomllib.loads((FOLDER / "first.toml").read_text(encoding="utf-8"))
 # Each group's folder, its title, and its benchmarks in the order in which they run and are shown.
 GROUPS: dict[str, tuple[str, tuple[str, ...]]] = {
-    "speed": ("Speed and memory", ("maps", "folder", "startup", "memory", "gpu")),
+    "speed": ("Speed and memory", ("maps", "exported", "folder", "startup", "memory", "gpu")),
     "perturbation": ("Perturbation", ("maps", "stops")),
     "localization": ("Boxes", ("locate", "augmented", "sequential", "supervised")),
     "faithfulness": ("Faithfulness", ("metrics",)),

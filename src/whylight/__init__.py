@@ -16,11 +16,13 @@ if TYPE_CHECKING:
     from whylight.front.explain import explain, explain_each
     from whylight.front.locate import locate, locate_each
     from whylight.front.verify import verify
+    from whylight.graphs.export import export
     from whylight.images.preprocess import Preprocess
     from whylight.localize import Box
     from whylight.localize.location import Location
     from whylight.models.adapters.blackbox import BlackBox, wrap_callable
     from whylight.models.adapters.detector import detector
+    from whylight.models.adapters.exported import Exported
     from whylight.models.adapters.onnx import load_onnx
     from whylight.models.adapters.segmentation import segmenter
     from whylight.models.model import Model
@@ -35,6 +37,7 @@ __all__ = [
     "Concepts",
     "Explanation",
     "Explanations",
+    "Exported",
     "Location",
     "Model",
     "Preprocess",
@@ -45,6 +48,7 @@ __all__ = [
     "errors",
     "explain",
     "explain_each",
+    "export",
     "faces",
     "grid",
     "jobs",
@@ -69,6 +73,7 @@ _HOMES = {
     "Concepts": "whylight.front.concepts",
     "Explanation": "whylight.explanation",
     "Explanations": "whylight.explanation",
+    "Exported": "whylight.models.adapters.exported",
     "Location": "whylight.localize.location",
     "Model": "whylight.models.model",
     "Preprocess": "whylight.images.preprocess",
@@ -77,6 +82,7 @@ _HOMES = {
     "detector": "whylight.models.adapters.detector",
     "explain": "whylight.front.explain",
     "explain_each": "whylight.front.explain",
+    "export": "whylight.graphs.export",
     "grid": "whylight.explanation",
     "load": "whylight.models.zoo.load",
     "load_onnx": "whylight.models.adapters.onnx",

@@ -12,6 +12,7 @@ from whylight.cli.calibrate import calibrate
 from whylight.cli.evaluate import app as evaluate
 from whylight.cli.experiment import experiment
 from whylight.cli.explain import explain
+from whylight.cli.export import export
 from whylight.cli.face import app as face
 from whylight.cli.group import COMMON, Group
 from whylight.cli.live import live
@@ -86,6 +87,7 @@ for verb in (explain, locate, train, experiment, calibrate):
 app.command("models")(spread(models))
 app.command("methods")(spread(methods))
 app.command("live", no_args_is_help=True)(spread(live))
+app.command("export")(spread(export))
 app.command("serve")(spread(serve))
 app.add_typer(evaluate, name="evaluate")
 app.add_typer(face, name="face")

@@ -152,6 +152,7 @@ def _listing(facts: dict[str, Any]) -> str:
         "  runs/7                                        a folder that `whylight train` wrote",
         "  path/to/model.safetensors                     a file that it wrote",
         "  path/to/model.onnx                            a black box, for methods that ask from outside: rise, occlusion",
+        "  model.onnx or model.xml of `whylight export`   fast, with the maps in it: cam, gradcam, hirescam",
         "",
         "whylight models --search resnet                 finds names",
         "whylight models NAME                            inspects one: layers, methods, input, classes",

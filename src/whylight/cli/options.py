@@ -65,7 +65,7 @@ Label = Annotated[
 Methods = Annotated[
     list[str] | None,
     option(
-        "How: gradcam, cam, layercam, ... Repeat it or separate by commas. Default: gradcam (rise for an .onnx file).",
+        "How: gradcam, cam, layercam, ... Repeat it or separate by commas. Default: gradcam (rise for black boxes).",
         "--method",
         "--methods",
         metavar="NAME[,NAME]",
@@ -120,7 +120,9 @@ MaxMegapixels = Annotated[
     ),
 ]
 Seed = Annotated[int, option("Decides everything random.", metavar="N")]
-_MODEL = "A bundled, timm or torchvision/ name, hf-hub:..., a run folder, a .safetensors or .onnx file; see `models`."
+_MODEL = (
+    "A bundled, timm or torchvision/ name, hf-hub:..., a run folder, a .safetensors, .onnx or .xml file; see `models`."
+)
 
 
 @dataclass(frozen=True, kw_only=True)

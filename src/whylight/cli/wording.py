@@ -6,8 +6,9 @@ import re
 
 # Arguments that have an option.
 _SAME = (
-    "alpha batch_size classes colormap crop device format iou layer max_objects mean method methods min_probability model "
-    "multilabel out precision pretrained scales size std style target threshold verify weights"
+    "alpha batch_size classes colormap crop device format int8 iou layer logits_only max_objects mean method methods "
+    "min_probability model multilabel out "
+    "pictures precision pretrained resize scales size std style target threshold verify weights"
 )
 _OPTIONS = {name: name.replace("_", "-") for name in _SAME.split()} | {
     "eraser": "erase",
@@ -17,7 +18,7 @@ _OPTIONS = {name: name.replace("_", "-") for name in _SAME.split()} | {
 _NAMES = "|".join(sorted(_OPTIONS, key=len, reverse=True))
 _CALL = re.compile(r"(?:whylight\.)?load\('([^']*)', weights='?([^')]*)'?\)")
 _EITHER = re.compile(rf"\b(?:{_NAMES})=(?:\[…\]|…),? or (?=--)")
-_NEGATED = re.compile(r"\b(pretrained|verify|multilabel)=False")
+_NEGATED = re.compile(r"\b(pretrained|resize|verify|multilabel)=False")
 _ARGUMENT = re.compile(rf"(?<![\w.-])({_NAMES})=(?:(\[…\]|…|True)|('[^']*'|[\w./-]+)?)")
 # Of those that an error begins with, such as no file or folder is likely to be called.
 _FIRST = re.compile(

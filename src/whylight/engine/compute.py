@@ -18,7 +18,6 @@ from whylight.engine.scene import Precision, Scene, Tick
 from whylight.errors import MethodError, ModelError
 from whylight.methods import Method, get
 from whylight.models.base import Classifier
-from whylight.models.model import Model
 from whylight.targets import Resolved, Target, resolve
 
 
@@ -107,8 +106,7 @@ def _seen(method: Method, about: About, scene: Scene) -> Seen:
     flaws = scene.flaws or [""] * n
     logits = scene.logits.detach().float()
     levels = torch.zeros(n) if found.levels is None else found.levels.detach().float()
-    even = found.whole or not isinstance(scene.model, Model)
-    span = WHOLE if even else scene.split_model.span(scene.size, (maps.shape[1], maps.shape[2]))
+    span = WHOLE if found.whole else scene.span((maps.shape[1], maps.shape[2]))
     return Seen(method, about.target, maps.float(), scores, about.indices_or_none, logits, levels, details, flaws, span)
 
 

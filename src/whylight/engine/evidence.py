@@ -119,7 +119,7 @@ class About:
 
     def gradients_of(self, function: Callable[[Tensor], Tensor]) -> Tensor:  # (N, K, h, w)
         scene = self.scene
-        if scene.split_model.linear is not None:
+        if scene.linear is not None:
             return (self._direction(function)[:, :, None, None] / scene.grid[0, 0].numel()).expand(scene.grid.shape)
         with torch.enable_grad():
             # Pictures do not depend on one another, so the sum's gradient holds each one's own.
@@ -132,9 +132,9 @@ class About:
     @cached_property
     def curvature(self) -> Tensor:  # (N, K, h, w)
         scene = self.scene
-        if scene.split_model.linear is not None and self.indices_or_none is not None:
+        if scene.linear is not None and self.indices_or_none is not None:
             return torch.zeros_like(self.activations)
-        if scene.split_model.linear is not None:  # a function of linear logits may be curved itself
+        if scene.linear is not None:  # a function of linear logits may be curved itself
             return self._curvature_through(scene.grid.detach().float().requires_grad_())
         with torch.enable_grad():
             total = _differentiable(self.target, self.scores).sum()
@@ -147,7 +147,7 @@ class About:
         return scene.split_model.layout.to_grid(second.detach(), scene.size).float()
 
     def _curvature_through(self, grid: Tensor) -> Tensor:
-        linear = self.scene.split_model.linear
+        linear = self.scene.linear
         assert linear is not None
         with torch.enable_grad():
             logits = grid.mean((2, 3)) @ linear.weight.to(grid.device).T + linear.bias.to(grid.device)
@@ -164,7 +164,7 @@ class About:
 
     def _direction(self, function: Callable[[Tensor], Tensor]) -> Tensor:
         """(N, K): by how much a function of a linear head's logits grows with the mean of each channel."""
-        linear = self.scene.split_model.linear
+        linear = self.scene.linear
         assert linear is not None  # why_not has seen to it
         weight = linear.weight.to(self.scene.grid.device)  # (C, K)
         if function == self._score and self.indices_or_none is not None:
@@ -177,7 +177,7 @@ class About:
 
     @cached_property
     def ablated_scores(self) -> Tensor:  # (N, K)
-        if self.scene.split_model.linear is not None and self.indices_or_none is not None:
+        if self.scene.linear is not None and self.indices_or_none is not None:
             return self.scores.detach().unsqueeze(1) - self.class_weights * self.activations.mean((2, 3))
         return torch.stack([self._ablate(picture) for picture in range(len(self.scene.x))])
 
@@ -216,7 +216,7 @@ class About:
     def covering(self, maps: Tensor, finer: int = 4) -> Tensor:
         """Maps (…, h, w) on a grid of the network's, laid evenly over the whole input where they are not, on a finer grid."""
         h, w = maps.shape[-2:]
-        span = self.scene.split_model.span(self.scene.size, (h, w))
+        span = self.scene.span((h, w))
         return maps if span == WHOLE else lay(maps, span, (finer * h, finer * w))
 
     # At the input

@@ -11,12 +11,15 @@ import torch
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from whylight.cells import WHOLE, Span
 from whylight.errors import MethodError
+from whylight.models.adapters.exported import Exported
 from whylight.models.base import Classifier
 from whylight.models.device import is_out_of_memory
 from whylight.models.layers import look_at_layers
 from whylight.models.model import Model
 from whylight.models.split.cut import Context
+from whylight.models.split.linear import LinearHead
 
 Precision = Literal["auto", "fp32", "bf16"]
 Tick = Callable[[int, int], None]  # (done, total)
@@ -56,9 +59,20 @@ class Scene:
         assert isinstance(self.model, Model)
         return self.model
 
+    @property
+    def linear(self) -> LinearHead | None:
+        """The head, where it is average pooling and one linear layer."""
+        return self.model.linear if isinstance(self.model, Exported) else self.split_model.linear
+
+    def span(self, grid: tuple[int, int]) -> Span:
+        """Over which part of the inputs the cells of a grid are spread."""
+        return self.model.span(self.size, grid) if isinstance(self.model, Model | Exported) else WHOLE
+
     @cached_property
     def looked(self) -> tuple[Tensor, Tensor, Context]:
         """The leaf, the logits and the context, see below."""
+        if isinstance(self.model, Exported):
+            return *self.model.look(self.x), ()
         model = self.split_model
         # On a linear head every gradient is a row of its weight: no graph, no backward.
         if model.linear is None and self.needs & _DIFFERENTIATED:
@@ -82,13 +96,15 @@ class Scene:
     @cached_property
     def logits(self) -> Tensor:
         """(N, C), on the leaf's graph where there is one."""
-        if isinstance(self.model, Model):
+        if isinstance(self.model, Model) or (isinstance(self.model, Exported) and self.needs & _AT_SPLIT):
             return self.looked[1]
         return self.model.logits(self.x)
 
     @cached_property
     def grid(self) -> Tensor:
-        """(N, K, h, w)."""
+        """(N, K, h, w); of an exported graph the maps of its classes, (N, C, h, w)."""
+        if isinstance(self.model, Exported):
+            return self.leaf
         return self.split_model.layout.to_grid(self.leaf.detach(), self.size)
 
     @cached_property

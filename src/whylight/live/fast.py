@@ -8,8 +8,6 @@ from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
-import torch
-
 from whylight.errors import ModelError, WriteError
 from whylight.jsontext import dumps
 from whylight.models.base import Classifier
@@ -35,20 +33,17 @@ def faster(model: Classifier, method: str, tell: Callable[[str], None]) -> Class
         method: what is asked of it.
         tell: is called with a sentence where it takes a while, or is not done.
     """
-    if not isinstance(model, Model) or getattr(model, "is_exported", False) or model.device.type != "cpu":
+    if not isinstance(model, Model) or model.device.type != "cpu" or method not in _METHODS or model.linear is None:
         return model
-    if method not in _METHODS or model.linear is None:
-        return model
-    from whylight.models.exported import load_openvino
+    from whylight.graphs.export import export
+    from whylight.models.adapters.exported import load_exported
 
     path = cache_folder() / "openvino" / f"{_digest(model)}.xml"
     try:
         if not path.is_file():
-            from whylight.export import export
-
             tell("preparing the model for OpenVINO, once")
-            export(model, path)
-        found = load_openvino(path)
+            export(model, path, resize=False)
+        found = load_exported(path)
     except (ModelError, WriteError) as error:
         tell(f"PyTorch is used, which takes longer: {error}")
         return model
@@ -58,8 +53,9 @@ def faster(model: Classifier, method: str, tell: Callable[[str], None]) -> Class
 
 def _digest(model: Model) -> str:
     """Tells a network, its weights and its preprocessing from all others."""
-    found = hashlib.blake2b(digest_size=16)
-    about = [
+    from whylight.graphs.network import digest
+
+    told = [
         version("whylight"),
         str(model.module),
         model.classes,
@@ -67,8 +63,4 @@ def _digest(model: Model) -> str:
         model.layer,
         model.multilabel,
     ]
-    found.update(dumps(about).encode())
-    for name, value in sorted(model.module.state_dict().items()):
-        found.update(name.encode())
-        found.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
-    return found.hexdigest()
+    return hashlib.sha256(dumps([*told, digest(model.module)]).encode()).hexdigest()[:32]

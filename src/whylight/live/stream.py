@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from whylight.boxes import boxes_of
+from whylight.boxes import Box, boxes_of
 from whylight.errors import WhylightError
 from whylight.explanation import Explanation
 from whylight.explanation.heat import is_diffuse
@@ -23,7 +23,7 @@ from whylight.live.passing import Passing
 from whylight.live.sources.names import sources
 from whylight.live.stats import Stats
 from whylight.live.steady import Steady
-from whylight.live.track import Detection, Track, Tracker
+from whylight.live.track import Tracked, Tracker
 from whylight.methods import Method
 from whylight.models.base import Classifier
 from whylight.targets import Target
@@ -155,33 +155,32 @@ class _Following:
 
     def __init__(self, smooth: float, boxes: bool) -> None:
         self._steady = Steady(smooth)
-        self._tracker = Tracker() if boxes else None
-        self._label = ""
+        self._tracker = Tracker(sure=0.5) if boxes else None
 
     def __call__(self, place: int, frame: Frame, explanation: Explanation) -> Seen:
-        if explanation.label != self._label:  # evidence for another class is measured by itself
-            self._steady.begin()
-            self._label = explanation.label
-        steady = self._steady(explanation.map.numpy() - explanation.level, frame.time)
-        explanation = replace(explanation, map=torch.from_numpy(steady.map) + explanation.level)
-        high = explanation.level + steady.high
+        # evidence for another class is measured by itself
+        steady = self._steady(explanation.map.numpy(), frame.time, explanation.level, explanation.label)
+        explanation = replace(explanation, map=torch.from_numpy(steady.map), level=steady.low)
+        high = steady.high
         steps = heat_of(explanation, high)
-        tracks: list[Track] = []
+        tracks: list[Tracked] = []
         if self._tracker is not None:
-            tracks = self._tracker(_boxes(explanation, steps), frame.time)
-        boxes, ids = [one.box for one in tracks], [one.id for one in tracks]
+            tracks = self._tracker(*_boxes(explanation, steps), frame.time)
+        boxes: list[tuple[float, float, float, float]] = [one.box[:4] for one in tracks]
+        ids = [one.id for one in tracks]
         return Seen(frame, explanation, high, steady.stability, boxes, ids, place, [steps])
 
 
-def _boxes(explanation: Explanation, steps: NDArray[np.uint8] | None) -> list[Detection]:
+def _boxes(explanation: Explanation, steps: NDArray[np.uint8] | None) -> tuple[list[Box], list[float]]:
     """Boxes of the evidence, in the frame's pixels, each as sure as its heat is strong; none where it lies nearly everywhere."""
     if steps is None or is_diffuse(explanation.map, explanation.level):
-        return []
+        return [], []
     width, height = explanation.picture.size
     across, down = width / steps.shape[1], height / steps.shape[0]
     heat = torch.from_numpy(steps.astype(np.float32) / 255)
     strongest = float(heat.max())
-    return [
-        Detection((one.x0 * across, one.y0 * down, one.x1 * across, one.y1 * down), one.score * strongest)
+    found = [
+        Box(round(one.x0 * across), round(one.y0 * down), round(one.x1 * across), round(one.y1 * down), one.score)
         for one in boxes_of(heat, _THRESHOLD)
     ]
+    return found, [min(1.0, one.score * strongest) for one in found]

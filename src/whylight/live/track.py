@@ -1,13 +1,17 @@
-"""Boxes that keep their number: ByteTrack, with time stamps in place of frame counts, so that dropped frames break no track.
+"""Boxes that keep their number from frame to frame: ByteTrack, by time stamps rather than by frames.
 
-Zhang et al., ByteTrack: multi-object tracking by associating every detection box, 2022: sure boxes are matched with the predicted
-places of the tracks first, then what is left of the tracks with the unsure ones, which begin no track of their own. Places are
-predicted by a Kalman filter of constant velocity over (centre x, centre y, width, height), whose noise grows with the time that
-passed and with the object's size.
+Zhang et al., "ByteTrack: Multi-Object Tracking by Associating Every Detection Box", ECCV 2022 (arXiv 2110.06864). The sure boxes
+are matched first with the places where the tracks should be by now; then what is left of the tracks with the unsure boxes, since an
+object that is half hidden gets a low score, and a false detection is seldom where a track should be. Only sure boxes begin tracks.
+Matches are those whose intersections over union add up to the most.
+
+Where a track should be is told by a Kalman filter of constant speed. It is carried from the frame of its last box in one step of as
+many seconds as passed, so that frames that were dropped, or never came, make no difference.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -15,159 +19,187 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-Corners = tuple[float, float, float, float]  # x0, y0, x1, y1
-_PLACE, _SPEED = (
-    0.05,
-    0.5,
-)  # standard deviations as shares of the object's size: of a box's sides, and of a speed's change in a second
-_START = 2.0  # of a new track's speed, in object sizes a second
+from whylight.boxes import Box
+from whylight.boxes.match import overlaps
+from whylight.errors import WhylightError
+
+Floats = NDArray[np.float64]
+
+# The noise, in sizes of the object (geometric mean of width and height). It is DeepSORT's, which ByteTrack takes (1/20 for a place,
+# 1/160 for the change of a speed in a frame), at 30 frames a second: 30/160 of a size a second, 30 times, adds up to 1.03.
+_PLACE = 0.05  # sizes: standard deviation of each of a box's numbers
+_DRIFT = 1.0  # sizes a second, after a second: standard deviation of how a speed changes
+_START = 2.0  # sizes a second: standard deviation of the speed that an object comes with
+_GROWTH = 2.0  # times: a side that is predicted longer, or shorter, than this is held there
 
 
-class Detection(NamedTuple):
-    """A box and how sure it is, 0 to 1."""
-
-    box: Corners
-    score: float
-
-
-class Track(NamedTuple):
-    """Something that was followed up to now.
+class Tracked(NamedTuple):
+    """A box with the number of its object.
 
     Attributes:
-        id: its number, 1, 2, …; none is used twice.
-        box: where it was seen in this frame.
-        score: of that box.
-        since: seconds since it was first seen.
+        box: as it was handed in.
+        id: 1, 2, 3, … in the order in which objects were confirmed; none is used twice.
+        score: as it was handed in.
+        since: seconds since the object was seen first.
     """
 
+    box: Box
     id: int
-    box: Corners
     score: float
     since: float
 
 
 class Tracker:
-    """Follows boxes from frame to frame.
+    """Follows the objects of one moving picture.
+
+    A track is confirmed, and told of, from its second box on: one that is not in the next frame was none. A confirmed one that has
+    no box is kept for a while. A time stamp earlier than the last starts anew; a repeated one confirms nothing.
+
+    Objects so small and fast that they do not overlap with where they were are not followed: there is nothing but places to know
+    them by.
 
     Args:
-        sure: score from which a box may begin a track and is matched first.
-        unsure: score from which one may go on with a track; what is below is not looked at.
-        overlap: least intersection over union of a box with the place that a track is predicted at.
-        patience: seconds that a track is kept without a box.
-        confirm: boxes that a track needs before it is told of; the first frame's are told of at once.
+        sure: score from which a box is matched in the first round, and may begin a track; the paper's τ.
+        unsure: score from which a box is matched in the second round; what is below is not looked at.
+        overlap: least intersection over union of a box and the place where a track should be; the paper's 0.2.
+        patience: seconds that a confirmed track is kept without a box; the paper's 30 frames, at 30 a second.
+
+    Raises:
+        WhylightError: if one of them is out of range.
+
+    >>> tracker = Tracker()
+    >>> for step in range(3):
+    ...     found = tracker([Box(4 * step, 0, 4 * step + 20, 20, 1.0)], [0.9], step / 25)
+    >>> [(one.id, one.box.x0, one.since) for one in found]
+    [(1, 8, 0.08)]
     """
 
-    def __init__(
-        self,
-        *,
-        sure: float = 0.5,
-        unsure: float = 0.1,
-        overlap: float = 0.2,
-        patience: float = 1.0,
-        confirm: int = 2,
-    ) -> None:
-        self._sure, self._unsure, self._overlap = sure, unsure, overlap
-        self._patience, self._confirm = patience, confirm
+    def __init__(self, *, sure: float = 0.6, unsure: float = 0.1, overlap: float = 0.2, patience: float = 1.0) -> None:
+        if not 0 <= unsure <= sure <= 1:
+            raise WhylightError(f"unsure, sure: expected 0 ≤ unsure ≤ sure ≤ 1, got {unsure} and {sure}")
+        if not 0 < overlap <= 1:
+            raise WhylightError(f"overlap: expected a share in (0, 1], got {overlap}")
+        if not (math.isfinite(patience) and patience >= 0):
+            raise WhylightError(f"patience: expected seconds, 0 or more, got {patience}")
+        self._sure, self._unsure, self._overlap, self._patience = sure, unsure, overlap, patience
         self._tracks: list[_Track] = []
-        self._count, self._time = 0, 0.0
-        self._begun = False
+        self._count = 0
+        self._time = -math.inf
 
-    def __call__(self, detections: Sequence[Detection], time: float) -> list[Track]:
-        """The tracks that were seen in a frame with these boxes, at a time in seconds; one earlier than the last begins anew."""
-        if self._begun and time < self._time:
-            self._tracks, self._begun = [], False
-        passed = time - self._time if self._begun else 0.0
-        first, self._begun, self._time = not self._begun, True, time
-        for track in self._tracks:
-            track.predict(passed)
-        sure = [one for one in detections if one.score >= self._sure]
-        unsure = [one for one in detections if self._unsure <= one.score < self._sure]
-        left, new = self._match(self._tracks, sure, time)
-        # Only those that were there a moment ago: an unsure box is no reason to take up what was lost long since.
-        seen_last = [track for track in left if track.seen >= time - passed - 1e-9]
-        self._match(seen_last, unsure, time)
-        for one in new:
-            self._count += 1
-            self._tracks.append(_Track(self._count, one, time, self._confirm if first else 1))
-        self._tracks = [
-            track
-            for track in self._tracks
-            if time - track.seen <= (self._patience if track.hits >= self._confirm else 0)
-        ]
-        told = [track for track in self._tracks if track.seen == time and track.hits >= self._confirm]
-        return [Track(one.id, one.last.box, one.last.score, time - one.since) for one in told]
+    def __call__(self, boxes: Sequence[Box], scores: Sequence[float], time: float) -> list[Tracked]:
+        """Number the boxes of the next frame.
 
-    def _match(
-        self, tracks: list[_Track], detections: list[Detection], time: float
-    ) -> tuple[list[_Track], list[Detection]]:
-        """Give boxes to tracks, as many as overlap, so that they overlap the most in all; what is left of both."""
-        if not tracks or not detections:
-            return tracks, detections
-        shared = _overlaps([track.box for track in tracks], [one.box for one in detections])
-        shared[shared < self._overlap] = 0.0
-        rows, columns = linear_sum_assignment(-shared)
-        pairs = [(row, column) for row, column in zip(rows, columns, strict=True) if shared[row, column] > 0]
-        for row, column in pairs:
-            tracks[row].update(detections[column], time)
-        taken_rows, taken_columns = {row for row, _ in pairs}, {column for _, column in pairs}
+        Args:
+            boxes: in pixels; they must be of one size of picture throughout.
+            scores: how sure each box is, 0 to 1.
+            time: of the frame, in seconds since whenever.
+
+        Returns:
+            The boxes of confirmed tracks, by number; the others are left out.
+
+        Raises:
+            WhylightError: if there is not one score for each box, a score is not in [0, 1], a box is empty or the time no number.
+        """
+        seen = _checked(boxes, scores, time)
+        if time < self._time:
+            self._tracks = []
+        self._time = time
+        tracks = [track for track in self._tracks if time - track.time <= self._patience]
+        sure = [one for one in seen if one.score >= self._sure]
+        unsure = [one for one in seen if self._unsure <= one.score < self._sure]
+        confirmed, tentative = [t for t in tracks if t.id], [t for t in tracks if not t.id]
+
+        lost, sure = self._matched(confirmed, sure, time)
+        lost, _ = self._matched(lost, unsure, time)
+        missed, sure = self._matched(
+            tentative, sure, time
+        )  # last, so that no false detection takes a box from an object
+        for track in tentative:
+            if track.hits > 1:
+                self._count += 1
+                track.id = self._count
+        self._tracks = [t for t in tracks if t not in missed] + [_Track(one, time) for one in sure]
+        told = sorted((t for t in self._tracks if t.id and t not in lost), key=lambda t: t.id)
+        return [Tracked(t.last.box, t.id, t.last.score, time - t.since) for t in told]
+
+    def _matched(self, tracks: list[_Track], seen: list[_Seen], time: float) -> tuple[list[_Track], list[_Seen]]:
+        """Carry tracks on with the boxes that fit them best in all; what is left of both."""
+        if not tracks or not seen:
+            return tracks, seen
+        shares = overlaps(np.array([t.corners(time) for t in tracks]), np.array([one.box[:4] for one in seen], float))
+        shares = np.where(shares >= self._overlap, shares, 0.0)
+        rows, columns = linear_sum_assignment(shares, maximize=True)
+        pairs = {int(row): int(column) for row, column in zip(rows, columns, strict=True) if shares[row, column] > 0}
+        for row, column in pairs.items():
+            tracks[row].carry(seen[column], time)
+        taken = set(pairs.values())
         return (
-            [one for place, one in enumerate(tracks) if place not in taken_rows],
-            [one for place, one in enumerate(detections) if place not in taken_columns],
+            [track for row, track in enumerate(tracks) if row not in pairs],
+            [one for column, one in enumerate(seen) if column not in taken],
         )
 
 
+class _Seen(NamedTuple):
+    box: Box
+    score: float
+
+
 class _Track:
-    """One that is followed: state (x, y, w, h and their speeds) and how sure it is."""
+    """One object. Its state are (centre x, centre y, width, height) and their speeds: (2, 4).
 
-    def __init__(self, number: int, first: Detection, time: float, hits: int) -> None:
-        self.id, self.last, self.since, self.seen, self.hits = number, first, time, time, hits
-        place = _middle(first.box)
-        size = _size(place)
-        self._state = np.concatenate([place, np.zeros(4)])
-        self._spread = np.diag([(_PLACE * size) ** 2] * 4 + [(_START * size) ** 2] * 4)
+    The noise is the same in all four, so they share one (2, 2) covariance: four filters of one coordinate each.
+    """
 
-    @property
-    def box(self) -> Corners:
-        """Where it is thought to be."""
-        x, y, w, h = self._state[:4]
-        w, h = max(w, 1e-3), max(h, 1e-3)
-        return float(x - w / 2), float(y - h / 2), float(x + w / 2), float(y + h / 2)
+    def __init__(self, first: _Seen, time: float) -> None:
+        self.id, self.hits, self.last, self.since, self.time = 0, 1, first, time, time
+        place = _place(first.box)
+        self._size = _size(place)
+        self._state = np.stack([place, np.zeros(4)])
+        self._spread = np.diag([_PLACE, _START]) ** 2 * self._size**2
 
-    def predict(self, passed: float) -> None:
-        """Some seconds later: F = [[I, t·I], [0, I]], and noise of a random acceleration."""
-        if passed <= 0:
-            return
-        step = np.eye(8)
-        step[:4, 4:] = passed * np.eye(4)
-        noise = (_SPEED * _size(self._state[:4])) ** 2
-        grown = np.kron([[passed**3 / 3, passed**2 / 2], [passed**2 / 2, passed]], np.eye(4)) * noise
-        self._state = step @ self._state
-        self._spread = step @ self._spread @ step.T + grown
+    def predicted(self, time: float) -> tuple[Floats, Floats]:
+        """State and covariance some seconds after the last box, the speed being changed by white noise on the way."""
+        dt = time - self.time
+        step = np.array([[1, dt], [0, 1]])
+        drift = (_DRIFT * self._size) ** 2 * np.array([[dt**3 / 3, dt**2 / 2], [dt**2 / 2, dt]])
+        return step @ self._state, step @ self._spread @ step.T + drift
 
-    def update(self, found: Detection, time: float) -> None:
-        """It was seen here: H = [I, 0]."""
-        seen = _middle(found.box)
-        error = (_PLACE * _size(seen)) ** 2 * np.eye(4)
-        gain = np.linalg.solve(self._spread[:4, :4] + error, self._spread[:4]).T  # (8, 4)
-        self._state = self._state + gain @ (seen - self._state[:4])
-        self._spread = self._spread - gain @ self._spread[:4]
-        self.last, self.seen = found, time
-        self.hits += 1
+    def corners(self, time: float) -> Floats:
+        """x0, y0, x1, y1 of where it should be."""
+        place = self.predicted(time)[0][0]
+        sides = _place(self.last.box)[2:]
+        half = place[2:].clip(sides / _GROWTH, sides * _GROWTH) / 2
+        return np.concatenate([place[:2] - half, place[:2] + half])
+
+    def carry(self, seen: _Seen, time: float) -> None:
+        """It is here now: the Kalman filter's update, of which only places are seen."""
+        state, spread = self.predicted(time)
+        place = _place(seen.box)
+        gain = spread[:, 0] / (spread[0, 0] + (_PLACE * _size(place)) ** 2)
+        self._state = state + np.outer(gain, place - state[0])
+        self._spread = spread - np.outer(gain, spread[0])
+        self.hits += time > self.time
+        self._size, self.last, self.time = _size(place), seen, time
 
 
-def _middle(box: Corners) -> NDArray[np.float64]:
-    x0, y0, x1, y1 = box
+def _place(box: Box) -> Floats:
+    """Centre x, centre y, width, height."""
+    x0, y0, x1, y1 = box[:4]
     return np.array([(x0 + x1) / 2, (y0 + y1) / 2, x1 - x0, y1 - y0])
 
 
-def _size(place: NDArray[np.float64]) -> float:
-    return float(max(np.sqrt(max(place[2], 1e-3) * max(place[3], 1e-3)), 1.0))
+def _size(place: Floats) -> float:
+    return math.sqrt(place[2] * place[3])
 
 
-def _overlaps(a: Sequence[Corners], b: Sequence[Corners]) -> NDArray[np.float64]:
-    """Intersection over union of each with each: (len(a), len(b))."""
-    one, two = np.asarray(a)[:, None], np.asarray(b)[None]
-    sides = np.minimum(one[..., 2:], two[..., 2:]) - np.maximum(one[..., :2], two[..., :2])
-    both = np.clip(sides, 0, None).prod(-1)
-    areas = [(side[..., 2:] - side[..., :2]).prod(-1) for side in (one, two)]
-    return np.asarray(both / np.maximum(areas[0] + areas[1] - both, 1e-12))
+def _checked(boxes: Sequence[Box], scores: Sequence[float], time: float) -> list[_Seen]:
+    if not math.isfinite(time):
+        raise WhylightError(f"time: expected seconds, got {time}")
+    if len(boxes) != len(scores):
+        raise WhylightError(f"scores: expected one for each of the {len(boxes)} boxes, got {len(scores)}")
+    for box, score in zip(boxes, scores, strict=True):
+        if not 0 <= score <= 1:
+            raise WhylightError(f"scores: expected numbers from 0 to 1, got {score}")
+        if not (all(map(math.isfinite, box[:4])) and box[0] < box[2] and box[1] < box[3]):
+            raise WhylightError(f"boxes: expected x0 < x1 and y0 < y1, got {tuple(box[:4])}")
+    return [_Seen(box, float(score)) for box, score in zip(boxes, scores, strict=True)]

@@ -140,9 +140,9 @@ def room_for(name: str, save_as: Path | None) -> Path:
     from whylight.models.zoo.load import own_file
 
     told = shown(name)
-    if name.lower().endswith(".onnx"):
+    if name.lower().endswith((".onnx", ".xml")):
         raise ModelError(
-            f"{told}: an ONNX file has no room for a threshold. whylight evaluate localization prints the best one; hand it on "
+            f"{told}: a graph has no room for a threshold. whylight evaluate localization prints the best one; hand it on "
             "with --threshold"
         )
     if save_as is not None:

@@ -56,7 +56,7 @@ def load_onnx(
         raise ModelError(f"{path}: no such file")
     try:
         session = runtime.InferenceSession(str(path), providers=list(providers))
-    except _errors(runtime) as error:
+    except errors_of(runtime) as error:
         raise ModelError(f"{path}: ONNX Runtime cannot read it: {error}") from error
     given, returned = session.get_inputs(), session.get_outputs()
     if len(given) != 1 or len(returned) != 1:
@@ -79,7 +79,7 @@ def load_onnx(
         pictures = np.ascontiguousarray(pictures, dtype=_TYPES[given[0].type])
         try:
             found: NDArray[Any] = session.run([returned[0].name], {given[0].name: pictures})[0]
-        except _errors(runtime) as error:  # these derive from Exception alone, so nobody else would know them
+        except errors_of(runtime) as error:  # these derive from Exception alone, so nobody else would know them
             raise RuntimeError(str(error)) from error
         return found
 
@@ -104,7 +104,7 @@ def _runtime() -> Any:
     return onnxruntime
 
 
-def _errors(runtime: Any) -> tuple[type[Exception], ...]:
+def errors_of(runtime: Any) -> tuple[type[Exception], ...]:
     """What ONNX Runtime raises: exception types of its own, which share no base but Exception."""
     state = runtime.capi.onnxruntime_pybind11_state
     names = (

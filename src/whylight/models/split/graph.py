@@ -54,6 +54,11 @@ class GraphSplit:
         )
         return (*map(id, self._module.modules()), *map(id, held))
 
+    @property
+    def body(self) -> fx.GraphModule:
+        """What lies before the cut, with the weights that it had when it last ran: x → raw activations, context."""
+        return self._body
+
     def encode(self, x: Tensor) -> tuple[Tensor, Context]:
         # A graph keeps what it was tied to; a head that was swapped, or a buffer that moved to another device, is new.
         if self._parts() != self._bound:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from whylight.errors import ModelError, WhylightWarning
 from whylight.jsontext import dumps
+from whylight.models.prepared import GRAPHS
 from whylight.models.zoo.bundled import file_of
 from whylight.models.zoo.classnames import read_names
 from whylight.models.zoo.keeping import made
@@ -30,7 +31,7 @@ class ModelChoice:
     """Everything that says which model is meant: the arguments of `whylight.load`, as they are typed.
 
     Attributes:
-        name: of a bundled, timm or torchvision network, a run folder, a .safetensors or .onnx file.
+        name: of a bundled, timm or torchvision network, a run folder, a .safetensors, .onnx or .xml file.
         pretrained, weights, classes, layer, device, multilabel: as for `whylight.load`; `classes` is a file with their names.
         precision: of methods that run the network many times: `auto`, `fp32` or `bf16`.
         size, mean, std, crop: how pictures are prepared, where it differs from the model's own way: numbers with commas between
@@ -54,17 +55,28 @@ class ModelChoice:
 
     @property
     def default_method(self) -> str:
-        """The method where none is named: an ONNX file can only be asked from outside."""
-        return "rise" if self._is_onnx else "gradcam"
+        """The method where none is named: a graph without maps can only be asked from outside."""
+        return "gradcam" if not self._is_graph or self._has_maps else "rise"
 
     @property
-    def _is_onnx(self) -> bool:
-        return self.name.lower().endswith(".onnx")
+    def _is_graph(self) -> bool:
+        return self.name.lower().endswith(GRAPHS)
+
+    @property
+    def _has_maps(self) -> bool:
+        """Whether it is a graph with maps in it; a file that cannot be read has none, and says so when it is loaded."""
+        from whylight.models.adapters.facts import read_facts
+
+        try:
+            facts = read_facts(self.name)
+        except ModelError:
+            return False
+        return facts is not None and facts.grid is not None
 
     @property
     def _is_fetched(self) -> bool:
         """Whether its weights may come from the network."""
-        here = self.weights is not None or not self.pretrained or self._is_onnx or file_of(self.name) is not None
+        here = self.weights is not None or not self.pretrained or self._is_graph or file_of(self.name) is not None
         return not here and not os.path.exists(self.name)
 
     def identity(self) -> dict[str, Any]:
@@ -107,7 +119,7 @@ class ModelChoice:
         """How pictures become its input, in words; "" where its own file says so, and nobody else."""
         from whylight.models.zoo.load import own_file
 
-        own = not self._is_onnx and not self.name.startswith("hf:") and own_file(self.name) is not None
+        own = not self._is_graph and not self.name.startswith("hf:") and own_file(self.name) is not None
         return "" if own and not any(self._input.values()) else str(model.preprocessing)
 
     def load(self) -> Classifier:

@@ -18,9 +18,11 @@ from whylight.errors import ModelError
 from whylight.images.preprocess import Interpolation, Preprocess, as_colours, as_size
 from whylight.models.adapters import huggingface
 from whylight.models.adapters.blackbox import BlackBox
+from whylight.models.adapters.facts import read_facts
 from whylight.models.boxhead import BoxHead
 from whylight.models.device import resolve_device
 from whylight.models.model import Model
+from whylight.models.prepared import GRAPHS
 from whylight.models.zoo import bundled
 from whylight.models.zoo.architectures import TORCHVISION, build, is_known, names
 from whylight.models.zoo.files import FILE, load_box_head, load_weights
@@ -46,7 +48,7 @@ def load(
     Args:
         name: a bundled model ("face", "person"); a run folder or `.safetensors` file that whylight wrote ("runs/7"); any timm name
             ("resnet50"), "torchvision/NAME", or "hf-hub:OWNER/NAME"; "hf:OWNER/NAME" or "hf:FOLDER" for one of Hugging Face's
-            transformers; an ONNX file, which is a black box then.
+            transformers; a graph that `whylight.export` wrote (.onnx, .xml); any other ONNX file, which is a black box then.
         pretrained: for timm's, torchvision's and "hf-hub:", fetch the weights through their own loader; False builds the network
             with random ones.
         weights: for the same, a file of weights instead (.pth, .pt, .ckpt or .safetensors state dict; never unpickled).
@@ -82,7 +84,7 @@ def _loaded(
     multilabel: bool,
     other: Mapping[str, Any],
 ) -> Model | BlackBox:
-    if text.lower().endswith(".onnx"):
+    if text.lower().endswith(GRAPHS):
         return _black_box(text, weights, layer, classes, multilabel, other)
     if text.startswith(huggingface.PREFIX):
         if weights is not None or not pretrained:
@@ -132,12 +134,18 @@ def _black_box(
     multilabel: bool,
     other: Mapping[str, Any],
 ) -> BlackBox:
+    from whylight.models.adapters.exported import load_exported
     from whylight.models.adapters.onnx import load_onnx
 
     if weights is not None or layer is not None:
         raise ModelError(
-            f"{path}: an ONNX file brings its own weights and shows no layers: leave weights and layer out"
+            f"{path}: such a graph brings its own weights and shows no layers: leave weights and layer out"
         )
+    if path.lower().endswith(".xml") or read_facts(path) is not None:
+        if other or multilabel:
+            said = ", ".join([*other, *(["multilabel"] if multilabel else [])])
+            raise ModelError(f"{path}: the exported graph says itself how pictures are prepared: leave {said} out")
+        return load_exported(path, classes=classes)
     return load_onnx(path, classes, multilabel=multilabel, **other)
 
 
@@ -295,5 +303,5 @@ def _unknown(name: str) -> ModelError:
     return ModelError(
         f"model {name!r} is not known, and there is no file or folder of that name. {hint}"
         f"It can be a bundled model ({', '.join(bundled.names()) or 'none'}), a timm name, torchvision/NAME, hf-hub:OWNER/NAME, "
-        "hf:OWNER/NAME, a run folder, a .safetensors or an .onnx file"
+        "hf:OWNER/NAME, a run folder, a .safetensors, .onnx or .xml file"
     )

@@ -2,26 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Required
+from typing import Annotated, Any, Required
 
 from typing_extensions import TypedDict
 
+from whylight.models.prepared import Prepared
 from whylight.schema import Schema, Text, Within
-
-Side = Annotated[int, Within(1, 1 << 14)]
-
-
-class _Prepared(TypedDict, total=False):
-    """`Preprocess`, as a file tells it."""
-
-    __pydantic_config__ = {"extra": "forbid"}  # type: ignore[misc]  # noqa: RUF012
-
-    size: Required[tuple[Side, Side]]
-    mode: Literal["squash", "crop"]
-    crop_pct: float
-    interpolation: Literal["nearest", "bilinear", "bicubic", "lanczos"]
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
 
 
 class _Fields(TypedDict, total=False):
@@ -30,7 +16,7 @@ class _Fields(TypedDict, total=False):
     format: Required[int]
     arch: Required[Text]
     classes: Required[list[Text]]
-    preprocess: Required[_Prepared]
+    preprocess: Required[Prepared]
     output_stride: Required[Annotated[int, Within(1, 64)] | None]
     options: Required[dict[Text, Any]]
     training: Required[dict[Text, Any]]
