@@ -29,7 +29,8 @@ from whylight.models.surgery import classifier_of
 from whylight.models.zoo import bundled
 from whylight.models.zoo.architectures import build
 from whylight.models.zoo.files import own_spec
-from whylight.models.zoo.load import _timm_preprocessing, load
+from whylight.models.zoo.load import load
+from whylight.models.zoo.published import timm_preprocessing
 from whylight.shown import shown
 
 PREFIX = "mobilefacenet:"
@@ -217,7 +218,7 @@ def _mobilefacenet(path: str, device: str | torch.device) -> Embedder:
 def _from_hub(name: str, device: str | torch.device) -> Embedder:
     module = build(name, pretrained=True)
     module.requires_grad_(False).eval().to(resolve_device(device))
-    return of_timm(module, name, _timm_preprocessing(module))
+    return of_timm(module, name, timm_preprocessing(module))
 
 
 def of_timm(module: nn.Module, name: str, preprocessing: Preprocess) -> Embedder:

@@ -19,7 +19,7 @@ from whylight.models.surgery import classifier_of, fold_batch_norm
 from whylight.models.zoo.architectures import TORCHVISION, build, looked_for
 from whylight.models.zoo.files import FILE, ModelSpec, own_spec
 from whylight.models.zoo.foreign import load_foreign
-from whylight.models.zoo.load import _timm_preprocessing, _torchvision_preprocessing
+from whylight.models.zoo.published import timm_preprocessing, torchvision_preprocessing
 from whylight.train.config import TrainConfig
 from whylight.train.network import cut, freeze
 
@@ -129,9 +129,9 @@ def _preprocess(config: TrainConfig, module: nn.Module, own: ModelSpec | None) -
     if own is not None:
         theirs = own.preprocess
     elif config.arch.startswith(TORCHVISION):
-        theirs = _torchvision_preprocessing(config.arch)
+        theirs = torchvision_preprocessing(config.arch)
     else:
-        theirs = _timm_preprocessing(module)
+        theirs = timm_preprocessing(module)
     return replace(theirs, size=(config.size, config.size), mode="squash", crop_pct=1.0)
 
 

@@ -9,13 +9,13 @@ import difflib
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast, get_args
+from typing import Any
 
 import torch
 from torch import nn
 
 from whylight.errors import ModelError
-from whylight.images.preprocess import Interpolation, Preprocess, as_colours, as_size
+from whylight.images.preprocess import Preprocess, as_colours, as_size
 from whylight.models.adapters import huggingface
 from whylight.models.adapters.blackbox import BlackBox
 from whylight.models.adapters.facts import read_facts
@@ -27,6 +27,7 @@ from whylight.models.zoo import bundled
 from whylight.models.zoo.architectures import TORCHVISION, build, is_known, names
 from whylight.models.zoo.files import FILE, load_box_head, load_weights
 from whylight.models.zoo.foreign import load_foreign, rows_of
+from whylight.models.zoo.published import timm_preprocessing, torchvision_preprocessing
 
 
 def load(
@@ -204,7 +205,7 @@ def _from_zoo(
                 f"{weights}: its last layer ({left[0]}) has another number of classes: {theirs}, and {named} {ours}. Give the "
                 "names of its classes, in order: classes=[…], or --classes FILE with one name a line"
             )
-    preprocessing = _torchvision_preprocessing(name) if name.startswith(TORCHVISION) else _timm_preprocessing(module)
+    preprocessing = torchvision_preprocessing(name) if name.startswith(TORCHVISION) else timm_preprocessing(module)
     preprocessing = preprocessing.changed(**other)
     model = _model(module, classes or _class_names(name, module), preprocessing, device, layer, multilabel)
     model.taken = "; ".join(taken)
@@ -240,47 +241,6 @@ def _model(
     return Model(
         module, classes=classes, preprocessing=preprocessing, layer=layer, multilabel=multilabel, box_head=box_head
     )
-
-
-def _timm_preprocessing(module: nn.Module) -> Preprocess:
-    from timm.data import resolve_model_data_config
-
-    config: dict[str, Any] = resolve_model_data_config(module)
-    _, height, width = config["input_size"]
-    return Preprocess(
-        size=(height, width),
-        mode="squash" if config["crop_mode"] == "squash" else "crop",
-        crop_pct=config["crop_pct"] if config["crop_mode"] != "squash" else 1.0,
-        interpolation=_interpolation(config["interpolation"]),
-        mean=tuple(config["mean"]),
-        std=tuple(config["std"]),
-    )
-
-
-def _torchvision_preprocessing(name: str) -> Preprocess:
-    import torchvision
-
-    try:
-        weights = torchvision.models.get_model_weights(name.removeprefix(TORCHVISION))["DEFAULT"]
-    except (KeyError, ValueError):  # an architecture without published weights
-        return Preprocess(mode="crop", crop_pct=0.875)
-    published = weights.transforms()
-    if not hasattr(published, "crop_size"):  # segmentation and detection weights prepare pictures in other ways
-        return Preprocess(mode="crop", crop_pct=0.875)
-    crop, resize = published.crop_size[0], published.resize_size[0]
-    return Preprocess(
-        size=(crop, crop),
-        mode="crop",
-        crop_pct=crop / resize,
-        interpolation=_interpolation(published.interpolation.value),
-        mean=tuple(published.mean),
-        std=tuple(published.std),
-    )
-
-
-def _interpolation(name: str) -> Interpolation:
-    # timm also says "random", for training; its evaluation then uses bilinear.
-    return cast(Interpolation, name) if name in get_args(Interpolation) else "bilinear"
 
 
 def _class_names(name: str, module: nn.Module) -> tuple[str, ...] | None:
