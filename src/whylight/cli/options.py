@@ -13,11 +13,11 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
-from whylight.cli import config
-from whylight.cli.reading import named as named
-from whylight.cli.reading import one_of as one_of
-from whylight.cli.reading import options_of as options_of
-from whylight.cli.reading import parts as parts
+from whylight.cli.given import config
+from whylight.cli.given.reading import named as named
+from whylight.cli.given.reading import one_of as one_of
+from whylight.cli.given.reading import options_of as options_of
+from whylight.cli.given.reading import parts as parts
 from whylight.errors import WhylightError
 from whylight.models.zoo.choice import ModelChoice
 from whylight.shown import shown
