@@ -266,7 +266,7 @@ def test_calibrate_leaves_what_is_not_the_users_alone(run: Run, model: str, good
             "face is bundled with whylight, and stays as it is: --save-as FILE.safetensors makes a copy with a threshold",
         ),
         ("test_resnet", "test_resnet is not a file of yours: --save-as FILE.safetensors makes one of it"),
-        ("net.onnx", "an ONNX file has no room for a threshold"),
+        ("net.onnx", "a graph has no room for a threshold"),
     ]:
         code, out, err = calibrate(run, name, boxes, "--no-pretrained")
         assert (code, out) == (2, "")
