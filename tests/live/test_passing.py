@@ -108,6 +108,29 @@ def test_an_error_comes_after_the_frames_before_it() -> None:
             passing.take()
 
 
+def test_a_source_that_breaks_after_its_last_frame_is_not_taken_for_one_that_ended() -> None:
+    with Passing([Counted(1, is_live=True, breaks=WhylightError("unplugged"))]) as passing:
+        assert passing.take()
+        deadline = time.monotonic() + 5
+        while not passing.is_over:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        with pytest.raises(WhylightError, match="unplugged"):
+            passing.check()
+
+
+def test_a_fault_of_ours_is_never_passed_over() -> None:
+    with Passing([Counted(0, is_live=False, breaks=KeyError("x")), Counted(99, is_live=True, each=0.05)]) as passing:
+        deadline = time.monotonic() + 10
+
+        def look() -> None:
+            while time.monotonic() < deadline:
+                passing.take(0.01)
+
+        with pytest.raises(KeyError):
+            look()
+
+
 def test_one_that_breaks_leaves_the_others_alone() -> None:
     with Passing([Counted(1, is_live=False, breaks=WhylightError("gone")), Counted(9, is_live=False)]) as passing:
         assert len(all_of(passing)) == 10

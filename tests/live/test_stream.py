@@ -15,7 +15,7 @@ import torch
 import whylight
 from whylight.errors import MethodError, TargetError, WhylightError
 from whylight.images.preprocess import Preprocess
-from whylight.live import Look, Stats, open_source, stream
+from whylight.live import Frame, Look, Stats, open_source, stream
 from whylight.live.looking import Looker
 from whylight.live.stream import watch
 
@@ -81,6 +81,37 @@ def test_a_model_that_is_too_slow_sees_what_is_new(model: Any) -> None:
     assert told["frames"] + told["dropped"] == 90
     took = told["stages_ms"]["model"]["p50"] / 1000
     assert np.quantile(ages[1:], 0.9) < 2 * took + 0.05  # never older than the forward it waited for, and its own
+
+
+class Unplugged:
+    """A camera that gives a few frames, and then is gone."""
+
+    name, is_live, rate, total = "camera 7", True, None, None
+
+    def __enter__(self) -> Any:
+        return self
+
+    def __exit__(self, *error: object) -> None: ...
+
+    def stop(self) -> None: ...
+
+    def __iter__(self) -> Any:
+        for number in range(3):
+            time.sleep(0.1)
+            yield Frame(np.zeros((8, 8, 3), np.uint8), 0.1 * number, number, time.monotonic(), self.name)
+        raise WhylightError("camera 7: was unplugged, or stopped")
+
+
+def test_a_camera_that_is_unplugged_is_said_after_its_last_frame(model: Any) -> None:
+    seen = []
+
+    def look() -> None:
+        for one in stream(Unplugged(), model):
+            seen.append(one.frame.number)  # noqa: PERF401  # an error must not take along what came before it
+
+    with pytest.raises(WhylightError, match="unplugged"):
+        look()
+    assert seen
 
 
 def test_several_are_asked_about_together(model: Any, clip: Clip, photo: Path) -> None:

@@ -49,6 +49,16 @@ def test_a_video_in_and_out(clip: Clip, tmp_path: Path) -> None:
     assert "--overwrite" in again.stderr
 
 
+def test_what_was_there_stays_where_a_source_cannot_be_read(tmp_path: Path) -> None:
+    (tmp_path / "in.mp4").write_bytes(b"no video")
+    (tmp_path / "o.mp4").write_bytes(b"of yesterday")
+    (tmp_path / "o.jsonl").write_bytes(b"of yesterday")
+    ran = whylight("live", "in.mp4", "--out", "o.mp4", "--json", "o.jsonl", "--overwrite", cwd=tmp_path)
+    assert ran.returncode == 2
+    assert "in.mp4: cannot be read as a video" in ran.stderr
+    assert {(tmp_path / name).read_bytes() for name in ("o.mp4", "o.jsonl")} == {b"of yesterday"}
+
+
 def test_lines_alone_go_where_a_pipe_reads_them(photo: Path, tmp_path: Path) -> None:
     ran = whylight("live", photo, "--target", "face", "--json", "-", cwd=tmp_path)
     assert ran.returncode == 0, ran.stderr

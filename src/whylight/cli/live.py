@@ -125,7 +125,7 @@ def live(
         + (f" → {out}" if out is not None else ""),
         err=json == "-",
     )
-    if told.frames == 0 and told.failed:
+    if told.failed:
         raise typer.Exit(1)
 
 

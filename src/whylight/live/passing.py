@@ -66,17 +66,22 @@ class Passing:
             wait: seconds to wait; after them an empty list, and `is_over` tells whether that was the end.
 
         Raises:
-            BaseException: what ended the only source, or all of them.
+            BaseException: see `check`.
         """
         with self._changed:
             self._changed.wait_for(lambda: any(self._frames) or all(self._ended) or self._over, wait)
             taken = [(place, frames.popleft()) for place, frames in enumerate(self._frames) if frames]
             self._changed.notify_all()
-            if not taken and all(self._ended):
-                failed = [error for error in self.errors if error is not None]
-                if failed and len(failed) == len(self._sources):
-                    raise failed[0]
-            return taken
+        if not taken:
+            self.check()
+        return taken
+
+    def check(self) -> None:
+        """Raise what ended sources: a fault of ours at once, and what a source cannot give where no other is left."""
+        failed = [error for error in self.errors if error is not None]
+        for error in failed:
+            if not isinstance(error, WhylightError) or len(failed) == len(self._sources):
+                raise error
 
     @property
     def is_over(self) -> bool:

@@ -147,6 +147,7 @@ def watch(
                 stats.took("following", time.perf_counter() - start)
                 stats.saw(seen.stability)
                 yield seen
+        passing.check()  # the last frame may have been taken before its source failed
         stats.failed += passing.failures()
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
@@ -42,10 +41,6 @@ class Lines:
         self._file: IO[str] | None = None
 
     def __enter__(self) -> Self:
-        try:
-            self._file = sys.stdout if self._path == "-" else Path(self._path).open("w", encoding="utf-8")
-        except OSError as error:
-            raise WriteError(f"{shown(self._path)}: cannot be written: {why(error)}") from error
         return self
 
     def __exit__(
@@ -56,8 +51,11 @@ class Lines:
 
     def write(self, seen: Seen) -> None:
         """Write one."""
-        assert self._file is not None
         try:
+            if (
+                self._file is None
+            ):  # not before there is something to write: what was there stays where a source cannot be opened
+                self._file = sys.stdout if self._path == "-" else open(self._path, "w", encoding="utf-8")  # noqa: SIM115  # see __exit__
             self._file.write(dumps(line_of(seen), compact=True).rstrip("\n") + "\n")
             self._file.flush()  # whoever reads along sees it now, and a kill loses nothing
         except OSError as error:

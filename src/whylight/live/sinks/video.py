@@ -54,30 +54,25 @@ class VideoFile:
         self._last = -1
 
     def __enter__(self) -> Self:
-        options = {"movflags": _PIECES} if self.path.suffix.lower() != ".mkv" else {}
         with self._blaming():
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._disk = _Disk(self.path)
-            kind = _KINDS[self.path.suffix.lower()]
-            self._file = av().open(self._disk, "w", format=kind, options=options)
         self._reformatter = av().video.reformatter.VideoReformatter()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._stream is None:  # not a single frame: what was there before stays
+            return
         try:
             with self._blaming():
-                if self._stream is not None:
-                    self._file.mux(self._stream.encode(None))
-                    self._write_sound(float("inf") if error is None else self._last * float(_CLOCK))
+                self._file.mux(self._stream.encode(None))
+                self._write_sound(float("inf") if error is None else self._last * float(_CLOCK))
                 self._file.close()
                 self._disk.close()
         except WriteError:
             if error is None:
                 raise
-        if self._stream is None:  # not a single frame: an empty file is none
-            self.path.unlink(missing_ok=True)
 
     def write(self, pixels: NDArray[np.uint8], time: float) -> None:
         """Write a frame, (H, W, 3) uint8 RGB, that is to be seen from a time on, in seconds since the first."""
@@ -99,6 +94,12 @@ class VideoFile:
             self._disk.check()
 
     def _begin(self, pixels: NDArray[np.uint8]) -> None:
+        with self._blaming():
+            self._disk = _Disk(self.path)
+            kind = _KINDS[self.path.suffix.lower()]
+            self._file = av().open(
+                self._disk, "w", format=kind, options={} if kind == "matroska" else {"movflags": _PIECES}
+            )
         height, width = pixels.shape[:2]
         self._size = (width, height)
         rate = Fraction(self._rate or 25.0).limit_denominator(1001)
