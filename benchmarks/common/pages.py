@@ -28,7 +28,7 @@ GROUPS: dict[str, tuple[str, tuple[str, ...]]] = {
     "faces": ("Faces", ("detection", "parts", "gallery", "strangers", "vggface", "maps", "query")),
     "bundled": ("The bundled models", ("face", "person")),
     "jobs": ("Jobs", ("stages",)),
-    "web": ("The site", ("load", "kills", "hostile", "live")),
+    "web": ("The site", ("load", "cancel", "kills", "hostile", "hostile_http", "live")),
     "peers": ("Other libraries", ("methods",)),
 }
 ORDER = [f"{group}/{name}" for group, (_, names) in GROUPS.items() for name in names]

@@ -104,7 +104,10 @@ def main() -> int:
             print(f"{row.name}: {row.figure}")
     else:
         record(
-            "web/hostile", "The site under hostile requests", rows, about=__doc__.split("\n\n")[2].replace("\n", " ")
+            "web/hostile_http",
+            "The site under hostile requests",
+            rows,
+            about=__doc__.split("\n\n")[2].replace("\n", " "),
         )
     return 1 if wrong or remains else 0
 

@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import http.client
 import io
-import json
 import os
 import random
 import signal
@@ -26,13 +25,12 @@ import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from benchmarks.common.report import Row, record
-from benchmarks.web.visits import Site, form, left_in, megapixel
+from benchmarks.web.visits import Caller, Site, form, left_in, megapixel
 
 PAUSE = 0.15  # seconds between two pictures of a visitor
 PATIENCE = 300  # seconds for the last answers
@@ -56,10 +54,10 @@ class Sender(threading.Thread):
     over: threading.Event
     jobs: list[str] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
-    cookie: str = ""
 
     def __post_init__(self) -> None:
         super().__init__(daemon=True)
+        self.caller = Caller(self.site)
 
     def __hash__(self) -> int:
         return id(self)
@@ -69,29 +67,13 @@ class Sender(threading.Thread):
         body, headers = form(megapixel(), method="gradcam", keep="true", wait="0")
         while not self.over.wait(PAUSE):
             try:
-                status, told = self.call("POST", "/api/explain", body, headers)
+                status, told = self.caller.call("POST", "/api/explain", body, headers)
             except (OSError, http.client.HTTPException, ValueError):  # it is being killed
                 continue
             if status in (200, 202):
                 self.jobs.append(told.get("id") or told["job"])
             elif status not in (429, 503):  # too many wait
                 self.wrong.append(f"{status}: {str(told)[:200]}")
-
-    def call(self, method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None) -> Any:
-        """The status and the JSON of an answer."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.site.port, timeout=60)
-        try:
-            connection.request(
-                method, path, body, {**(headers or {}), **({"Cookie": self.cookie} if self.cookie else {})}
-            )
-            answer = connection.getresponse()
-            for one in answer.headers.get_all("Set-Cookie") or []:
-                if one.startswith("whylight="):
-                    self.cookie = one.partition(";")[0]
-            kind, data = answer.headers.get_content_type(), answer.read()
-            return answer.status, json.loads(data) if kind == "application/json" else data
-        finally:
-            connection.close()
 
 
 def at_work(site: Site) -> int:
@@ -194,7 +176,7 @@ def ended(sender: Sender) -> list[str]:
     ends, limit = [], time.monotonic() + PATIENCE
     for job in sender.jobs:
         while True:
-            status, told = sender.call("GET", f"/api/jobs/{job}")
+            status, told = sender.caller.call("GET", f"/api/jobs/{job}")
             state = told["state"] if status == 200 else f"{status}: {told}"
             if state not in ("queued", "running") or time.monotonic() > limit:
                 break
@@ -207,9 +189,9 @@ def ended(sender: Sender) -> list[str]:
 def shown(sender: Sender) -> list[bytes]:
     """What must not be left of a picture: the upload, its pixels, and what pages show of it and of the map over it."""
     sent = megapixel()
-    job = next(one for one in sender.jobs if sender.call("GET", f"/api/jobs/{one}")[1]["state"] == "done")
-    picture = sender.call("GET", f"/api/jobs/{job}")[1]["picture"]
-    view = sender.call("GET", f"/api/pictures/{picture}/view.jpg")[1]
+    job = next(one for one in sender.jobs if sender.caller.call("GET", f"/api/jobs/{one}")[1]["state"] == "done")
+    picture = sender.caller.call("GET", f"/api/jobs/{job}")[1]["picture"]
+    view = sender.caller.call("GET", f"/api/pictures/{picture}/view.jpg")[1]
     return [sent, pixels(sent), view, pixels(view)]
 
 

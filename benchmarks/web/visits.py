@@ -116,6 +116,29 @@ def form(picture: bytes, **fields: str) -> tuple[bytes, dict[str, str]]:
 
 
 @dataclass
+class Caller:
+    """A program that keeps its cookie, so that what it sends stays its own."""
+
+    site: Site
+    cookie: str = ""
+
+    def call(self, method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None) -> Any:
+        """The status of an answer, and its JSON or its bytes."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.site.port, timeout=60)
+        try:
+            mine = {"Cookie": self.cookie} if self.cookie else {}
+            connection.request(method, path, body, {**(headers or {}), **mine})
+            answer = connection.getresponse()
+            for one in answer.headers.get_all("Set-Cookie") or []:
+                if one.startswith("whylight="):
+                    self.cookie = one.partition(";")[0]
+            kind, data = answer.headers.get_content_type(), answer.read()
+            return answer.status, json.loads(data) if kind == "application/json" else data
+        finally:
+            connection.close()
+
+
+@dataclass
 class Visitor(threading.Thread):
     """Asks again as soon as it is answered, over one connection, until told to stop."""
 
