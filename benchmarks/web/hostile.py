@@ -3,7 +3,8 @@
     python -m benchmarks.web.hostile [--every N] [--dry]
 
 What the site opens uploads with, given each of the uploads of tests/hostile.py; time and memory are those of the process that opens
-them, over what it needed before. Exit code 1: one was answered in another way than by a picture or a refusal, left a file behind, or cost more than it may.
+them, over what it needed before. Exit code 1: one was answered in another way than by a picture or a refusal, left a file behind, or
+cost more than it may.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ def main() -> int:
     rows = [
         Row("uploads", float(len(found)), "files"),
         Row(
-            "answered by neither a picture nor a refusal, or dearer than they may be, or leaving a file",
+            "answered in another way, too dear, or leaving a file",
             float(wrong),
             "files",
             0.0,
