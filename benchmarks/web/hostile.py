@@ -2,9 +2,9 @@
 
     python -m benchmarks.web.hostile [--every N] [--dry]
 
-What the site opens uploads with, given each of the uploads of tests/hostile.py; time and memory are those of the process that opens
-them, over what it needed before. Exit code 1: one was answered in another way than by a picture or a refusal, left a file behind, or
-cost more than it may.
+What the site opens uploads with, given each of the uploads of tests/hostile.py; time and memory are those of the process that
+opens them, over what it needed before. Exit code 1: one was answered in another way than by a picture or a refusal, left a file
+behind, or cost more than it may.
 """
 
 from __future__ import annotations
