@@ -8,6 +8,7 @@ from django import template
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import get_language_info
 
 register = template.Library()
 
@@ -43,6 +44,20 @@ def quarter(percent: int) -> int:
     (25, 50)
     """
     return percent // 25 * 25
+
+
+@register.filter
+def spoken(code: str) -> str:
+    """A language by the name that its speakers give it.
+
+    >>> spoken("de"), spoken("xx")
+    ('Deutsch', 'xx')
+    """
+    try:
+        name: str = get_language_info(code)["name_local"]
+    except KeyError:  # words of somebody's own, in a language that Django has no name for
+        return code
+    return name[:1].upper() + name[1:]
 
 
 @register.filter
