@@ -137,7 +137,7 @@ def test_resizing_inside_is_pillows(folder: Path, suffix: str, way: dict[str, An
     model = network(**way)
     whylight.export(model, folder / f"resized{suffix}")
     exported = load_exported(folder / f"resized{suffix}", threads=1)
-    for width, height in ((32, 32), (40, 40), (97, 61), (61, 97), (20, 28), (300, 201)):
+    for width, height in ((32, 32), (97, 61), (20, 28), (300, 201)):
         pixels = photo(width, height)
         x = model.preprocess(pixels).unsqueeze(0)
         logits, maps = exported.see(pixels, inside=True)

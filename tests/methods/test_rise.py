@@ -170,21 +170,21 @@ def published(x: Tensor, n: int, seed: int, keep: float = 0.5) -> Tensor:
     return (scores.reshape(-1, 1, 1) * drawn).mean(0) / keep
 
 
-@pytest.mark.parametrize("n", [2, 3, 25])
-def test_same_expectation_where_a_mask_shows_little(x: Tensor, n: int) -> None:
+@pytest.mark.parametrize(("n", "runs"), [(2, 600), (25, 100)])
+def test_same_expectation_where_a_mask_shows_little(x: Tensor, n: int, runs: int) -> None:
     """At another p than 1/2, where the masks of a pair are no complements, and even from a single pair."""
-    runs, keep = 2000, 0.3
+    keep = 0.3
     options = {"masks": n, "grid": GRID, "keep": keep, "after": "logit"}
     probe = PlainProbe(quadratic(1, H, W), 50)
     ours = torch.stack([rise(x[:1], probe, seed=r, **options).values[0] for r in range(runs)])  # type: ignore[arg-type]
     error = (ours.var(0) / runs).sqrt()
-    reference = published(x, 100_000, 999, keep)
+    reference = published(x, 20_000, 999, keep)
     assert ((ours.mean(0) - reference).abs() < 4.5 * error + 0.02).all()
 
 
 def test_same_expectation_as_published_and_less_noise(x: Tensor) -> None:
     """Over many seeds both have the same mean, and ours scatters less."""
-    runs, n = 300, 40
+    runs, n = 150, 40
     ours = torch.stack(
         [
             rise(x[:1], PlainProbe(quadratic(1, H, W), 50), masks=n, grid=GRID, seed=r, after="logit").values[0]
@@ -195,7 +195,7 @@ def test_same_expectation_as_published_and_less_noise(x: Tensor) -> None:
     error = ((ours.var(0) + theirs.var(0)) / runs).sqrt()
     assert ((ours.mean(0) - theirs.mean(0)).abs() < 4.5 * error).all()
     # The bias of dividing by n instead of n - 1 would show against this.
-    reference = published(x, 200_000, 999)
+    reference = published(x, 20_000, 999)
     assert ((ours.mean(0) - reference).abs() < 4.5 * (ours.var(0) / runs).sqrt() + 0.02).all()
     far = torch.full((1, 3, H, W), 1.0)  # scores far from zero are where the published one is noisy
 
