@@ -1,6 +1,6 @@
 # Python 3.11 or newer and make are all this needs. The environment lives in .venv and is refreshed when its inputs change.
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test test-kills test-processors test-lowest bench docs picture gallery clean
+.PHONY: help demo serve test test-long test-kills test-processors test-lowest bench docs picture gallery clean
 
 VENV ?= .venv
 export VENV PYTHON
@@ -17,6 +17,9 @@ serve: $(VENV)/.ready-web ## the web application at http://127.0.0.1:8000/
 
 test: $(VENV)/.ready-dev ## lint, types, layers and the whole test suite
 	@scripts/check
+
+test-long: $(VENV)/.ready-dev ## the tests that say the same at greater length: more networks, more kills
+	@OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile -m long
 
 test-processors: $(VENV)/.ready-dev ## the numeric tests as other processors and numbers of cores would run them; takes its time
 	@scripts/test_processors

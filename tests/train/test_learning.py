@@ -180,11 +180,14 @@ def test_a_run_that_gets_no_better_ends(settings: Make) -> None:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"ema": 0.9, "schedule": "one-cycle"},
-        {"accumulate": 2, "batch": 4, "layer_decay": 0.7},
-        {"augment": False, "unfreeze": 1, "balance": "oversample", "label_noise": 0.25},
+        pytest.param({"ema": 0.9, "schedule": "one-cycle"}, id="average"),
+        pytest.param({"accumulate": 2, "batch": 4, "layer_decay": 0.7}, id="accumulate", marks=pytest.mark.long),
+        pytest.param(
+            {"augment": False, "unfreeze": 1, "balance": "oversample", "label_noise": 0.25},
+            id="cache",
+            marks=pytest.mark.long,
+        ),
     ],
-    ids=["average", "accumulate", "cache"],
 )
 def test_killed_ten_times_it_ends_where_it_would_have(
     settings: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changes: dict[str, object]

@@ -152,6 +152,19 @@ def unsettle(network: nn.Module) -> None:
     parts[-1].register_forward_hook(lambda part, inputs, output: None)
 
 
+# Their kind is also that of a smaller one here, and they take long.
+LARGE = {
+    "inception_v3",
+    "xception41",
+    "vgg11",
+    "densenet121",
+    "res2net50_26w_4s",
+    "hrnet_w18_small",
+    "beitv2_base_patch16_224",
+    "swinv2_tiny_window8_256",
+}
+
+
 @pytest.fixture(autouse=True)
 def one_thread() -> Iterator[None]:
     """Networks this small run faster on one, above all beside others."""
@@ -161,7 +174,7 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
-@pytest.mark.parametrize("name", ZOO)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.long if name in LARGE else ()) for name in ZOO])
 def test_network(name: str) -> None:
     entry = ZOO[name]
     network = build(name, entry)
