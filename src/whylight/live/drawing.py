@@ -134,14 +134,7 @@ def _ring(pixels: Pixels, box: tuple[int, int, int, int], thick: int, colour: st
 
 
 def _write(pixels: Pixels, text: str) -> None:
-    """A line in the lower left corner, white on dark."""
+    """A line in the lower left corner, white on dark, as much of it as there is room for."""
     height, width = pixels.shape[:2]
-    scale = max(0.35, min(width, height) / 640)
-    line = " ".join(text.split()).encode("ascii", "replace").decode()  # OpenCV's letters are no more than that
-    font, thick = cv2.FONT_HERSHEY_SIMPLEX, max(1, round(scale * 1.6))
-    (wide, tall), below = cv2.getTextSize(line, font, scale, thick)
-    pad = round(tall * 0.6)
-    top = max(0, height - tall - below - 2 * pad)
-    ground = pixels[top:, : min(width, wide + 2 * pad)]
-    ground[:] = (ground.astype(np.uint16) // 4).astype(np.uint8)
-    cv2.putText(pixels, line, (pad, height - below - pad), font, scale, (255, 255, 255), thick, cv2.LINE_AA)
+    shown = np.asarray(tag(text, min(height, width), DARK, "white"))[-height:, :width]
+    pixels[height - shown.shape[0] :, : shown.shape[1]] = shown

@@ -56,13 +56,13 @@ def line_width(size: tuple[int, int]) -> int:
 
 
 @lru_cache(maxsize=256)  # in a moving picture, the same ones over and over
-def tag(text: str, side: int, colour: str) -> Image.Image:
+def tag(text: str, side: int, colour: str, ink: str = DARK) -> Image.Image:
     """A text on a ground of a colour, as large as it is to be in a picture whose shorter side has so many pixels."""
     letters, text = _font(max(11, round(side / 28))), _writable(text)
     left, top, right, bottom = letters.getbbox(text)
     pad = max(2, round(letters.size / 5))
     shown = Image.new("RGB", (round(right - left) + 2 * pad + 1, round(bottom - top) + 2 * pad + 1), colour)
-    ImageDraw.Draw(shown).text((pad - left, pad - top), text, fill=DARK, font=letters)
+    ImageDraw.Draw(shown).text((pad - left, pad - top), text, fill=ink, font=letters)
     return shown
 
 
