@@ -86,7 +86,7 @@ def main() -> int:
             if group == "bundled":
                 bundled(kind)
             else:
-                run(name)
+                run(name, *(["--record"] if group == "live" else []))  # by hand, these only print
         except subprocess.CalledProcessError:
             failed.append(name)
     print(f"results: {pages.FOLDER / 'results.md'}")

@@ -16,9 +16,12 @@ from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 
 import whylight
+from whylight.live import VideoFile, open_source
+from whylight.render import strip
 
 ROOT = Path(__file__).resolve().parent.parent
 PICTURE, ASSETS = ROOT / "examples" / "astronaut.jpg", ROOT / "docs" / "assets"
@@ -85,6 +88,23 @@ def side_by_side() -> Image.Image:
     return drawn
 
 
+def lived(folder: Path) -> Image.Image:
+    """Five frames of a video: a camera that goes over the photograph, from the spaceship to the face and on."""
+    seconds, rate, (width, height) = 4.0, 12, (320, 240)
+    folder.mkdir()
+    with Image.open(PICTURE) as opened, VideoFile(folder / "pan.mp4", rate=rate) as out:
+        photograph = opened.convert("RGB").resize((640, 640), Image.Resampling.LANCZOS)
+        for number in range(round(seconds * rate)):
+            part = number / (seconds * rate - 1)
+            x, y = round((640 - width) * (1 - part)), round((640 - height) * max(0.0, 0.7 - 1.1 * part))
+            out.write(np.asarray(photograph.crop((x, y, x + width, y + height))), number / rate)
+    run("live", folder / "pan.mp4", "--model", "face", "--target", "face", "--out", folder / "seen.mp4")
+    with open_source(folder / "seen.mp4") as source:
+        frames = [(Image.fromarray(one.pixels), one.time) for one in source]
+    chosen = [frames[round(place * (len(frames) - 1) / 4)] for place in range(5)]
+    return strip([one for one, _ in chosen], [f"{time:.1f} s" for _, time in chosen], height=240, columns=5)
+
+
 def run(*words: object) -> None:
     """One command of whylight."""
     subprocess.run([sys.executable, "-m", "whylight", *map(str, words)], check=True, stdout=subprocess.DEVNULL)
@@ -96,6 +116,7 @@ MADE: dict[str, Callable[[Path], Image.Image]] = {
     "face": faced,
     "evaluate": evaluated,
     "grid": lambda _: side_by_side(),
+    "live": lived,
 }
 
 

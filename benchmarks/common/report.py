@@ -21,7 +21,19 @@ from benchmarks.common import pages
 from benchmarks.common.places import ROOT
 from benchmarks.common.rows import Row as Row
 
-PACKAGES = ("whylight", "torch", "torchvision", "timm", "grad-cam", "torchcam", "captum", "pillow", "numpy")
+PACKAGES = (
+    "whylight",
+    "torch",
+    "torchvision",
+    "timm",
+    "grad-cam",
+    "torchcam",
+    "captum",
+    "pillow",
+    "numpy",
+    "openvino",
+    "av",
+)
 
 
 def cores() -> int:

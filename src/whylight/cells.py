@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import torch
@@ -39,12 +40,13 @@ def interpolation(cells: int, pixels: int, start: float, stop: float, first: flo
     return _matrix(cells, lower, 1 - share, share, beyond)
 
 
+@lru_cache(maxsize=16)  # of a moving picture it is the same for every frame
 def hermite(
     cells: int, pixels: int, start: float, stop: float, first: float = 0.0, last: float = 1.0
 ) -> tuple[Tensor, Tensor]:
     """The two (pixels, cells) matrices of cubic interpolation: of the cells' values, and of their `slopes`.
 
-    The arguments are those of `interpolation`.
+    The arguments are those of `interpolation`. The matrices are not to be written on: they are handed out again.
     """
     lower, t, beyond = _between(cells, pixels, start, stop, first, last)
     values = _matrix(cells, lower, (1 + 2 * t) * (1 - t) ** 2, t**2 * (3 - 2 * t), beyond)

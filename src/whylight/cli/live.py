@@ -75,6 +75,8 @@ def live(
     overwrite: opt.Overwrite = False,
 ) -> None:
     """Show what a model looks at, while it looks: camera, video, stream."""
+    import torch
+
     from whylight.live.drawing import Look
     from whylight.live.fast import faster
     from whylight.live.looking import Looker
@@ -98,7 +100,9 @@ def live(
     wanted = None if target is None else _target(target)
     Looker(model, method, wanted)  # says what is wrong before anything is prepared
     if fast:
-        model = faster(model, method or default_method(model), lambda text: tell(text, err=True))
+        asked, model = model, faster(model, method or default_method(model), lambda text: tell(text, err=True))
+        if model is not asked:  # what is left to PyTorch is so little that its threads would only wait for each other
+            torch.set_num_threads(1)
     looker = Looker(model, method, wanted)
     if window:
         tell("keys: " + ", ".join(f"{key} {what}" for key, what in KEYS.items()), err=True)

@@ -86,9 +86,8 @@ class Heat:
         whole = scale in ("minmax", "signed")
         self._seen = seen(region, picture_size, size) if whole else None
         shown = raw if whole or not level else (raw - level).clamp(min=0)
-        measured = self._placed = Placed(shown, region, picture_size, size, span)
-        if for_eyes and max(raw.shape) <= _COARSE:
-            self._placed = Smooth(shown, region, picture_size, size, span)
+        is_smooth = for_eyes and max(raw.shape) <= _COARSE
+        self._placed = (Smooth if is_smooth else Placed)(shown, region, picture_size, size, span)
         self._zero, self._elsewhere = 0.0, 0.5 if scale == "signed" else 0.0
         # A blank map stays blank: dividing nothing by almost nothing would make it look hot; and one that is the same everywhere
         # would be hot everywhere, which says nothing about places.
@@ -101,6 +100,7 @@ class Heat:
         elif scale == "minmax":
             low, high = least, most
         elif scale == "max":
+            measured = Placed(shown, region, picture_size, size, span) if is_smooth else self._placed
             low, high = level, level + max(0.0, *(float(measured.rows(rows).max()) for rows in self._rows()))
             if for_eyes and is_diffuse(raw, level):  # what all places have in common is about none of them
                 low, high = least, high + least - level

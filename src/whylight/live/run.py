@@ -82,7 +82,7 @@ def run(
         # In this order: the last one opened is the first to end, so that nothing is written to what is closed.
         files = [stack.enter_context(one) for one in _files(sources, sinks)]
         lines = stack.enter_context(Lines(sinks.lines)) if sinks.lines is not None else None
-        desk = _Desk(looker, sinks, len(sources)) if sinks.window else None
+        desk = _Desk(looker, sinks, len(sources), stop) if sinks.window else None
         if desk is not None:
             stack.enter_context(desk)
 
@@ -143,8 +143,8 @@ def _sound_of(source: Source) -> str | None:
 class _Desk:
     """The window, and what its keys do."""
 
-    def __init__(self, looker: Looker, sinks: Sinks, count: int) -> None:
-        self._looker, self._sinks = looker, sinks
+    def __init__(self, looker: Looker, sinks: Sinks, count: int, stop: threading.Event) -> None:
+        self._looker, self._sinks, self._stop = looker, sinks, stop
         self._tiles: list[NDArray[np.uint8] | None] = [None] * count
         self._window = Window("whylight live")
         self._recording: VideoFile | None = None
@@ -198,7 +198,7 @@ class _Desk:
             self._paused()
 
     def _paused(self) -> None:
-        while True:
+        while not self._stop.is_set():
             for key in self._window.pressed():
                 if key == "q":
                     self.is_over = True

@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 # Okabe and Ito's colours, which people who see red and green alike can tell apart; the lightest first.
 COLOURS = ("#F0E442", "#56B4E9", "#E69F00", "#CC79A7", "#009E73", "#D55E00", "#0072B2")
-_DARK = "#101010"
+DARK = "#101010"
 
 
 def draw_boxes(
@@ -36,39 +36,40 @@ def draw_boxes(
     """
     canvas = picture if spoil and picture.mode == "RGB" else picture.convert("RGB")  # which is a copy in any case
     draw = ImageDraw.Draw(canvas)
-    side = min(canvas.size)
-    line = max(2, round(side / 150))
-    letters = _font(max(11, round(side / 28)))
+    line = line_width(canvas.size)
     for number, box in enumerate(boxes):
         colour = colours[number % len(colours)]
         x0, y0, x1, y1 = (round(value) for value in box[:4])
         x1, y1 = max(x1, x0 + 1), max(y1, y0 + 1)  # of half a pixel something is to be seen too
         # A dark rim on both sides keeps the line visible on any ground.
-        draw.rectangle((x0 - 1, y0 - 1, x1, y1), outline=_DARK, width=line + 2)
+        draw.rectangle((x0 - 1, y0 - 1, x1, y1), outline=DARK, width=line + 2)
         draw.rectangle((x0, y0, x1 - 1, y1 - 1), outline=colour, width=line)
     for number, (box, text) in enumerate(zip(boxes, texts, strict=False)):
-        _tag(draw, canvas.size, box, text, letters, colours[number % len(colours)])
+        shown = tag(text, min(canvas.size), colours[number % len(colours)])
+        canvas.paste(shown, beside(canvas.size, shown.size, box))
     return canvas
 
 
-def _tag(
-    draw: ImageDraw.ImageDraw,
-    size: tuple[int, int],
-    box: Sequence[float],
-    text: str,
-    letters: ImageFont.FreeTypeFont,
-    colour: str,
-) -> None:
-    """A text on a ground of the box's colour, above the box where there is room, else inside it."""
-    text = _writable(text)
+def line_width(size: tuple[int, int]) -> int:
+    """How thick lines are in a picture of a size."""
+    return max(2, round(min(size) / 150))
+
+
+@lru_cache(maxsize=256)  # in a moving picture, the same ones over and over
+def tag(text: str, side: int, colour: str, ink: str = DARK) -> Image.Image:
+    """A text on a ground of a colour, as large as it is to be in a picture whose shorter side has so many pixels."""
+    letters, text = _font(max(11, round(side / 28))), _writable(text)
     left, top, right, bottom = letters.getbbox(text)
     pad = max(2, round(letters.size / 5))
-    width, height = right - left + 2 * pad, bottom - top + 2 * pad
-    x = min(max(0, round(box[0])), max(0, size[0] - round(width)))
-    y = round(box[1]) - height
-    y = round(box[1]) if y < 0 else y
-    draw.rectangle((x, y, x + width, y + height), fill=colour)
-    draw.text((x + pad - left, y + pad - top), text, fill=_DARK, font=letters)
+    shown = Image.new("RGB", (round(right - left) + 2 * pad + 1, round(bottom - top) + 2 * pad + 1), colour)
+    ImageDraw.Draw(shown).text((pad - left, pad - top), text, fill=ink, font=letters)
+    return shown
+
+
+def beside(size: tuple[int, int], shown: tuple[int, int], box: Sequence[float]) -> tuple[int, int]:
+    """Where in a picture of a size a tag has its upper left corner: above the box where there is room, else inside it."""
+    x, y = round(box[0]), round(box[1]) - shown[1] + 1
+    return min(max(0, x), max(0, size[0] - shown[0])), max(0, y if y >= 0 else round(box[1]))
 
 
 def strip(frames: Iterable[Image.Image], texts: Sequence[str], *, height: int = 320, columns: int = 4) -> Image.Image:
@@ -92,7 +93,7 @@ def strip(frames: Iterable[Image.Image], texts: Sequence[str], *, height: int = 
     for number, (frame, text) in enumerate(zip(chain([first], frames), texts, strict=True)):
         x, y = gap + number % across * (width + gap), gap + number // across * (height + under + gap)
         sheet.paste(frame.convert("RGB").resize((width, height), Image.Resampling.LANCZOS), (x, y))
-        draw.text((x, y + height + 2), _short(_writable(text), letters, width), fill=_DARK, font=letters)
+        draw.text((x, y + height + 2), _short(_writable(text), letters, width), fill=DARK, font=letters)
     return sheet
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -13,13 +14,16 @@ def wrong_type(kind: type, key: str, value: Any) -> str | None:
     >>> wrong_type(TrainConfig, "epochs", 2.5)
     'epochs = 2.5: expected int'
     """
-    hint = get_type_hints(kind)[key]
+    hint = _hints(kind)[key]
     if fits(value, hint):
         return None
     options = [hint, *get_args(hint)] if get_origin(hint) in (Union, UnionType) else [hint]
     if choices := [choice for one in options if get_origin(one) is Literal for choice in get_args(one)]:
         return f"{key} is one of {', '.join(choices)}, not {value!r}"
     return f"{key} = {value!r}: expected {hint if get_origin(hint) or isinstance(hint, UnionType) else hint.__name__}"
+
+
+_hints = cache(get_type_hints)  # an experiment asks this of every field of every run
 
 
 def fits(value: Any, hint: Any) -> bool:

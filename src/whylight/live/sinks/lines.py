@@ -46,8 +46,13 @@ class Lines:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._file is not None and self._path != "-":
+        if self._file is None or self._path == "-":
+            return
+        try:
             self._file.close()
+        except OSError as again:  # what could not be written before is tried again; that was told then
+            if error is None:
+                raise WriteError(f"{shown(self._path)}: cannot be written: {why(again)}") from again
 
     def write(self, seen: Seen) -> None:
         """Write one."""

@@ -20,6 +20,7 @@ from whylight.shown import shown
 
 ANSWERS = 8.0  # seconds after which a stream that says nothing is taken for dead
 GIVES_UP = 30.0  # seconds without a frame after which a stream that was there is not asked for again
+_SILENT = f"it said nothing for {ANSWERS:g} seconds"
 _FIRST, _MOST = 0.25, 4.0  # seconds before a stream is asked for again: twice as long each time
 
 
@@ -153,11 +154,14 @@ class Stream(Video):
         if self._made:
             return _open(self.path, format="lavfi")
         options = {"rtsp_transport": "tcp", "fflags": "nobuffer", "flags": "low_delay"}
+        asked = time.monotonic()
         try:
             return _open(self.path, options=options, timeout=(ANSWERS, ANSWERS))
         except av().error.FFmpegError as error:
+            # of RTSP, FFmpeg calls it invalid data that there was none
+            told = _SILENT if time.monotonic() - asked >= ANSWERS else _why(error)
             raise WhylightError(
-                f"{shown(self.name)}: does not answer as a stream: {_why(error)}; look at the address, and whether it can be "
+                f"{shown(self.name)}: does not answer as a stream: {told}; look at the address, and whether it can be "
                 "reached from here"
             ) from error
 
@@ -238,7 +242,7 @@ def _why(error: Exception) -> str:
     """What FFmpeg says, without the path, in small letters."""
     text = getattr(error, "strerror", None) or str(error)
     return {
-        "Immediate exit requested": f"it said nothing for {ANSWERS:g} seconds",
+        "Immediate exit requested": _SILENT,
         "End of file": "it is empty, or ends too early",
     }.get(text, text[:1].lower() + text[1:])
 
