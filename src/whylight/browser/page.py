@@ -29,10 +29,7 @@ SCRIPTS = {
     **{name: _HERE / name for name in ("device.js", "worker.js", "prepare.js", "steady.js")},
     **{name: _LOOK / name for name in ("watching.js", "heat.js", "live-map.js")},
 }
-STYLES = {
-    "device.css": _HERE / "device.css",
-    **{name: _LOOK / name for name in ("base.css", "controls.css", "live.css", "favicon.svg")},
-}
+STYLES = {name: _LOOK / name for name in ("base.css", "controls.css", "live.css", "device.css", "favicon.svg")}
 GRAPH, PAGE = "model.onnx", "index.html"
 # 'wasm-unsafe-eval' lets it compile WebAssembly, and no script's text.
 POLICY = (
@@ -141,10 +138,7 @@ def page(title: str) -> str:
         "title": html(shown(title)),
         "version": html(version("whylight")),
         "told": dumps(told, compact=True).replace("<", "\\u003c"),  # no browser finds the end of the script in it
-        "stays": _piece(_HERE / "stays.html"),
-        "side": _piece(_HERE / "side.html"),
-        "stage": _piece(_PARTS / "stage.html"),
-        "says": _piece(_PARTS / "says.html"),
+        **{name: _piece(_PARTS / f"{name}.html") for name in ("stays", "stage", "side", "says")},
     }
     parts = _piece(_HERE / PAGE).split("{{")
     return parts[0] + "".join(known[name] + rest for name, _, rest in (one.partition("}}") for one in parts[1:]))
@@ -155,13 +149,14 @@ def _piece(path: Path) -> str:
 
 
 _README = """\
-A page that shows where a classifier looks, live, in whatever browser opens it. The model runs in that browser; no picture leaves it.
+A page that shows where a classifier looks, live, in whatever browser opens it. The model runs in that browser;
+no picture leaves it.
 
 Serve this folder with any web server. On this machine:
 
     python -m http.server --bind 127.0.0.1
 
 and open http://127.0.0.1:8000/. Browsers give the camera only to pages that come by https, or from the machine itself.
-A server that sends "Cross-Origin-Opener-Policy: same-origin" and "Cross-Origin-Embedder-Policy: require-corp" with every file lets the
-page use several threads.
+The page uses several threads where a server sends "Cross-Origin-Opener-Policy: same-origin" and
+"Cross-Origin-Embedder-Policy: require-corp" with every file.
 """

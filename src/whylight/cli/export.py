@@ -137,7 +137,9 @@ def export(
 
 def _agreement(written: Written) -> dict[str, Any] | None:
     found = written.agreement
-    return found and {key: getattr(found, key) for key in ("pictures", "top", "maps", "right")}
+    if found is None:
+        return None
+    return {key: getattr(found, key) for key in ("pictures", "top", "maps", "right")}
 
 
 def _tell_error(written: Written) -> None:
