@@ -84,11 +84,13 @@ function taps(from, to, first, kept, interpolation) {
   const [reach, filter] = FILTERS[interpolation] ?? [];
   const stretch = Math.max(1, scale);
   const times = 1 / stretch;
-  for (let i = 0; i < kept; i++) {
+  let along = 0.5 * scale; // to the nearest pixel Pillow walks in steps, whose rounding adds up
+  for (let i = 0; i < first; i++) along += scale;
+  for (let i = 0; i < kept; i++, along += scale) {
     const centre = (first + i + 0.5) * scale;
     found.start[i] = found.weights.length;
     if (!filter || from === to) { // nearest, or nothing to do
-      found.from[i] = Math.min(from - 1, Math.floor(centre));
+      found.from[i] = Math.min(from - 1, Math.floor(along));
       found.count[i] = 1;
       found.weights.push(1 << BITS);
       continue;
