@@ -28,6 +28,7 @@ GROUPS: dict[str, tuple[str, tuple[str, ...]]] = {
     "faces": ("Faces", ("detection", "parts", "gallery", "strangers", "vggface", "maps", "query")),
     "bundled": ("The bundled models", ("face", "person")),
     "jobs": ("Jobs", ("stages",)),
+    "live": ("Moving pictures", ("browser",)),
     "web": ("The site", ("load", "kills", "hostile", "live")),
     "peers": ("Other libraries", ("methods",)),
 }

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from typing import Any
 from whylight.web.said import Said
 
 FOLDER = "graphs"  # in the data folder
+_log = logging.getLogger("whylight.web")
 _AGAIN = 60.0  # seconds after which what failed is tried again
 
 
@@ -28,7 +30,7 @@ class Making:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._begun: dict[str, subprocess.Popen[str]] = {}
-        self._failed: dict[str, tuple[float, str]] = {}
+        self._failed: dict[str, float] = {}
 
     def facts(self, title: str, name: str) -> dict[str, Any] | None:
         """What the page is told of a model (`page.told_of`); None while its graph is made.
@@ -47,11 +49,15 @@ class Making:
             if process is not None and process.poll() is not None:
                 del self._begun[title]
                 said, _ = process.communicate()
-                if process.returncode != 0:
-                    self._failed[title] = time.monotonic(), said.strip() or "it was stopped"
-            at, why = self._failed.get(title, (-_AGAIN, ""))
-            if time.monotonic() - at < _AGAIN:
-                raise Said(503, f"“{title}” cannot be made ready for browsers: {why}", retry=int(_AGAIN))
+                if process.returncode != 0:  # the reason may name files, which are no visitor's business
+                    _log.warning("a graph for browsers was not made: %s", said.strip() or process.returncode)
+                    self._failed[title] = time.monotonic()
+            if time.monotonic() - self._failed.get(title, -_AGAIN) < _AGAIN:
+                raise Said(
+                    503,
+                    f"“{title}” cannot be made ready for browsers; whoever runs the site finds the reason in its log",
+                    retry=int(_AGAIN),
+                )
             if title not in self._begun and (found := _read(title)) is None:
                 command = [sys.executable, "-m", __name__, title, name]
                 self._begun[title] = subprocess.Popen(  # noqa: S603  # our own module; the name is the site's own

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -47,7 +48,11 @@ def is_there() -> bool:
 @compiling
 def page(request: Visit) -> HttpResponse:
     """The model in the visitor's browser."""
-    models = [{"title": one.title, "facts": reverse("device_facts", args=[one.title])} for one in offered()]
+    found = offered()
+    if found and is_there():
+        with suppress(Said):  # it is told when it is asked for
+            making().facts(found[0].title, found[0].name)  # begun before the visitor is
+    models = [{"title": one.title, "facts": reverse("device_facts", args=[one.title])} for one in found]
     told = {"models": models, "colormaps": COLORMAPS}
     shown = {"told": told, "models": models, "is_there": is_there(), "runtime": runtime.VERSION}
     answer = render(request, "device.html", shown)
