@@ -2,6 +2,7 @@
 // whole numbers. So the numbers that come out are the same wherever a model looks at a picture.
 
 const BITS = 22; // of a weight behind the point
+const HALF = 1 << (BITS - 1);
 const sinc = (x) => (x === 0 ? 1 : Math.sin(Math.PI * x) / (Math.PI * x));
 const FILTERS = {
   bilinear: [1, (x) => Math.max(0, 1 - Math.abs(x))],
@@ -49,7 +50,9 @@ export function prepared(rgba, width, height, preprocess) {
   const narrow = new Uint8ClampedArray((last - first) * columns * 3);
   for (let y = first, to = 0; y < last; y++) {
     for (let x = 0; x < columns; x++, to += 3) {
-      let [r, g, b] = HALVES;
+      let r = HALF;
+      let g = HALF;
+      let b = HALF;
       let at = 4 * (y * width + xs.from[x]);
       for (let k = xs.start[x], end = k + xs.count[x]; k < end; k++, at += 4) {
         const weight = xs.weights[k];
@@ -66,7 +69,7 @@ export function prepared(rgba, width, height, preprocess) {
   const step = columns * 3;
   for (let y = 0, to = 0; y < rows; y++) {
     for (let i = 0; i < step; i++, to++) {
-      let sum = HALVES[0];
+      let sum = HALF;
       let at = (ys.from[y] - first) * step + i;
       for (let k = ys.start[y], end = k + ys.count[y]; k < end; k++, at += step) sum += narrow[at] * ys.weights[k];
       made[to] = sum >> BITS;
@@ -74,8 +77,6 @@ export function prepared(rgba, width, height, preprocess) {
   }
   return new Uint8Array(made.buffer);
 }
-
-const HALVES = [1 << (BITS - 1), 1 << (BITS - 1), 1 << (BITS - 1)];
 
 /** For `kept` places of a side that is scaled from `from` to `to` pixels, from the place `first` on: which pixels weigh how much. */
 function taps(from, to, first, kept, interpolation) {
