@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-PAGES = ["/", "/faces/", "/locate/", "/pictures/", "/models/", "/about/", "/privacy/"]
+PAGES = ["/", "/faces/", "/locate/", "/pictures/", "/models/", "/about/", "/privacy/", "/live/device/"]
 RESULT = re.compile(r"/results/[\w-]{22}/$")
 MOST_BYTES = 100_000  # of the first page, with all that it loads
 

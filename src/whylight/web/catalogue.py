@@ -62,6 +62,11 @@ class Offered:
     methods: dict[str, Method] = field(default_factory=dict)
 
     @property
+    def is_closed(self) -> bool:
+        """Whether its maps are a product of its last layers, so that a graph can hold them; of black boxes nobody knows."""
+        return self.parameters > 0 and self.methods["cam"].why_not is None
+
+    @property
     def apart(self) -> str:
         """What it tells apart, in words."""
         if len(self.classes) <= _FEW:
@@ -87,11 +92,13 @@ class Catalogue:
         models: by the names they are shown under, in the order in which they are offered.
         spelled: methods by how people write them, see `plain`.
         languages: that faces are described in.
+        made_of: the same as long as the models and whylight are.
     """
 
     models: dict[str, Offered]
     spelled: dict[str, str]
     languages: tuple[str, ...]
+    made_of: str
 
 
 def offered() -> Catalogue:
@@ -110,7 +117,9 @@ def offered() -> Catalogue:
     if _read.get("stamp") != stamp:
         told = json.loads(file.read_bytes())
         models = {one.title: one for one in map(_offered, told["models"])}
-        _read.update(stamp=stamp, catalogue=Catalogue(models, told["spelled"], tuple(told["languages"])))
+        _read.update(
+            stamp=stamp, catalogue=Catalogue(models, told["spelled"], tuple(told["languages"]), told["made_of"])
+        )
     found: Catalogue = _read["catalogue"]
     return found
 

@@ -85,10 +85,11 @@ if django.VERSION < (6,):
     CONTENT_SECURITY_POLICY = {"DIRECTIVES": POLICY}
 else:
     SECURE_CSP = POLICY
+_HERE = os.path.dirname(__file__)
 TEMPLATES: list[dict[str, Any]] = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
-        "DIRS": [os.path.join(os.path.dirname(__file__), "templates")],
+        "DIRS": [os.path.join(_HERE, "templates"), os.path.join(_HERE, "..", "pages", "parts")],
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [
@@ -99,7 +100,6 @@ TEMPLATES: list[dict[str, Any]] = [
         },
     }
 ]
-_HERE = os.path.dirname(__file__)
 # Colours and type are those of the reports.
 STATICFILES_DIRS = [os.path.join(_HERE, "static"), ("whylight", os.path.join(_HERE, "..", "pages", "look"))]
 STATIC_URL = "static/"

@@ -6,7 +6,7 @@ from django.urls import URLPattern, URLResolver, path, register_converter
 
 from whylight.web.api.api import api
 from whylight.web.tokens import Token
-from whylight.web.views import compare, downloads, keys, live, pictures, plain, receipts, results, sharing
+from whylight.web.views import compare, device, downloads, keys, live, pictures, plain, receipts, results, sharing
 
 register_converter(Token, "token")
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -41,6 +41,10 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("shared/<token:share>/files/<str:name>", sharing.file, name="shared_file"),
     path("live/", live.page, name="live"),
     path("live/frame/", live.frame, name="live_frame"),
+    path("live/device/", device.page, name="device"),
+    path("live/device/files/<str:name>", device.file, name="device_file"),
+    path("live/device/models/<str:title>/facts.json", device.facts, name="device_facts"),
+    path("live/device/models/<str:title>/<slug:graph>.onnx", device.graph, name="device_graph"),
     path("models/", plain.models, name="models"),
     path("about/", plain.about, name="about"),
     path("privacy/", plain.privacy, name="privacy"),

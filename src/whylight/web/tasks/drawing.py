@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from whylight import render
-from whylight.render.colormap import table
-from whylight.render.overlay import UNIFORM, opacity, overlay_steps
+from whylight.render.overlay import overlay_steps
+from whylight.render.scripted import COLORMAPS as COLORMAPS
 from whylight.web.pictures import store, viewing
 from whylight.web.said import Gone
 from whylight.web.tasks.results import Result
 
-COLORMAPS = ("plasma", "viridis", "inferno", "jet", "turbo", "gray")
 _PIXELS = 2**23  # of a picture that is drawn on; larger ones are reduced
 
 
@@ -65,17 +63,6 @@ def overlay(result: Result, place: int, look: Look, *, whole: bool) -> Image.Ima
 def encoded(result: Result, place: int, look: Look, kind: str, *, whole: bool) -> bytes:
     """The same as the bytes of a file, `png` or `jpg`."""
     return render.encode(np.array(overlay(result, place, look, whole=whole)), kind, spoil=True)
-
-
-def colours() -> dict[str, Any]:
-    """What a script needs to draw the same: for each colour map its 256 colours, and how its opacity grows.
-
-    Opacity at step s is `most(alpha) · rise[s]`, where `most` is alpha itself for even maps, else 1 - (1 - alpha)^1.4.
-    """
-    return {
-        "rise": [round(float(one), 4) for one in opacity(render.DEFAULT, 1.0)],
-        "maps": {name: {"colours": table(name).tobytes().hex(), "even": name in UNIFORM} for name in COLORMAPS},
-    }
 
 
 def _picture(token: str, *, whole: bool) -> Image.Image:

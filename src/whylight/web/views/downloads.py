@@ -9,6 +9,7 @@ from django.http import FileResponse, HttpResponse, HttpResponseBase
 from django.views.decorators.http import require_GET
 
 from whylight.jsontext import dumps
+from whylight.render import scripted
 from whylight.web.api import told
 from whylight.web.caller import Visit
 from whylight.web.said import Said
@@ -65,7 +66,7 @@ def boxes(request: Visit, token: str, what: str) -> HttpResponseBase:
 @require_GET
 def colours(request: Visit) -> HttpResponse:
     """The colour maps, for the page's script."""
-    answer = HttpResponse(dumps(drawing.colours()), content_type="application/json")
+    answer = HttpResponse(dumps(scripted.colours()), content_type="application/json")
     answer["Cache-Control"] = "public, max-age=86400"
     return answer
 
