@@ -29,6 +29,7 @@ GROUPS: dict[str, tuple[str, tuple[str, ...]]] = {
     "bundled": ("The bundled models", ("face", "person")),
     "jobs": ("Jobs", ("stages",)),
     "web": ("The site", ("load", "cancel", "kills", "hostile", "hostile_http", "live")),
+    "audit": ("Audits", ("intervals", "scale", "fairlearn")),
     "peers": ("Other libraries", ("methods",)),
 }
 ORDER = [f"{group}/{name}" for group, (_, names) in GROUPS.items() for name in names]

@@ -94,6 +94,6 @@ def gap(of: People, top: Floats, bottom: Floats) -> Floats:
         without = ey - y - rest[g] * (ed - d)
         here = (y - value[g] * d) / own_d[g] - without / rest_d[g]
         other = (ey - rest[g] * ed) / rest_d[g]
-        m = float(len(np.unique(of.person[inside & (d > 0)])))
+        m = float(np.count_nonzero(np.bincount(of.person, d)))
         square = base / rest_d**2 + of.within(np.where(inside, here**2 - other**2, 0.0))
         return np.maximum(square, 0) * m / (m - 1) if m > 1 else np.full(of.groups, np.nan)

@@ -58,7 +58,7 @@ def compare(
     a, b, c, d = (np.asarray(one, np.float64) for one in (both, first, second, neither))
     n = a + b + c + d
     with np.errstate(divide="ignore", invalid="ignore"):
-        p, q = (a + b) / n, (a + c) / n
+        p, q, value = (a + b) / n, (a + c) / n, (b - c) / n
         cross = a * d - b * c
         top = np.where(cross > 0, np.maximum(cross - n / 2, 0), cross)
         under = (a + b) * (c + d) * (a + c) * (b + d)
@@ -67,7 +67,7 @@ def compare(
             p, intervals.rate(a + b, n, level=level), q, intervals.rate(a + c, n, level=level), phi
         )
     boot = _bootstrap(b, c, n, level, seed)
-    return Paired(p - q, low, high, *boot, np.where(n > 0, mcnemar(b, c), np.nan))
+    return Paired(value, low, high, *boot, np.where(n > 0, mcnemar(b, c), np.nan))
 
 
 def variance_of(first: ArrayLike, second: ArrayLike, n: ArrayLike) -> Floats:

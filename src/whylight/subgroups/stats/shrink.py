@@ -21,7 +21,7 @@ class Shrunk(NamedTuple):
 
     Attributes:
         value: (c,) the rates.
-        low, high: (c,) of the posterior, 95 % by default.
+        low, high: (c,) of the posterior.
         predicted: (c,) what the parts predict.
         strength: how many rows the prediction weighs as much as: many where intersections differ no more than their parts say.
     """
@@ -36,8 +36,8 @@ class Shrunk(NamedTuple):
 def shrink(right: ArrayLike, n: ArrayLike, parts: NDArray[np.integer], *, level: float = 0.95) -> Shrunk:
     """Shrink the rates of cells towards a logistic model of their parts.
 
-    Each cell's rate is taken to come from a beta distribution around what the model predicts; its strength is the one under
-    which the counts of all cells are likeliest. A cell of n rows then weighs n against that strength.
+    Each cell's rate is taken to come from a beta distribution around what the model predicts. How many rows the prediction weighs as
+    much as is averaged over all strengths, each by how likely it makes the counts of all cells; so is how sure the result is.
 
     Args:
         right, n: (c,) how many are right, of how many.
@@ -48,7 +48,8 @@ def shrink(right: ArrayLike, n: ArrayLike, parts: NDArray[np.integer], *, level:
         DataError: if the shapes do not fit, or no cell has a row.
 
     Sources: Efron and Morris, Data analysis using Stein's estimator and its generalizations, JASA 1975; Kleinman, Proportions with
-    extraneous variance, JASA 1973 (the beta-binomial model); Leonard, Bayesian methods for binomial data, Biometrika 1972.
+    extraneous variance, JASA 1973 (the beta-binomial model); Gelman,
+    Prior distributions for variance parameters in hierarchical models, Bayesian Analysis 2006 (all spreads as likely before).
 
     >>> found = shrink([3, 90, 88, 95], [3, 100, 100, 100], np.array([[0, 0], [0, 1], [1, 0], [1, 1]]))
     >>> bool(0.8 < found.value[0] < 0.97)
@@ -59,15 +60,22 @@ def shrink(right: ArrayLike, n: ArrayLike, parts: NDArray[np.integer], *, level:
         raise DataError(
             "right, n, parts: expected the counts of each cell, of some rows, and which groups it is made of"
         )
-    predicted = _predict(k, size, parts)
-    strength = _strength(k, size, predicted)
-    a, b = k + strength * predicted, size - k + strength * (1 - predicted)
-    low, high = beta.ppf((1 - level) / 2, a, b), beta.ppf((1 + level) / 2, a, b)
-    return Shrunk(a / (a + b), low, high, predicted, strength)
+    predicted, unsure = _predict(k, size, parts)
+    weights = _weights(k, size, predicted)[:, None]
+    spread = predicted * (1 - predicted)
+    # The prediction's own error joins what cells have of their own, so that it weighs as fewer rows.
+    rows = np.maximum(1 / (1 / (_STRENGTHS[:, None] + 1) + unsure * spread) - 1, 1e-3)
+    a, b = k + rows * predicted, size - k + rows * (1 - predicted)
+    means = a / (a + b)
+    value = (weights * means).sum(0)
+    variance = (weights * (means * (1 - means) / (a + b + 1) + (means - value) ** 2)).sum(0)
+    total = np.maximum(value * (1 - value) / variance - 1, 1e-3)
+    low, high = (beta.ppf(side, value * total, (1 - value) * total) for side in ((1 - level) / 2, (1 + level) / 2))
+    return Shrunk(value, low, high, predicted, float((weights[:, 0] / np.sqrt(_STRENGTHS)).sum() ** -2))
 
 
-def _predict(k: Floats, n: Floats, parts: NDArray[np.integer]) -> Floats:
-    """The rates by a logistic model of the parts, each part's effect drawn a little towards none (normal prior, variance 1)."""
+def _predict(k: Floats, n: Floats, parts: NDArray[np.integer]) -> tuple[Floats, Floats]:
+    """The rates by a logistic model of the parts, each part's effect with a normal prior of variance 1; and the logits' variances."""
     blocks = [np.ones((len(k), 1))]
     blocks += [(column[:, None] == np.unique(column)[None]).astype(np.float64) for column in parts.T]
     x = np.concatenate(blocks, axis=1)
@@ -86,7 +94,9 @@ def _predict(k: Floats, n: Floats, parts: NDArray[np.integer]) -> Floats:
         weight, gained, best = weight + step, best - now, min(now, best)
         if gained < 1e-10 * (1 + abs(best)):
             break
-    return np.asarray(np.clip(expit(x @ weight), 1e-6, 1 - 1e-6))
+    rates = np.clip(expit(x @ weight), 1e-6, 1 - 1e-6)
+    known = (x.T * (n * rates * (1 - rates))) @ x + hold
+    return rates, np.asarray((x * np.linalg.solve(known, x.T).T).sum(1))
 
 
 def _loss(x: Floats, k: Floats, n: Floats, hold: Floats, weight: Floats) -> float:
@@ -94,10 +104,12 @@ def _loss(x: Floats, k: Floats, n: Floats, hold: Floats, weight: Floats) -> floa
     return float(-(xlogy(k, mu) + xlog1py(n - k, -mu)).sum() + weight @ hold @ weight / 2)
 
 
-def _strength(k: Floats, n: Floats, predicted: Floats) -> float:
+def _weights(k: Floats, n: Floats, predicted: Floats) -> Floats:
+    """How likely each strength is, where all sizes of what cells have of their own are as likely before."""
     a, b = _STRENGTHS[:, None] * predicted, _STRENGTHS[:, None] * (1 - predicted)
-    likely = (betaln(k + a, n - k + b) - betaln(a, b)).sum(1)
-    return float(_STRENGTHS[int(likely.argmax())])
+    log = (betaln(k + a, n - k + b) - betaln(a, b)).sum(1) - np.log(_STRENGTHS) / 2
+    weight = np.exp(log - log.max())
+    return np.asarray(weight / weight.sum())
 
 
 def spread(right: ArrayLike, n: ArrayLike, *, draws: int = 2000, seed: int = 0) -> tuple[float, float]:

@@ -18,7 +18,7 @@ def for_interval(rate: float, half: float, *, level: float = 0.95) -> int:
     Source: the width of Wilson's interval (JASA 1927), solved for n.
 
     >>> for_interval(0.95, 0.02), for_interval(0.5, 0.05)
-    (461, 381)
+    (469, 381)
     """
     _share("rate", rate, ends=True)
     if not 0 < half < 0.5:
@@ -56,7 +56,7 @@ def for_gap(
     Source: Fleiss, Levin and Paik, Statistical methods for rates and proportions, 2003, section 4.3, without continuity correction.
 
     >>> for_gap(0.95, 0.02), for_gap(0.95, 0.02, share=0.05)
-    (2213, 1318)
+    (2213, 1093)
     """
     _share("rate", rate)
     _share("share", share)

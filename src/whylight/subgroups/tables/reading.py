@@ -16,6 +16,7 @@ from whylight.subgroups.tables.table import Column, Note, Table, column, pandas
 
 NAMED = 3  # of many files so many are named
 _BOM = "\ufeff"
+_PLACE = "\0place"  # no CSV file has such a heading
 
 Frame = Any  # a pandas DataFrame, whose package is not always there
 Source = str | os.PathLike[str] | Mapping[str, Any] | Any
@@ -31,7 +32,7 @@ def read(sources: Source | Sequence[Source], wanted: Iterable[str], *, key: str 
         key: the column by which several are joined; of one table it tells rows that are there twice.
 
     Returns:
-        The columns wanted, and the key where there is one. Rows that the other tables lack are left out and counted, likewise
+        The columns wanted. Rows that the other tables lack are left out and counted, likewise
         rows that are there twice in every column.
 
     Raises:
@@ -42,7 +43,7 @@ def read(sources: Source | Sequence[Source], wanted: Iterable[str], *, key: str 
     if not given:
         raise DataError("table: none given; name a CSV file, a DataFrame or a mapping of arrays")
     names = list(dict.fromkeys(wanted))
-    frames = [_frame(one, [*names, key]) for one in given]
+    frames = [_frame(one, [*names, key], key) for one in given]
     total = len(frames[0])
     labels = [_name(one, i) for i, one in enumerate(given)]
     notes: list[Note] = []
@@ -52,34 +53,33 @@ def read(sources: Source | Sequence[Source], wanted: Iterable[str], *, key: str 
                 f"{label}: no column {shown(key)!r} to join it by; name the column that all tables share (key={key!r})"
             )
         if i == 0:
-            frame["\0place"] = np.arange(total)
+            frame[_PLACE] = np.arange(total)
         if key in frame.columns:
             frames[i] = _once(frame, key, label, notes, joined=i > 0)
     first, rest = frames[0], list(zip(frames[1:], labels[1:], strict=True))
     places, keep = _join(first, rest, key, labels[0], notes)
     found: dict[str, Column] = {}
-    for name in [*names, key]:
+    for name in names:
         where = [i for i, frame in enumerate(frames) if name in frame.columns]
-        if not where and name != key:
+        if not where:
             have = ", ".join(dict.fromkeys(shown(one) for frame in frames for one in frame.attrs["all"]))
             raise DataError(f"{labels[0]}: no column {shown(name)!r}; there are {have}")
         if len(where) > 1 and name != key:
             raise DataError(
                 f"column {shown(name)!r}: it is in {labels[where[0]]} and in {labels[where[1]]}; name it differently in one"
             )
-        if where:
-            found[name] = column(name, frames[where[0]][name]).take(places[where[0]])
-    return Table(keep, found, notes, frames[0]["\0place"].to_numpy()[places[0]], total)
+        found[name] = column(name, frames[where[0]][name]).take(places[where[0]])
+    return Table(keep, found, notes, frames[0][_PLACE].to_numpy()[places[0]], total)
 
 
 def _name(source: Source, place: int) -> str:
     return shown(os.fspath(source)) if isinstance(source, str | os.PathLike) else f"table {place + 1}"
 
 
-def _frame(source: Source, wanted: Sequence[str]) -> Frame:
+def _frame(source: Source, wanted: Sequence[str], key: str) -> Frame:
     pd = pandas()
     if isinstance(source, str | os.PathLike):
-        return _csv(Path(source), set(wanted))
+        return _csv(Path(source), set(wanted), key)
     if isinstance(source, pd.DataFrame):
         frame = source
     elif isinstance(source, Mapping):
@@ -100,7 +100,7 @@ def _frame(source: Source, wanted: Sequence[str]) -> Frame:
     return kept
 
 
-def _csv(path: Path, wanted: set[str]) -> Frame:
+def _csv(path: Path, wanted: set[str], key: str) -> Frame:
     pd = pandas()
     name = shown(path)
     head: list[str] = []
@@ -117,7 +117,7 @@ def _csv(path: Path, wanted: set[str]) -> Frame:
                 header=None,
                 skiprows=1,
                 usecols=use,
-                dtype="category",
+                dtype={i: str if head[i] == key else "category" for i in use},
                 keep_default_na=False,
                 encoding="utf-8-sig",
             )
@@ -141,10 +141,11 @@ def _csv(path: Path, wanted: set[str]) -> Frame:
 
 def _once(frame: Frame, key: str, label: str, notes: list[Note], *, joined: bool) -> Frame:
     """The frame without rows that say the same twice; a key with two contents cannot be joined."""
-    again = frame.duplicated(subset=[key]).to_numpy() & (frame[key].astype(str).str.strip() != "").to_numpy()
+    again = frame[key].duplicated().to_numpy()
     if not again.any():
         return frame
-    same = frame.duplicated(subset=[one for one in frame.columns if one != "\0place"]).to_numpy() & again
+    again = again & (frame[key].astype(str).str.strip() != "").to_numpy()
+    same = frame.duplicated(subset=[one for one in frame.columns if one != _PLACE]).to_numpy() & again
     said = f"{label}: {plural(int(same.sum()), 'row')} left out that another row of the same {shown(key)} repeats."
     if same.any():
         notes.append(Note("duplicates", said, int(same.sum())))

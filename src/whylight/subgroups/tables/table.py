@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from whylight.errors import DataError, WhylightError
 from whylight.shown import shown
 
+_SORTED = 10_000  # values; of more there are no groups
 MISSING = frozenset({"", "na", "n/a", "nan", "null", "<na>", "nat"})  # not "none": people may wear none
 
 
@@ -37,7 +38,7 @@ class Column:
 
     Attributes:
         name: its heading.
-        values: the different values, numbers by size, others by alphabet.
+        values: the different values, numbers by size, others by alphabet; of very many, as they come.
         codes: (n,) int32, places in `values`; −1 where the value is missing.
     """
 
@@ -87,7 +88,9 @@ def column(name: str, values: Any) -> Column:
     series = values if isinstance(values, pd.Series) else pd.Series(np.asarray(values), dtype=_kind(values))
     codes, different = pd.factorize(series, use_na_sentinel=True)
     texts = [_text(one) for one in different]
-    kept = sorted({one for one in texts if one.casefold() not in MISSING}, key=_order)
+    kept = list(dict.fromkeys(one for one in texts if one.casefold() not in MISSING))
+    if len(kept) <= _SORTED:
+        kept.sort(key=_order)
     place = {one: i for i, one in enumerate(kept)}
     new = np.array([*(place.get(one, -1) for one in texts), -1], np.int32)  # the last one is that of the code −1
     return Column(name, tuple(kept), new[codes])
