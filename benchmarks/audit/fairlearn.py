@@ -17,7 +17,7 @@ import numpy as np
 from benchmarks.common.report import Row, record
 from whylight.subgroups.audit import audit
 
-GROUPS, BOOT = 100, 200
+GROUPS, BOOT = 60, 100
 RATES = (0.80, 0.90, 0.95, 0.99)
 SIZES = (5, 10, 20, 30)
 
@@ -36,7 +36,8 @@ def theirs(label: np.ndarray, said: np.ndarray, group: np.ndarray) -> tuple[np.n
     from sklearn.metrics import accuracy_score
 
     frame = MetricFrame(
-        metrics=accuracy_score, y_true=label, y_pred=said, sensitive_features=group, n_boot=BOOT, ci_quantiles=[0.025, 0.975], random_state=0
+        metrics=accuracy_score, y_true=label, y_pred=said, sensitive_features=group,
+        n_boot=BOOT, ci_quantiles=[0.025, 0.975], random_state=0,
     )  # fmt: skip
     low, high = frame.by_group_ci
     return np.asarray(low, float), np.asarray(high, float)

