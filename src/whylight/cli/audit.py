@@ -9,6 +9,7 @@ import typer
 
 from whylight.cli.options import option
 from whylight.cli.screen import tell, warn
+from whylight.cli.wording import as_options
 
 FAILED = 1
 _quiet = {"show_default": False}
@@ -116,7 +117,7 @@ def audit(
     )
     written = found.write(out)
     if not quiet:
-        tell(*found.summary, *(note.text for note in found.notes if not note.warn))
+        tell(*found.summary, *(as_options(note.text) for note in found.notes if not note.warn))
         tell(f"→ {', '.join(map(str, written))}")
     verdicts = [judge(found, one) for one in limits]
     for verdict in verdicts:
