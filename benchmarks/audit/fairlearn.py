@@ -17,9 +17,9 @@ import numpy as np
 from benchmarks.common.report import Row, record
 from whylight.subgroups.audit import audit
 
-GROUPS, BOOT = 60, 100
+GROUPS, BOOT = 40, 100
 RATES = (0.80, 0.90, 0.95, 0.99)
-SIZES = (5, 10, 20, 30)
+SIZES = (5, 10, 30)
 
 
 def sample(n: int, rate: float, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

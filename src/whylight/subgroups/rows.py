@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -173,7 +174,7 @@ def gaps(audit: Findings) -> list[dict[str, Any]]:
 
 def number(value: Any) -> float | None:
     """A number for JSON, to nine digits, so that the last bits of another machine do not show; None for none."""
-    return None if not np.isfinite(value) else float(f"{float(value):.9g}")
+    return float(f"{float(value):.9g}") if math.isfinite(value) else None
 
 
 def pair(low: Any, high: Any) -> list[float] | None:
