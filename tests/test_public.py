@@ -17,6 +17,7 @@ from whylight.errors import MethodError
 
 def test_public_names() -> None:
     assert set(whylight.__all__) == {
+        "Audit",
         "BlackBox",
         "Box",
         "Concepts",
@@ -28,6 +29,7 @@ def test_public_names() -> None:
         "Preprocess",
         "Receipt",
         "__version__",
+        "audit",
         "concepts",
         "detector",
         "errors",

@@ -30,6 +30,7 @@ GROUPS: dict[str, tuple[str, tuple[str, ...]]] = {
     "jobs": ("Jobs", ("stages",)),
     "web": ("The site", ("load", "cancel", "kills", "hostile", "hostile_http", "live")),
     "live": ("Moving pictures", ("speed", "age", "browser")),
+    "audit": ("Audits", ("intervals", "scale", "fairlearn")),
     "peers": ("Other libraries", ("methods",)),
 }
 ORDER = [f"{group}/{name}" for group, (_, names) in GROUPS.items() for name in names]

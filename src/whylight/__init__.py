@@ -28,10 +28,13 @@ if TYPE_CHECKING:
     from whylight.models.model import Model
     from whylight.models.wrap import wrap
     from whylight.models.zoo.load import load
+    from whylight.subgroups.audit import audit
+    from whylight.subgroups.result import Audit
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Audit",
     "BlackBox",
     "Box",
     "Concepts",
@@ -43,6 +46,7 @@ __all__ = [
     "Preprocess",
     "Receipt",
     "__version__",
+    "audit",
     "concepts",
     "detector",
     "errors",
@@ -68,6 +72,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Audit": "whylight.subgroups.result",
     "BlackBox": "whylight.models.adapters.blackbox",
     "Box": "whylight.localize",
     "Concepts": "whylight.front.concepts",
@@ -78,6 +83,7 @@ _HOMES = {
     "Model": "whylight.models.model",
     "Preprocess": "whylight.images.preprocess",
     "Receipt": "whylight.explanation",
+    "audit": "whylight.subgroups.audit",
     "concepts": "whylight.front.concepts",
     "detector": "whylight.models.adapters.detector",
     "explain": "whylight.front.explain",

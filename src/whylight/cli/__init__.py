@@ -8,6 +8,7 @@ from typing import Any
 
 import typer
 
+from whylight.cli.audit import audit
 from whylight.cli.calibrate import calibrate
 from whylight.cli.evaluate import app as evaluate
 from whylight.cli.experiment import experiment
@@ -86,6 +87,7 @@ for verb in (explain, locate, train, experiment, calibrate):
     app.command(verb.__name__, no_args_is_help=verb not in (explain, locate))(spread(verb))
 app.command("models")(spread(models))
 app.command("methods")(spread(methods))
+app.command("audit", no_args_is_help=True)(spread(audit))
 app.command("live", no_args_is_help=True)(spread(live))
 app.command("export")(spread(export))
 app.command("serve")(spread(serve))

@@ -6,12 +6,16 @@ import re
 
 # Arguments that have an option.
 _SAME = (
-    "alpha batch_size classes colormap crop device format int8 iou layer logits_only max_objects mean method methods "
-    "min_probability model multilabel out "
-    "pictures precision pretrained resize scales size std style target threshold verify weights"
+    "against alpha batch_size classes colormap crop depth device format groups identity int8 iou key "
+    "layer logits_only max_objects mean method methods min_probability model multilabel out pictures "
+    "positive precision prediction pretrained resize scales size std style target threshold verify "
+    "weights"
 )
 _OPTIONS = {name: name.replace("_", "-") for name in _SAME.split()} | {
+    "declared": "declare",
     "eraser": "erase",
+    "fail-on": "fail-on",
+    "margin": "margin",
     "layers": "layer",
     "targets": "target",
 }
@@ -22,7 +26,8 @@ _NEGATED = re.compile(r"\b(pretrained|resize|verify|multilabel)=False")
 _ARGUMENT = re.compile(rf"(?<![\w.-])({_NAMES})=(?:(\[…\]|…|True)|('[^']*'|[\w./-]+)?)")
 # Of those that an error begins with, such as no file or folder is likely to be called.
 _FIRST = re.compile(
-    "^(classes|targets?|layers?|threshold|iou|alpha|size|mean|std|crop|eraser|max_objects|min_probability|batch_size|scales): "
+    "^(against|declared|depth|fail-on|groups|margin|positive|prediction|classes|targets?|layers?|threshold|iou|alpha|size|mean|std|"
+    "crop|eraser|max_objects|min_probability|batch_size|scales): "
 )
 
 

@@ -1,0 +1,1 @@
+"""Tables of rows with labels, predictions and groups, read from anywhere, and everything odd about them counted."""
