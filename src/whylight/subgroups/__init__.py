@@ -1,0 +1,1 @@
+"""Audit: is a classifier as good for everyone, and does it look at the same things?"""
