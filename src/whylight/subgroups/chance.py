@@ -87,7 +87,7 @@ def _by_dealing(
         """(draws, people) of 0 and 1 → (draws, P)."""
         s, q, r = np.split((dealt @ table).astype(np.float64), 3, 1)
         S, Q, R = np.split(whole, 3)
-        here = dealt @ scales
+        here = dealt.astype(np.float64) @ scales
         mean_one, error_one = _mean_and_error(s, q, r, here)
         mean_two, error_two = _mean_and_error(S - s, Q - q, R - r, of_all - here)
         found: Floats = (mean_one - mean_two) / np.sqrt(np.maximum(error_one + error_two, _TINY))

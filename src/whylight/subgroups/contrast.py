@@ -69,30 +69,30 @@ def contrast(
     if data.ndim != 1 or not np.isfinite(data[one | two]).all():
         raise DataError(f"values: expected a finite number for each row of the two groups, got shape {data.shape}")
     whose = numbered(people, len(data))
-    means = [float(data[group].mean()) for group in (one, two)]
-    parts = [_influence(data, group, mean, whose) for group, mean in zip((one, two), means, strict=True)]
+    mean_one, mean_two = float(data[one].mean()), float(data[two].mean())
+    parts = [_influence(data, one, mean_one, whose), _influence(data, two, mean_two, whose)]
     counts = (len(np.unique(whose[one])), len(np.unique(whose[two])))
-    difference = means[0] - means[1]
+    difference = mean_one - mean_two
     if min(counts) < 2:
-        return Contrast(*means, difference, None, None, None, counts)
+        return Contrast(mean_one, mean_two, difference, None, None, None, counts)
     # Each group's own variance with its own correction for few people, and what people in both groups have in common.
     alone = [float((part**2).sum()) * n / (n - 1) for part, n in zip(parts, counts, strict=True)]
     shared = float((parts[0] * parts[1]).sum()) * math.sqrt(math.prod(n / (n - 1) for n in counts))
     variance = alone[0] + alone[1] - 2 * shared
-    if not variance > 1e-18 * max(1.0, abs(means[0]), abs(means[1])) ** 2:
-        return Contrast(*means, difference, None, None, None, counts)
+    if not variance > 1e-18 * max(1.0, abs(mean_one), abs(mean_two)) ** 2:
+        return Contrast(mean_one, mean_two, difference, None, None, None, counts)
     freedom = (alone[0] + alone[1]) ** 2 / sum(part**2 / (n - 1) for part, n in zip(alone, counts, strict=True))
     error = math.sqrt(variance)
     half = float(student.ppf((1 + level) / 2, freedom)) * error
     p = float(2 * student.sf(abs(difference) / error, freedom))
-    return Contrast(*means, difference, difference - half, difference + half, p, counts)
+    return Contrast(mean_one, mean_two, difference, difference - half, difference + half, p, counts)
 
 
 def _influence(data: Floats, group: Bools, mean: float, whose: Ints) -> Floats:
     """How far each person pulls the group's mean away from itself: (people,), which sum to 0."""
-    off = np.where(group, data - mean, 0.0) / group.sum()
-    off = np.where(group, off, 0.0)  # values of others may be NaN
-    return np.bincount(whose, off, minlength=int(whose.max()) + 1)
+    off = np.where(group, data - mean, 0.0) / group.sum()  # values of others may be NaN
+    found: Floats = np.bincount(whose, off, minlength=int(whose.max()) + 1).astype(np.float64)
+    return found
 
 
 def numbered(people: Sequence[object] | None, n: int) -> Ints:
