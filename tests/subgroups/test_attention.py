@@ -10,7 +10,7 @@ from scipy.stats import ttest_ind
 
 from whylight.errors import DataError
 from whylight.subgroups.attention import by_group, difference, evidence_shares, mean_maps, telling
-from whylight.subgroups.contrast import contrast, holm
+from whylight.subgroups.chances.contrast import contrast, holm
 
 SIDE = 12
 

@@ -1,6 +1,6 @@
 """Where a model looks for whom: mean maps of groups, where they differ beyond chance, and on which parts of the face.
 
-Everything here is arrays: maps (n, h, w) that lie on one another, made by `whylight.subgroups.run`, and who belongs to which
+Everything here is arrays: maps (n, h, w) in one frame, made by `whylight.subgroups.looking.look`, and who belongs to which
 group. A difference tells that the model looks elsewhere, not that it is unfair: see `whylight.subgroups.hiding`.
 """
 
@@ -15,8 +15,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from whylight.errors import DataError
 from whylight.evaluate.bootstrap import Interval, interval
-from whylight.subgroups.chance import FEWEST, beyond_chance
-from whylight.subgroups.contrast import Bools, Contrast, Floats, Ints, contrast, groups, holm, numbered
+from whylight.subgroups.chances.chance import FEWEST, beyond_chance
+from whylight.subgroups.chances.contrast import Bools, Contrast, Floats, Ints, contrast, groups, holm, numbered
 
 
 def evidence_shares(maps: ArrayLike) -> Floats:

@@ -16,8 +16,8 @@ from scipy.stats import false_discovery_control, hypergeom
 
 from whylight.errors import DataError
 from whylight.evaluate.bootstrap import Interval, rate
-from whylight.subgroups.contrast import Bools, Ints, contrast, numbered
-from whylight.subgroups.search import Candidate, candidates, prepared
+from whylight.subgroups.chances.contrast import Bools, Ints, contrast, numbered
+from whylight.subgroups.chances.search import Candidate, candidates, prepared
 
 FEWEST = 40  # pictures, and of these at least MISTAKES mistakes in the first half, before anything is looked for
 MISTAKES = 5

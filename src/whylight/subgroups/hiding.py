@@ -20,7 +20,7 @@ from torch import Tensor
 from whylight.errors import DataError
 from whylight.evaluate.bootstrap import Interval, rate
 from whylight.evaluate.measures.deletion import blurred
-from whylight.subgroups.contrast import Floats, Ints, groups, numbered
+from whylight.subgroups.chances.contrast import Floats, Ints, groups, numbered
 
 Fill = Literal["mean", "blur"]
 FILLS: dict[str, str] = {

@@ -12,8 +12,8 @@ from scipy.optimize import minimize_scalar
 from whylight.errors import DataError
 from whylight.evaluate.bootstrap import Interval, rate
 from whylight.subgroups.attention import Difference, Figure, by_group, difference
-from whylight.subgroups.chance import FEWEST
-from whylight.subgroups.contrast import Bools, Floats, Ints, numbered
+from whylight.subgroups.chances.chance import FEWEST
+from whylight.subgroups.chances.contrast import Bools, Floats, Ints, numbered
 
 SHARE = 0.1  # of the pictures that count as the middle, where no band of probabilities is given
 

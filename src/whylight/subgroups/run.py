@@ -1,267 +1,281 @@
-"""Run a model over many pictures: answers, features and maps in one frame, all of one forward; what is known is not asked again."""
+"""Where a model looks, by group: run it over a table's pictures, and hold groups against each other: maps, mistakes and doubts.
+
+looked = look("runs/gender", paths, "looked", cover=["mouth", "hair"], judged=100)
+found = attend(looked, label=labels, groups={"gender": genders, "age": ages})
+"""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+import os
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from PIL import Image
-from torch import Tensor, stack
-from typing_extensions import TypedDict
+import numpy as np
 
-from whylight.cells import Span
-from whylight.engine import Precision, look
-from whylight.errors import ModelError, WhylightError
-from whylight.faces.detectors.haar import HaarDetector
-from whylight.faces.types import Detector
-from whylight.images.preprocess import Region
-from whylight.jobs.events import Watch
-from whylight.jobs.lines import Key, Record
-from whylight.jobs.runner import Answer, Question, carry_out
-from whylight.jobs.store import Store, stamp
-from whylight.methods import Method
-from whylight.models.base import Classifier, checked
-from whylight.pipeline.ahead import Opened
-from whylight.pipeline.ask import ask_each
-from whylight.pipeline.workers import Workers
-from whylight.schema import Schema, Text
-from whylight.subgroups.frame import SIDE, Align, Frame, evidence_in, of_face, of_picture
-from whylight.subgroups.last import LastFeatures
-from whylight.subgroups.packing import packed
-from whylight.targets import Resolved, Target, resolve
+from whylight.errors import DataError
+from whylight.evaluate.labels import Labels
+from whylight.jobs.events import OnEvent
+from whylight.jobs.job import Job
+from whylight.jobs.session import run as run_job
+from whylight.shown import shown
+from whylight.subgroups.attention import by_group, difference, mean_maps, telling
+from whylight.subgroups.chances.chance import FEWEST
+from whylight.subgroups.chances.contrast import Bools, Floats, Ints
+from whylight.subgroups.discover import discover
+from whylight.subgroups.found import OTHERS, Attention, Pair
+from whylight.subgroups.hiding import Hiding, hiding
+from whylight.subgroups.looking.covering import HERE
+from whylight.subgroups.looking.looked import Looked
+from whylight.subgroups.middle import SHARE, middle
 
-KIND = "attention"
-LOOKED: Question = ("look",)
+if TYPE_CHECKING:
+    from whylight.models.zoo.choice import ModelChoice
+
+DRAWS = 1000
+_MISSING = ("", "nan", "none", "na", "n/a", "<na>")
 
 
-class LookRecord(TypedDict, total=False):
-    """What is written down of a picture, or of one of its covered copies: arrays as `packing` has them."""
-
-    logits: Text
-    features: Text
-    map: Text
-    labels: Text
-    matrix: list[float]
-    shares: list[float] | None
-    inside: float
-    aligned: Text
-    asked: int
-    area: float
-
-
-RECORD = Schema(LookRecord)
-
-
-@dataclass(frozen=True)
-class Setup:
-    """What is asked of each picture.
-
-    Attributes:
-        method: makes the maps.
-        target: whose evidence is shown; None: each picture's top class.
-        align: `face` lays maps on the largest face, `none` on the picture as it is.
-        detector: makes what finds faces, for each thread one; default: cascades for upright faces.
-        options: of the method, as they were given; `finder`: the detector in words. Both only tell results apart.
-    """
-
-    method: Method
-    target: Target = None
-    align: Align = "face"
-    detector: Callable[[], Detector] = field(default=lambda: HaarDetector(turns=()))
-    options: Mapping[str, Any] = field(default_factory=dict)
-    finder: str = "haar, upright"
-
-    def settings(self, told: str | None = None) -> dict[str, Any]:
-        """All that results depend on besides the model and the picture; `told`: the target as it was typed."""
-        target = told if told is not None else None if self.target is None else str(self.target)
-        found = {"method": self.method.name, "options": dict(self.options), "target": target, "align": self.align}
-        return {**found, "side": SIDE, **({"detector": self.finder} if self.align == "face" else {})}
-
-
-class _Made(NamedTuple):
-    """What a model said of one picture."""
-
-    logits: Tensor
-    features: Tensor
-    evidence: Tensor  # (h, w), 0 meaning none
-    span: Span
-    asked: int
-
-
-Part = tuple[Path, Image.Image, Region, _Made]
-
-
-class Looking:
-    """Work for the runner: one question, `look`.
-
-    Args:
-        model: whose attention it is.
-        setup: what is asked.
-        store: what is known already; it gets the rest.
-        watch: is told of everything, and stops the work.
-        batch_size, precision: as in `explain`.
-    """
-
-    questions: ClassVar[Sequence[Question]] = (LOOKED,)
-
-    def __init__(
-        self,
-        model: Classifier,
-        setup: Setup,
-        store: Store,
-        watch: Watch,
-        *,
-        batch_size: int | None = None,
-        precision: Precision = "auto",
-    ) -> None:
-        self.model, self.setup, self.store, self.watch = model, setup, store, watch
-        self._batch_size, self._precision = batch_size, precision
-        self.patient = setup.method.is_slow
-        self._own = threading.local()
-        self._workers: Workers | None = None
-
-    def knows(self, item: Path, question: Question) -> bool:
-        """Whether the store does."""
-        return key_of(item, question) in self.store
-
-    def prepare(self) -> None:
-        """Find out where features are caught, and whose evidence is shown."""
-        if (why := self.model.why_not(self.setup.method)) is not None:
-            raise WhylightError(f"{why}; these work: {', '.join(self.model.applicable_methods())}")
-        self._target = resolve(self.setup.target, self.model.classes)
-        self._last = LastFeatures(self.model)
-
-    def source(self, item: Path) -> Path:
-        """The picture's path."""
-        return item
-
-    def ask(self, items: Sequence[Path], questions: Sequence[Question], workers: Workers) -> Generator[Answer[Path]]:
-        """Explain pictures, and keep what came out of the same forward."""
-        self._workers = workers
-        size = self._batch_size or (1 if self.patient else 16 if self.model.device.type == "cpu" else 32)
-        for opened, made in ask_each(
-            self.model, items, self._looked, size, targets=[self._target], on_error=self.watch.failed, workers=workers
-        ):
-            part: Part = (items[opened.place], opened.picture, opened.region, made)
-            yield Answer(items[opened.place], [part], opened.pixels)
-            del opened, made, part  # nothing of one picture is held while the next is made
-
-    def _looked(self, batch: Sequence[Opened]) -> list[_Made | WhylightError]:
-        x = stack([one.x for one in batch])
-        target: Resolved = self._target.take([one.place for one in batch])
-        with self._last.catching():
-            (seen,) = look(
-                self.model,
-                x,
-                [self.setup.method],
-                [target],
-                precision=self._precision,
-                tick=self.watch.step,
-                most=self._batch_size,
-            )
-        features, logits = self._last.of(seen.logits), seen.logits.cpu()
-        evidence = (seen.maps - seen.levels.to(seen.maps.device)[:, None, None]).cpu()
-        asked = [-1] * len(batch) if seen.indices is None else seen.indices.tolist()
-        fine = (logits.isfinite().all(1) & features.isfinite().all(1) & evidence.flatten(1).isfinite().all(1)).tolist()
-        return [
-            _Made(logits[i], features[i], evidence[i], seen.span, asked[i])
-            if fine[i]
-            else ModelError(
-                f"{one.name}: its answer, features or map are not finite; try float32, or look into its weights"
-            )
-            for i, one in enumerate(batch)
-        ]
-
-    def write(self, part: Part) -> tuple[Key, Record]:
-        """Lay a map into its frame: in a thread, while the network looks at others."""
-        path, picture, region, made = part
-        assert self._workers is not None
-        with self._workers.at("draw"):
-            frame = of_picture(picture.size) if self.setup.align == "none" else of_face(picture, self._detector())
-            record: Record = {
-                "logits": packed(made.logits, "f4"),
-                "features": packed(made.features, "f4"),
-                "asked": made.asked,
-                "aligned": "no face" if frame is None else frame.aligned,
-            }
-            if frame is not None:
-                record |= _in_frame(frame, made, region, picture.size)
-        return key_of(path, LOOKED), record
-
-    def note(self, part: tuple[Key, Record]) -> None:
-        """One line more."""
-        self.store.add(*part)
-
-    def _detector(self) -> Detector:
-        """This thread's own: a cascade keeps what it works on within itself."""
-        found: Detector | None = getattr(self._own, "detector", None)
-        if found is None:
-            found = self._own.detector = self.setup.detector()
-        return found
-
-
-def _in_frame(frame: Frame, made: _Made, region: Region, size: tuple[int, int]) -> Record:
-    evidence = evidence_in(frame, made.evidence, region, made.span, size)
-    most = float(evidence.map.max())
-    return {
-        "map": packed(evidence.map / most if most > 0 else evidence.map, "f2"),  # of its own maximum: float16 is enough
-        "labels": packed(frame.coarse, "u1", squeezed=True),
-        "matrix": frame.matrix.ravel().tolist(),
-        "shares": evidence.shares,
-        "inside": evidence.inside,
-    }
-
-
-def key_of(path: Path, question: Question) -> Key:
-    """What tells a picture from others, and from what it was before."""
-    return str(path), stamp(path), *map(str, question)
-
-
-def look_over(
-    model: Classifier,
-    paths: Sequence[str | Path],
-    setup: Setup,
-    store: Store,
+def look(
+    model: ModelChoice | str,
+    paths: Sequence[str | os.PathLike[str]],
+    out: str | os.PathLike[str],
     *,
-    watch: Watch | None = None,
+    method: str | None = None,
+    options: Mapping[str, Any] | None = None,
+    target: str | None = None,
+    align: str = "face",
+    detector: str = "haar",
+    detector_weights: str | os.PathLike[str] | None = None,
+    cover: Sequence[str] = (),
+    fill: str = "mean",
+    judged: int = 0,
+    on_event: OnEvent | None = None,
     workers: int | None = None,
     batch_size: int | None = None,
-    precision: Precision = "auto",
-) -> None:
-    """Ask a model about pictures, those that a store knows left out; `whylight.subgroups.looked.read` reads what was found.
+    overwrite: bool = False,
+) -> Looked:
+    """Run a model over pictures, as a job that goes on where it was stopped.
 
     Args:
-        model: from `whylight.load` or `whylight.wrap`.
-        paths: pictures; one that comes twice is asked about once.
-        setup: what is asked.
-        store: gets a line for each picture, at once: a killed run goes on from there.
-        watch: is told of everything, such as pictures that cannot be read; default: the first of these ends it.
-        workers: threads that decode, find faces and lay maps on them.
-        batch_size, precision: as in `whylight.explain`.
+        model: a name as `whylight.load` takes it, or a `ModelChoice`.
+        paths: pictures, one for each row of a table; those that cannot be read are named in the result and left out.
+        out: the results folder.
+        method, options, target: as for `whylight.explain`; default: the model's own method, each picture's top class.
+        align: `face` lays maps on the largest face, `none` on pictures as they are.
+        detector, detector_weights: what finds faces: `haar` (upright faces only), `yunet` with its weights, or `cam`.
+        cover: parts of the face that are covered in everybody's picture, see `looking.frame.PARTS`; `fill`: `mean` or `blur`.
+        judged: of how many pictures it is measured how faithful their maps are.
+        on_event: is told how far it is.
+        workers, batch_size, overwrite: as for `whylight.jobs.run`.
+
+    Returns:
+        A row for each path, in that order.
 
     Raises:
-        WhylightError: if the method does not apply to the model, or the target does not exist.
+        DataError: if no picture could be looked at.
+        WhylightError: if the model, method, folder or a setting cannot be used.
     """
-    work = Looking(checked(model), setup, store, watch or Watch(), batch_size=batch_size, precision=precision)
-    carry_out(work, list(dict.fromkeys(map(Path, paths))), work.watch, workers)
+    if not paths:
+        raise DataError("paths: there are no pictures")
+    named = [os.path.abspath(path) for path in paths]
+    job = Job(
+        "attention",
+        list(dict.fromkeys(named)),
+        os.fspath(out),
+        model=model,
+        questions={
+            "method": method,
+            "options": dict(options or {}),
+            "target": target,
+            "cover": list(cover),
+            "judged": judged,
+        },
+        settings={
+            "align": align,
+            "detector": detector,
+            "detector_weights": None if detector_weights is None else os.path.abspath(detector_weights),
+            "fill": fill,
+        },
+    )
+    outcome = run_job(job, on_event=on_event, workers=workers, batch_size=batch_size, overwrite=overwrite)
+    found: Looked = outcome.result
+    places = {str(path): place for place, path in enumerate(found.paths)}
+    found = found.take([places[name] for name in named])
+    found.failed.update({one["picture"]: one["error"] for one in outcome.failed})
+    return found
 
 
-def opened_store(
-    folder: Path, setup: Setup, model: Mapping[str, Any], told: str | None = None, *, overwrite: bool = False
-) -> Store:
-    """The store of a folder.
+def attend(
+    looked: Looked,
+    *,
+    groups: Mapping[str, Sequence[object]],
+    label: Sequence[object] | None = None,
+    people: Sequence[object] | None = None,
+    describe: Mapping[str, Sequence[object]] | None = None,
+    band: tuple[float, float] | None = None,
+    share: float = SHARE,
+    level: float = 0.95,
+    draws: int = DRAWS,
+    seed: int = 0,
+) -> Attention:
+    """Hold groups against each other: maps, parts of the face, what covering them does, mistakes, and doubts.
 
     Args:
-        folder: the results folder.
-        setup: what is asked.
-        model: what tells the model from others, such as `ModelChoice.identity()`.
-        told: the target as it was typed.
-        overwrite: throw earlier records away.
+        looked: from `look`.
+        groups: for each column, by its name, a value for each row; empty and missing values belong to nobody.
+        label: the true class of each row, by name or index; without it nothing is said of mistakes.
+        people: whose picture each row is.
+        describe: more columns, with which groups that are found are described; those of `groups` always are.
+        band, share: which pictures are the uncertain middle, see `middle`.
+        level: of the intervals; maps are told apart with 1 − level of error for all pairs of groups together.
+        draws: of chance, for the maps of each pair.
+        seed: decides all draws.
 
     Raises:
-        WhylightError: if the folder holds records of another kind, or made with other settings.
+        DataError: if a column has another length, or a label is no class of the model.
     """
-    return Store(folder, KIND, {**model, **setup.settings(told)}, overwrite=overwrite, schema=RECORD)
+    n = len(looked.paths)
+    member, couples = _groups(groups, n)
+    maps = np.where(looked.there[:, None, None], looked.maps, np.nan)
+    truth = None if label is None else _truth(label, looked)
+    asked = _Asked(looked, maps, member, truth, people, (1 - level) / len(couples), level, draws, seed)
+    pairs = [_pair(names, asked) for names in couples]
+    answered = np.flatnonzero(looked.there)
+    known = answered if truth is None else answered[truth[answered] >= 0]
+    columns = {**groups, **(describe or {})}
+    discovery = None
+    if truth is not None and len(known):
+        discovery = discover(
+            looked.features[known],
+            looked.predicted[known] != truth[known],
+            logits=looked.logits[known],
+            people=_taken(people, known),
+            columns={name: [values[i] for i in known] for name, values in columns.items()},
+            level=1 - level,
+            seed=seed,
+        )
+    doubts = None
+    if looked.logits.shape[1] > 1 and not looked.multilabel:
+        doubts = middle(
+            looked.logits[answered],
+            member={name: inside[answered] for name, inside in member.items()},
+            label=None if truth is None else truth[answered],
+            maps=maps[answered],
+            people=_taken(people, answered),
+            band=band,
+            share=share,
+            level=level,
+            seed=seed,
+        )
+    return Attention(
+        looked=looked,
+        member=member,
+        means=mean_maps(maps, {"everybody": np.ones(n, np.bool_), **member}),
+        parts=by_group(looked.shares, member, people, level=level),
+        faithful=by_group(looked.judged, member, people, level=level),
+        pairs=pairs,
+        discovery=discovery,
+        known=known,
+        middle=doubts,
+        answered=answered,
+        level=level,
+    )
+
+
+class _Asked(NamedTuple):
+    """What all pairs of groups are compared by."""
+
+    looked: Looked
+    maps: Floats
+    member: Mapping[str, Bools]
+    truth: Ints | None
+    people: Sequence[object] | None
+    error: float
+    level: float
+    draws: int
+    seed: int
+
+
+def _pair(names: tuple[str, str], asked: _Asked) -> Pair:
+    """Two groups, or a group and everybody else who has a value in its column."""
+    first = asked.member[names[0]]
+    second = asked.member[names[1]] if names[1] in asked.member else _others(names[0], asked.member)
+    told, why, typical = None, "", (np.empty(0, np.int64), np.empty(0, np.int64))
+    try:
+        # The smallest p that draws can tell lies well below the error allowed.
+        draws = max(asked.draws, round(10 / asked.error))
+        told = difference(asked.maps, first, second, asked.people, draws=draws, level=asked.error, seed=asked.seed)
+        typical = telling(asked.maps, told, first, second)
+    except DataError as problem:
+        why = str(problem)
+    here: list[Hiding] = []
+    elsewhere: list[Hiding] = []
+    if asked.truth is not None:
+        known = (asked.truth >= 0) & asked.looked.there
+        seen = np.where(known, asked.looked.predicted == asked.truth, np.nan)
+        for (region, where), logits in asked.looked.covered.items():
+            usable = known & np.isfinite(logits).all(1)
+            after = np.where(usable, np.nan_to_num(logits).argmax(1) == asked.truth, np.nan)
+            if min((first & usable).sum(), (second & usable).sum()) >= FEWEST:
+                one = hiding(
+                    region, np.where(usable, seen, np.nan), after, first, second, asked.people, level=asked.level
+                )
+                (here if where == HERE else elsewhere).append(one)
+    return Pair(names, told, why, typical, here, elsewhere)
+
+
+def _groups(columns: Mapping[str, Sequence[object]], n: int) -> tuple[dict[str, Bools], list[tuple[str, str]]]:
+    """Who belongs to which value of which column, and which groups are held against each other.
+
+    Raises:
+        DataError: if a column has another length, or only one value.
+    """
+    member: dict[str, Bools] = {}
+    pairs: list[tuple[str, str]] = []
+    if not columns:
+        raise DataError("groups: give at least one column")
+    for name, given in columns.items():
+        if len(given) != n:
+            raise DataError(
+                f"groups: {shown(repr(name))} has {len(given):,} values for {n:,} pictures; give one for each"
+            )
+        texts = np.array(["" if str(one).strip().lower() in _MISSING else str(one).strip() for one in given])
+        values = [str(one) for one in np.unique(texts) if one]
+        if len(values) < 2:
+            raise DataError(f"groups: {shown(repr(name))} has {len(values)} value; groups take two or more")
+        for value in values:
+            member[f"{name}={value}"] = texts == value
+        if len(values) == 2:
+            pairs.append((f"{name}={values[0]}", f"{name}={values[1]}"))
+        else:
+            pairs += [(f"{name}={value}", OTHERS) for value in values]
+    return member, pairs
+
+
+def _others(group: str, member: Mapping[str, Bools]) -> Bools:
+    """Those with another value in the group's column."""
+    column = group.split("=")[0]
+    found = np.zeros(len(member[group]), np.bool_)
+    for name, inside in member.items():
+        if name != group and name.split("=")[0] == column:
+            found |= inside
+    return found
+
+
+def _truth(label: Sequence[object], looked: Looked) -> Ints:
+    """The index of each row's class; −1 where nothing is said.
+
+    Raises:
+        DataError: if there is not one for each row.
+        TargetError: if the model has no such class.
+    """
+    if len(label) != len(looked.paths):
+        raise DataError(f"label: expected one for each of the {len(looked.paths):,} pictures, got {len(label):,}")
+    names = Labels(looked.classes)
+    texts = ["" if str(one).strip().lower() in _MISSING else str(one).strip() for one in label]
+    codes = {text: names.index(text) for text in dict.fromkeys(texts) if text}
+    return np.array([codes.get(text, -1) for text in texts], np.int64)
+
+
+def _taken(values: Sequence[object] | None, rows: Ints) -> list[object] | None:
+    return None if values is None else [values[row] for row in rows]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -19,8 +19,9 @@ from whylight.work.wrapping import Wrapping
 if TYPE_CHECKING:
     from whylight.jobs.store import Store
     from whylight.models.base import Classifier
-    from whylight.subgroups.looked import Looked
-    from whylight.subgroups.run import Setup
+    from whylight.subgroups.chances.contrast import Floats
+    from whylight.subgroups.looking.looked import Looked
+    from whylight.subgroups.looking.look import Setup
 
 JUDGED = "faithfulness"  # the folder in the results folder where it is told how faithful maps are
 
@@ -65,7 +66,7 @@ class Attention:
     """The kind `attention`: inputs are pictures, one by one or by folder; those that cannot be read are named and left out."""
 
     def __init__(self, job: Job) -> None:
-        from whylight.subgroups.covering import regions_of
+        from whylight.subgroups.looking.covering import regions_of
 
         if job.out is None:
             raise WhylightError("job attention: where do the results go? Give out=…")
@@ -82,9 +83,9 @@ class Attention:
 
     def run(self, session: Session) -> Looked:
         """Do what is missing, and read all of it."""
-        from whylight.subgroups.covering import cover_over
-        from whylight.subgroups.looked import read
-        from whylight.subgroups.run import look_over
+        from whylight.subgroups.looking.covering import ELSEWHERE, HERE, cover_over, try_covered
+        from whylight.subgroups.looking.looked import read
+        from whylight.subgroups.looking.look import look_over
 
         assert session.folder is not None
         model = self.choice.load()
@@ -100,18 +101,29 @@ class Attention:
             look_over(model, self.paths, setup, store, precision=self.choice.precision, **how)
             cover_over(model, self.paths, self.regions, store, fill=self.how.fill, **how)
             found = read(store, self.paths)
-        if self.asked.judged:
-            self._judge(
-                model, setup, session, [path for path, there in zip(found.paths, found.there, strict=True) if there]
-            )
-        return found
+            covered = {
+                (name, where): told
+                for name, region in self.regions.items()
+                for where in (HERE, ELSEWHERE)
+                if (told := try_covered(store, self.paths, name, region, fill=self.how.fill, where=where)) is not None
+            }
+        there = [path for path, known in zip(found.paths, found.there, strict=True) if known]
+        judged = self._judge(model, setup, session, there, found.paths) if self.asked.judged else {}
+        return replace(
+            found,
+            covered=covered,
+            judged=judged,
+            classes=tuple(model.classes),
+            multilabel=model.multilabel,
+            told={"model": self.choice.name, **setup.settings(self.asked.target), "fill": self.how.fill},
+        )
 
     def setup(self, model: Classifier) -> Setup:
         """What is asked of each picture."""
         from whylight.faces.detect import detector
         from whylight.faces.detectors.haar import HaarDetector
         from whylight.localize.locator import method_named
-        from whylight.subgroups.run import Setup
+        from whylight.subgroups.looking.look import Setup
 
         name, weights = self.how.detector, self.how.detector_weights
         options = {**self.asked.options, **self.how.wrapped()}
@@ -125,14 +137,16 @@ class Attention:
 
     def store(self, folder: Path, setup: Setup, *, overwrite: bool = False) -> Store:
         """What is known of the pictures."""
-        from whylight.subgroups.run import opened_store
+        from whylight.subgroups.looking.look import opened_store
 
         return opened_store(folder, setup, self.choice.identity(), self.asked.target, overwrite=overwrite)
 
-    def _judge(self, model: Classifier, setup: Setup, session: Session, there: Sequence[Path]) -> None:
+    def _judge(
+        self, model: Classifier, setup: Setup, session: Session, there: Sequence[Path], paths: Sequence[Path]
+    ) -> dict[str, Floats]:
         """Measure how faithful the maps of some pictures are."""
         from whylight.evaluate.faithfulness import faithfulness
-        from whylight.subgroups.judging import judged_setup, judged_store, labelled
+        from whylight.subgroups.looking.judging import judged, judged_setup, judged_store, labelled
 
         assert session.folder is not None
         asked = judged_setup(setup)
@@ -148,6 +162,7 @@ class Attention:
                 watch=session.watch,
                 workers=session.workers,
             )
+            return judged(store, asked, paths)
 
 
 def _pictures(entry: str) -> list[Path]:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from whylight.subgroups.contrast import Bools, Floats, Ints
+from whylight.subgroups.chances.contrast import Bools, Floats, Ints
 
 FEWEST = 5  # people in each group: with fewer there are too few ways to deal them out
 _AT_ONCE = 4_000_000  # numbers in the draws that are held together

@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from whylight.evaluate.baselines import RANDOM
 from whylight.evaluate.data import Labelled
 from whylight.evaluate.faithfulness import RECORD, Setup, key_of
 from whylight.evaluate.measures.deletion import Protocol
 from whylight.jobs.store import Store
-from whylight.subgroups.contrast import Floats
-from whylight.subgroups.run import Setup as Looking
+from whylight.subgroups.chances.contrast import Floats
+from whylight.subgroups.looking.look import Setup as Looking
 
 MEASURES = ("insertion", "deletion")  # of each the area under the curve: higher is better, lower is better
 STEPS = 14
@@ -38,9 +39,13 @@ def labelled(path: str | Path) -> Labelled:
 def judged(store: Store, setup: Setup, paths: Sequence[str | Path]) -> dict[str, Floats]:
     """What was measured, by measure: (n,), NaN for pictures that were not; `attention.by_group` tells it by group."""
     (method,) = setup.methods
-    found = {}
-    for measure in setup.measures:
-        records = [store.get((*key_of(labelled(path)), method, measure)) for path in paths]
+
+    def told(row: str, measure: str) -> Floats:
+        records = [store.get((*key_of(labelled(path)), row, measure)) for path in paths]
         values = [np.nan if one is None or one["value"] is None else float(one["value"]) for one in records]
-        found[measure] = np.array(values, np.float64)
+        return np.array(values, np.float64)
+
+    found = {measure: told(method, measure) for measure in setup.measures}
+    # Some groups' pictures are easier whatever is shown of them: held against a map that knows nothing, they are not.
+    found["insertion beyond a random map"] = found["insertion"] - told(RANDOM, "insertion")
     return found

@@ -21,7 +21,7 @@ from whylight.faces.align import PORTRAIT, crop, to_picture
 from whylight.faces.parts import parts_of, within
 from whylight.faces.types import Detector, FacePart
 from whylight.images.preprocess import Region, place
-from whylight.subgroups.contrast import Bools, Floats
+from whylight.subgroups.chances.contrast import Bools, Floats
 
 Align = Literal["none", "face"]
 SIDE = 56

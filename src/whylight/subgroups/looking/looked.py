@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from whylight.errors import DataError
 from whylight.jobs.store import Store
-from whylight.subgroups.contrast import Bools, Floats, Ints
-from whylight.subgroups.frame import NONE, PARTS, SIDE
-from whylight.subgroups.packing import unpacked
-from whylight.subgroups.run import LOOKED, key_of
+from whylight.subgroups.chances.contrast import Bools, Floats, Ints
+from whylight.subgroups.looking.frame import NONE, PARTS, SIDE
+from whylight.subgroups.looking.look import LOOKED, key_of
+from whylight.subgroups.looking.packing import unpacked
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +34,12 @@ class Looked:
         shares: of the evidence by part, (n,) each; NaN where nobody knows.
         inside: (n,) the share of the evidence that lies in the frame.
         aligned: (n,) by what the frame was laid: `points`, `eyes`, `box`, `picture`; `no face`, or "" where there is no answer.
+        covered: logits (n, C) with a region covered, by (region, `here` or `elsewhere`); NaN where it was not.
+        judged: how faithful maps are, (n,) by measure; NaN for pictures that were not judged.
+        classes: names of the logits.
+        multilabel: whether they do not exclude each other.
+        failed: pictures without an answer, each with what is wrong.
+        told: what was asked, and how: for a report.
     """
 
     paths: list[Path]
@@ -47,6 +53,26 @@ class Looked:
     shares: dict[str, Floats]
     inside: Floats
     aligned: list[str]
+    covered: dict[tuple[str, str], Floats] = field(default_factory=dict)
+    judged: dict[str, Floats] = field(default_factory=dict)
+    classes: tuple[str, ...] = ()
+    multilabel: bool = False
+    failed: dict[str, str] = field(default_factory=dict)
+    told: dict[str, Any] = field(default_factory=dict)
+
+    def take(self, rows: Sequence[int]) -> Self:
+        """Some rows, in an order of one's own; one may come twice."""
+        at = np.asarray(rows, np.int64)
+        arrays = ("there", "logits", "predicted", "asked", "features", "maps", "labels", "inside")
+        return replace(
+            self,
+            paths=[self.paths[row] for row in at],
+            aligned=[self.aligned[row] for row in at],
+            shares={name: values[at] for name, values in self.shares.items()},
+            covered={name: values[at] for name, values in self.covered.items()},
+            judged={name: values[at] for name, values in self.judged.items()},
+            **{name: getattr(self, name)[at] for name in arrays},
+        )
 
     @property
     def counts(self) -> dict[str, int]:
@@ -54,9 +80,10 @@ class Looked:
         names = [one or "no answer" for one in self.aligned]
         return {name: names.count(name) for name in dict.fromkeys(names)}
 
-    def probabilities(self, *, multilabel: bool = False) -> Floats:
+    @property
+    def probabilities(self) -> Floats:
         """(n, C): softmax of the logits, or sigmoids where classes do not exclude each other."""
-        if multilabel:
+        if self.multilabel:
             return np.asarray(1 / (1 + np.exp(-self.logits)), np.float64)
         raised = np.exp(self.logits - self.logits.max(1, keepdims=True))
         return np.asarray(raised / raised.sum(1, keepdims=True), np.float64)

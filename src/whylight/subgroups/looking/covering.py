@@ -22,12 +22,12 @@ from whylight.pipeline.ahead import Opened
 from whylight.pipeline.ask import ask_each
 from whylight.pipeline.workers import Workers
 from whylight.shown import shown
-from whylight.subgroups.contrast import Bools, Floats
-from whylight.subgroups.frame import PARTS, SIDE, onto_input
+from whylight.subgroups.chances.contrast import Bools, Floats
 from whylight.subgroups.hiding import FILLS, Fill, cover
-from whylight.subgroups.looked import frames
-from whylight.subgroups.packing import packed, unpacked
-from whylight.subgroups.run import LOOKED, key_of
+from whylight.subgroups.looking.frame import PARTS, SIDE, onto_input
+from whylight.subgroups.looking.look import LOOKED, key_of
+from whylight.subgroups.looking.looked import frames
+from whylight.subgroups.looking.packing import packed, unpacked
 
 Where = str | NDArray[np.bool_]
 HERE, ELSEWHERE = "here", "elsewhere"
@@ -214,10 +214,20 @@ def covered(
     Raises:
         DataError: if it was covered in none of them.
     """
+    found = try_covered(store, paths, name, region, fill=fill, where=where)
+    if found is None:
+        raise DataError(f"{shown(name)}: was covered in none of the {len(paths):,} pictures")
+    return found
+
+
+def try_covered(
+    store: Store, paths: Sequence[str | Path], name: str, region: Where, *, fill: Fill = "mean", where: str = HERE
+) -> Floats | None:
+    """The same; None where it was covered in no picture."""
     question = question_of(name, region, fill, where)
     records = [store.get(key_of(Path(path), question)) for path in paths]
     told = [None if one is None or not one["logits"] else unpacked(one["logits"], "f4") for one in records]
     first = next((one for one in told if one is not None), None)
     if first is None:
-        raise DataError(f"{shown(name)}: was covered in none of the {len(told):,} pictures")
+        return None
     return np.stack([np.full(len(first), np.nan) if one is None else one.astype(np.float64) for one in told])

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.cluster.vq import kmeans2
 
-from whylight.subgroups.contrast import Bools, Floats, Ints
+from whylight.subgroups.chances.contrast import Bools, Floats, Ints
 
 DIRECTIONS = 100  # main directions of the features that are searched
 SHRUNK = 0.5  # spread that is added to each direction's, as a share of the mean one: small ones are mostly noise
