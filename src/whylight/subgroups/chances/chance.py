@@ -79,14 +79,16 @@ def _by_dealing(
 ) -> tuple[Floats, Floats]:
     """t (P,) as it is, and the largest |t| of each draw (draws,)."""
     count, places = sums.shape
-    table = np.concatenate([sums, sums**2, sums * sizes[:, None]], 1).astype(np.float32)  # (people, 3 P)
+    alone = bool((sizes == 1).all())  # then the third of these is the first
+    table = np.concatenate([sums, sums**2] if alone else [sums, sums**2, sums * sizes[:, None]], 1).astype(np.float32)
     scales = np.stack([np.ones(count), sizes, sizes**2], 1)  # (people, 3): how many people, rows, and squares of rows
     whole, of_all = table.sum(0, dtype=np.float64), scales.sum(0)
 
     def statistic(dealt: Draws) -> Floats:
         """(draws, people) of 0 and 1 → (draws, P)."""
-        s, q, r = np.split((dealt @ table).astype(np.float64), 3, 1)
-        S, Q, R = np.split(whole, 3)
+        parts = np.split((dealt @ table).astype(np.float64), 2 if alone else 3, 1)
+        wholes = np.split(whole, 2 if alone else 3)
+        (s, q, r), (S, Q, R) = (*parts, *parts[:1])[:3], (*wholes, *wholes[:1])[:3]
         here = dealt.astype(np.float64) @ scales
         mean_one, error_one = _mean_and_error(s, q, r, here)
         mean_two, error_two = _mean_and_error(S - s, Q - q, R - r, of_all - here)
