@@ -126,7 +126,15 @@ def tell(name: str, told: Any, held: Sequence[Row]) -> None:
     print("\ngaps between groups with a part covered, and the change of the gap:")
     for pair in told.pairs:
         for one in pair.covered:
-            word = "closes" if one.closes else "opens" if one.opens else "not told from 0"
+            word = (
+                "closes for losses alone"
+                if one.levels_down
+                else "closes"
+                if one.closes
+                else "opens"
+                if one.opens
+                else "not told from 0"
+            )
             figures = f"{100 * one.seen:+.1f} -> {100 * one.covered:+.1f} points"
             print(
                 f"  {' - '.join(pair.names)}, {one.region}: {figures} [{100 * one.low:.1f}, {100 * one.high:.1f}] {word}"

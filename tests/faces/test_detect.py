@@ -122,6 +122,9 @@ def test_without_turns_only_upright_faces_are_found(haar: HaarDetector, astronau
     upright = HaarDetector(turns=())
     assert upright.find(astronaut, largest=True)[0].box == haar.find(astronaut, largest=True)[0].box
     assert upright.find(astronaut.crop(HEAD).rotate(90)) == []
+    large = HaarDetector(turns=(), least=0.3)  # of 512 pixels: hers has about 100, and more of the picture of her head
+    assert large.find(astronaut) == []
+    assert len(large.find(astronaut.crop(HEAD))) == 1
 
 
 def test_a_face_cut_by_the_border(haar: HaarDetector, astronaut: Image.Image) -> None:

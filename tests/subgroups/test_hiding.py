@@ -28,6 +28,7 @@ def test_a_gap_that_lay_in_the_region_closes() -> None:
     assert found.first.seen.mean == 100
     assert found.second.covered.mean == pytest.approx(100 * 149 / 150)
     assert found.pictures == n
+    assert not found.levels_down
     back = hiding("mouth", seen, covered, ~first, first)  # the other way around it is the same finding
     assert back.closes
     assert (back.low, back.high) == (pytest.approx(-found.high), pytest.approx(-found.low))
@@ -43,6 +44,16 @@ def test_a_region_that_is_evidence_for_both_closes_nothing() -> None:
     assert found.second.high < 0
     assert not found.opens
     assert found.p > 0.05
+
+
+def test_a_model_that_is_blinded_is_not_called_fair() -> None:
+    """Covering the eyes brings everybody down to chance: the gap closes, and nobody is served better."""
+    rng = np.random.default_rng(3)
+    first = np.arange(1000) < 500
+    seen = rng.random(1000) < np.where(first, 0.98, 0.8)
+    found = hiding("eyes", seen, rng.random(1000) < 0.5, first, ~first)
+    assert (found.closes, found.levels_down) == (True, True)
+    assert hiding("eyes", seen, rng.random(1000) < 0.5, ~first, first).levels_down
 
 
 def test_no_change_at_all_keeps_a_width() -> None:

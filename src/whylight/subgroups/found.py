@@ -201,6 +201,7 @@ def _hiding(one: Hiding) -> dict[str, Any]:
         "gap covered": one.covered,
         "change of the gap": {"value": one.change, "interval": [one.low, one.high], "p": one.p},
         "closes": one.closes,
+        "closes for losses alone": one.levels_down,
         "opens": one.opens,
         "pictures": one.pictures,
     }

@@ -72,6 +72,15 @@ class Hiding(NamedTuple):
         return self.high < 0 < self.seen or self.seen < 0 < self.low
 
     @property
+    def levels_down(self) -> bool:
+        """Whether it closes, but not because the group that was served worse gains: the better one loses what it had.
+
+        A model that is blinded serves everybody alike. Such a gap tells that the region is evidence, not that it did harm.
+        """
+        worse = self.second if self.seen > 0 else self.first
+        return self.closes and worse.low <= 0
+
+    @property
     def opens(self) -> bool:
         """Whether it surely grows."""
         return (self.low > 0 and self.seen >= 0) or (self.high < 0 and self.seen <= 0)

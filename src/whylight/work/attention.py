@@ -123,14 +123,14 @@ class Attention:
         from whylight.faces.detect import detector
         from whylight.faces.detectors.haar import HaarDetector
         from whylight.localize.locator import method_named
-        from whylight.subgroups.looking.look import Setup
+        from whylight.subgroups.looking.look import LEAST, Setup
 
         name, weights = self.how.detector, self.how.detector_weights
         options = {**self.asked.options, **self.how.wrapped()}
         method = self.how.wrap(method_named(model, self.method, **self.asked.options))
         target = target_of(self.asked.target, model)
         if name == "haar":
-            return Setup(method, target, self.how.align, lambda: HaarDetector(turns=()), options)
+            return Setup(method, target, self.how.align, lambda: HaarDetector(turns=(), least=LEAST), options)
         finder = name if weights is None else f"{name} {stamp(weights)}"
         file = None if weights is None else Path(weights)
         return Setup(method, target, self.how.align, lambda: detector(name, weights=file), options, finder)

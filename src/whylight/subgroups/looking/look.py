@@ -35,6 +35,7 @@ from whylight.targets import Resolved, Target, resolve
 
 KIND = "attention"
 LOOKED: Question = ("look",)
+LEAST = 0.15  # of the shorter side, of a face that an audit is about
 
 
 class LookRecord(TypedDict, total=False):
@@ -70,9 +71,9 @@ class Setup:
     method: Method
     target: Target = None
     align: Align = "face"
-    detector: Callable[[], Detector] = field(default=lambda: HaarDetector(turns=()))
+    detector: Callable[[], Detector] = field(default=lambda: HaarDetector(turns=(), least=LEAST))
     options: Mapping[str, Any] = field(default_factory=dict)
-    finder: str = "haar, upright"
+    finder: str = "haar, upright, large"
 
     def settings(self, told: str | None = None) -> dict[str, Any]:
         """All that results depend on besides the model and the picture; `told`: the target as it was typed."""
