@@ -28,7 +28,7 @@ AUDITED = 500
 TRAINED = 600
 WOMEN = {"balanced": 0.5, "unbalanced": 0.2}
 COVERED = ("eyes", "mouth", "hair")
-JUDGED = 40
+JUDGED = 20
 Row = dict[str, str]
 
 

@@ -120,6 +120,9 @@ def attend(
 ) -> Attention:
     """Hold groups against each other: maps, parts of the face, what covering them does, mistakes, and doubts.
 
+    Maps are about what `look` was asked: each picture's top class by default. Of groups that are nearly the label itself they
+    differ as the evidence for two classes does, which says nothing of fairness; `look(target=…)` asks about one class everywhere.
+
     Args:
         looked: from `look`.
         groups: for each column, by its name, a value for each row; empty and missing values belong to nobody.
