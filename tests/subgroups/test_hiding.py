@@ -56,6 +56,15 @@ def test_a_model_that_is_blinded_is_not_called_fair() -> None:
     assert hiding("eyes", seen, rng.random(1000) < 0.5, ~first, first).levels_down
 
 
+def test_a_gap_that_turns_around_and_grows_does_not_close() -> None:
+    first, seen, covered = np.arange(400) < 200, np.ones(400), np.ones(400)
+    seen[200:208] = 0
+    covered[:40] = 0
+    found = hiding("mouth", seen, covered, first, ~first)
+    assert (found.seen, found.covered) == (pytest.approx(0.04), pytest.approx(-0.2))
+    assert (found.closes, found.opens) == (False, True)
+
+
 def test_no_change_at_all_keeps_a_width() -> None:
     ones = np.ones(40)
     first = np.arange(40) < 20

@@ -68,8 +68,8 @@ class Hiding(NamedTuple):
 
     @property
     def closes(self) -> bool:
-        """Whether the gap surely changes against its own sign: towards 0 or beyond it."""
-        return self.high < 0 < self.seen or self.seen < 0 < self.low
+        """Whether the gap surely changes, and is smaller then; one that turns around and is larger then opens."""
+        return (self.low > 0 or self.high < 0) and abs(self.covered) < abs(self.seen)
 
     @property
     def levels_down(self) -> bool:
@@ -82,8 +82,8 @@ class Hiding(NamedTuple):
 
     @property
     def opens(self) -> bool:
-        """Whether it surely grows."""
-        return (self.low > 0 and self.seen >= 0) or (self.high < 0 and self.seen <= 0)
+        """Whether it surely changes, and is larger then."""
+        return (self.low > 0 or self.high < 0) and abs(self.covered) >= abs(self.seen)
 
 
 def hiding(
