@@ -118,6 +118,15 @@ def test_turned_pictures(haar: HaarDetector, astronaut: Image.Image, angle: int)
     assert abs(math.degrees(math.atan2(left[1] - right[1], left[0] - right[0]))) < 10
 
 
+def test_without_turns_only_upright_faces_are_found(haar: HaarDetector, astronaut: Image.Image) -> None:
+    upright = HaarDetector(turns=())
+    assert upright.find(astronaut, largest=True)[0].box == haar.find(astronaut, largest=True)[0].box
+    assert upright.find(astronaut.crop(HEAD).rotate(90)) == []
+    large = HaarDetector(turns=(), least=0.3)  # of 512 pixels: hers has about 100, and more of the picture of her head
+    assert large.find(astronaut) == []
+    assert len(large.find(astronaut.crop(HEAD))) == 1
+
+
 def test_a_face_cut_by_the_border(haar: HaarDetector, astronaut: Image.Image) -> None:
     cut = astronaut.crop((190, 40, 330, 200))  # her right cheek is missing
     for face in haar.find(cut):

@@ -27,6 +27,7 @@ KINDS = {
     "calibrate": "whylight.work.calibrate:Calibrate",
     "faithfulness": "whylight.work.faithfulness:Faithfulness",
     "sanity": "whylight.work.sanity:Sanity",
+    "attention": "whylight.work.attention:Attention",
 }
 
 

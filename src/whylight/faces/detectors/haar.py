@@ -69,6 +69,9 @@ class HaarDetector:
 
     Args:
         cascades: a folder with `haarcascade_*.xml` to be used in place of OpenCV's of the same names.
+        turns: by how many degrees pictures are turned where the upright one shows no face beyond doubt; () for pictures of faces
+            that are known to be upright, which takes a fraction of the time.
+        least: how large faces are at least, as a share of the picture's shorter side; 0: of any size. 0.15 takes a third of the time.
 
     Raises:
         FaceError: code 2, if a cascade cannot be loaded.
@@ -76,8 +79,9 @@ class HaarDetector:
 
     name = "haar"
 
-    def __init__(self, cascades: Path | None = None) -> None:
+    def __init__(self, cascades: Path | None = None, turns: Sequence[float] = TURNS, least: float = 0.0) -> None:
         self._cascades = {name: files.load(name, cascades) for name in (*FRONTAL, PROFILE)}
+        self._turns, self._least = tuple(turns), least
         self._eyes = [files.load(name, cascades) for name in eyes.CASCADES]
         self._lock = threading.Lock()  # a cascade keeps what it works on within itself
 
@@ -100,9 +104,9 @@ class HaarDetector:
                 if _clear(quick.faces):
                     return quick
             look = self._upright(grey, LONGEST, stop=largest)
-            if not look.faces and max(grey.shape) < LONGEST:  # a face of 20 pixels shows when it is enlarged
+            if not look.faces and not self._least and max(grey.shape) < LONGEST:  # a face of 20 pixels shows when it is enlarged
                 look = self._upright(grey, LONGEST, stop=largest, enlarged=ENLARGED)
-            return look if _clear(look.faces) else self._turned(grey, look)
+            return look if _clear(look.faces) or not self._turns else self._turned(grey, look)
 
     def _upright(self, grey: NDArray[np.uint8], longest: int, stop: bool, enlarged: float = 1.0) -> Look:
         small, scale = scaled(grey, longest, enlarged)
@@ -117,7 +121,7 @@ class HaarDetector:
         """
         small, scale = scaled(grey, QUICK)
         tried, best = dict(upright.tried), []
-        for angle in TURNS:
+        for angle in self._turns:
             finds, asked = self._agreed(turned(small, angle)[0], FRONTAL)
             finds = [find for find in finds if find.total >= CLEAR and len(find.votes) == len(FRONTAL)]
             tried |= {f"{name}, turned {angle:+g}°": count for name, count in _seen_by(asked, finds).items()}
@@ -151,7 +155,8 @@ class HaarDetector:
         mirrored = cascade == MIRRORED
         seen = np.ascontiguousarray(grey[:, ::-1]) if mirrored else grey
         classifier: Any = self._cascades[PROFILE if mirrored else cascade]
-        boxes, counts = classifier.detectMultiScale2(seen, STEP, 1, 0, (SMALLEST, SMALLEST))
+        side = max(SMALLEST, round(self._least * min(grey.shape)))
+        boxes, counts = classifier.detectMultiScale2(seen, STEP, 1, 0, (side, side))
         finds = []
         for (x, y, w, h), count in zip(boxes, counts, strict=True):
             left = grey.shape[1] - int(x) - int(w) if mirrored else int(x)

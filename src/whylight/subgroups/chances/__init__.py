@@ -1,0 +1,1 @@
+"""What can be told from chance, and what cannot."""
