@@ -1,4 +1,4 @@
-"""Look where a model looks, for an audit: answers, features and maps of many pictures in one frame, with regions covered, judged."""
+"""Where a model looks, for an audit: answers, features and maps of many pictures in one frame, with regions covered, judged."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from whylight.jobs.store import Store
     from whylight.models.base import Classifier
     from whylight.subgroups.chances.contrast import Floats
-    from whylight.subgroups.looking.looked import Looked
     from whylight.subgroups.looking.look import Setup
+    from whylight.subgroups.looking.looked import Looked
 
 JUDGED = "faithfulness"  # the folder in the results folder where it is told how faithful maps are
 
@@ -84,8 +84,8 @@ class Attention:
     def run(self, session: Session) -> Looked:
         """Do what is missing, and read all of it."""
         from whylight.subgroups.looking.covering import ELSEWHERE, HERE, cover_over, try_covered
-        from whylight.subgroups.looking.looked import read
         from whylight.subgroups.looking.look import look_over
+        from whylight.subgroups.looking.looked import read
 
         assert session.folder is not None
         model = self.choice.load()

@@ -71,7 +71,7 @@ class HaarDetector:
         cascades: a folder with `haarcascade_*.xml` to be used in place of OpenCV's of the same names.
         turns: by how many degrees pictures are turned where the upright one shows no face beyond doubt; () for pictures of faces
             that are known to be upright, which takes a fraction of the time.
-        least: how large faces are at least, as a share of the picture's shorter side; 0: of any size. 0.15 takes a third of the time.
+        least: how large faces are at least, as a share of the shorter side; 0: of any size. 0.15 takes a third of the time.
 
     Raises:
         FaceError: code 2, if a cascade cannot be loaded.
@@ -104,7 +104,7 @@ class HaarDetector:
                 if _clear(quick.faces):
                     return quick
             look = self._upright(grey, LONGEST, stop=largest)
-            if not look.faces and not self._least and max(grey.shape) < LONGEST:  # a face of 20 pixels shows when it is enlarged
+            if not look.faces and not self._least and max(grey.shape) < LONGEST:
                 look = self._upright(grey, LONGEST, stop=largest, enlarged=ENLARGED)
             return look if _clear(look.faces) or not self._turns else self._turned(grey, look)
 
