@@ -202,7 +202,7 @@ def test_settings_that_make_no_sense(settings: dict[str, Any], complaint: str) -
 
 def test_names_from_outside_stay_names() -> None:
     found = audit({"g\n": ["=1+1", "b\x1b[2J"], "n": [-1, 2]}, label=[1, 0], prediction=[1, 0], groups=["g\n", "n"])
-    from whylight.subgroups.writing import table
+    from whylight.subgroups.telling.writing import table
 
     text = table(found)
     assert "'=1+1" in text

@@ -1,18 +1,57 @@
-"""`whylight audit`: is a classifier as good for everyone? Figures by subgroup, from predictions that are there."""
+"""`whylight audit`: is a classifier as good for everyone, and does it look at the same things? Figures by subgroup."""
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from whylight.cli.options import option
-from whylight.cli.screen import tell, warn
+from whylight.cli.screen import Screen, tell, warn
 from whylight.cli.wording import as_options
+from whylight.errors import WhylightError
 
 FAILED = 1
-_quiet = {"show_default": False}
+_quiet: dict[str, Any] = {"show_default": False}
+
+
+@dataclass(frozen=True, kw_only=True)
+class LookingOptions:
+    """A model that is asked, in place of predictions that are there, and how it is looked at."""
+
+    model: Annotated[
+        str | None,
+        option(
+            "Ask this model about the pictures, in place of --prediction.", "--model", "-m", metavar="NAME", **_quiet
+        ),
+    ] = None
+    data: Annotated[
+        Path | None, option("The folder that the pictures' names begin at.", metavar="FOLDER", **_quiet)
+    ] = None
+    method: Annotated[str | None, option("How to explain. Default: the model's own.", metavar="NAME", **_quiet)] = None
+    align: Annotated[
+        str, option("Maps lie on the largest face of each picture, or on pictures as they are.", of=("face", "none"))
+    ] = "none"
+    cover: Annotated[
+        str | None,
+        option("Parts of the face to cover in everybody's picture: does the gap close?", metavar="PART,PART", **_quiet),
+    ] = None
+    judged: Annotated[
+        int, option("Of how many pictures it is measured how faithful their maps are.", metavar="N", min=0)
+    ] = 0
+    overwrite: Annotated[bool, option("Ask the model anew.", "--overwrite")] = False
+
+    def settings(self) -> dict[str, Any]:
+        """What `subgroups.run.look` is told."""
+        given: dict[str, Any] = {"align": self.align, "judged": self.judged, "overwrite": self.overwrite}
+        if self.method is not None:
+            given["method"] = self.method
+        if self.cover is not None:
+            given["cover"] = [one.strip() for one in self.cover.split(",") if one.strip()]
+        return given
 
 
 def audit(
@@ -23,18 +62,22 @@ def audit(
         ),
     ],
     label: Annotated[str, option("The column with what is there.", metavar="COLUMN", **_quiet)],
+    groups: Annotated[str, option("The columns that rows are grouped by.", metavar="COLUMN[,COLUMN]", **_quiet)],
+    out: Annotated[
+        Path,
+        option(
+            "Folder for report.html, audit.json, groups.csv and summary.txt.", "--out", "-o", metavar="FOLDER", **_quiet
+        ),
+    ],
+    looking: LookingOptions,
     prediction: Annotated[
-        str,
+        str | None,
         option(
             "The column with what the classifier said: classes, or probabilities. Several, by commas, are seeds of one kind.",
             metavar="COLUMN[,COLUMN]",
             **_quiet,
         ),
-    ],
-    groups: Annotated[str, option("The columns that rows are grouped by.", metavar="COLUMN[,COLUMN]", **_quiet)],
-    out: Annotated[
-        Path, option("Folder for audit.json, groups.csv and summary.txt.", "--out", "-o", metavar="FOLDER", **_quiet)
-    ],
+    ] = None,
     predictions: Annotated[
         list[Path] | None,
         option(
@@ -98,23 +141,37 @@ def audit(
     from whylight.subgroups.gate import judge, limit
 
     limits = [limit(one) for one in fail_on or ()]
-    found = measure(
-        [*tables, *(predictions or ())],
-        label=label,
-        prediction=prediction,
-        groups=groups,
-        against=against,
-        depth=depth,
-        declared=[one.split(",") for one in declared or ()],
-        identity=identity,
-        key=key,
-        positive=positive,
-        threshold=threshold,
-        correction="bh" if correction == "bh" else "holm",
-        enough=enough,
-        margin=margin,
-        hide_under=hide_under,
-    )
+    if (prediction is None) == (looking.model is None):
+        raise WhylightError(
+            "--prediction, --model: give one of them: a column with what was said, or who is to be asked"
+        )
+    if looking.model is not None and looking.data is None:
+        raise WhylightError("--data: a model is asked about pictures; name the folder that their names begin at")
+    asked = looking.model is not None
+    with Screen(None, looking.model or "") if asked else nullcontext() as screen:
+        if screen is not None:
+            screen.quiet = quiet
+        found = measure(
+            [*tables, *(predictions or ())],
+            label=label,
+            prediction=prediction,
+            groups=groups,
+            model=looking.model,
+            data=looking.data,
+            out=out if asked else None,
+            looking={**looking.settings(), "on_event": screen} if asked else None,
+            against=against,
+            depth=depth,
+            declared=[one.split(",") for one in declared or ()],
+            identity=identity,
+            key=key,
+            positive=positive,
+            threshold=threshold,
+            correction="bh" if correction == "bh" else "holm",
+            enough=enough,
+            margin=margin,
+            hide_under=hide_under,
+        )
     written = found.write(out)
     if not quiet:
         tell(*found.summary, *(as_options(note.text) for note in found.notes if not note.warn))

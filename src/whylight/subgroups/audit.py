@@ -1,9 +1,10 @@
-"""`whylight.audit`: is a classifier as good for everyone? From predictions that are there already."""
+"""`whylight.audit`: is a classifier as good for everyone? From predictions that are there already, or asked of a model."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+import os
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,11 +15,15 @@ from whylight.subgroups import groups as grouping
 from whylight.subgroups import measures, privacy
 from whylight.subgroups.breakdown import Breakdown, Settings, Test, break_down
 from whylight.subgroups.findings import Attention
+from whylight.subgroups.pictures import ask
 from whylight.subgroups.result import Audit
 from whylight.subgroups.stats.families import DECLARED, Correction, corrected
 from whylight.subgroups.tables.labels import outcome as read_outcome
 from whylight.subgroups.tables.reading import Source, read
 from whylight.subgroups.tables.table import Column, Note, Table, column
+
+if TYPE_CHECKING:
+    from whylight.models.zoo.choice import ModelChoice
 
 Named = str | Sequence[str]
 
@@ -27,8 +32,12 @@ def audit(
     table: Source | Sequence[Source],
     *,
     label: str | ArrayLike,
-    prediction: Named | ArrayLike,
+    prediction: Named | ArrayLike | None = None,
     groups: Named,
+    model: ModelChoice | str | None = None,
+    data: str | os.PathLike[str] | None = None,
+    out: str | os.PathLike[str] | None = None,
+    looking: Mapping[str, Any] | None = None,
     against: Named | None = None,
     depth: int = 2,
     declared: Sequence[Sequence[str]] = (),
@@ -53,6 +62,11 @@ def audit(
         prediction: the column with what the classifier said: classes, or probabilities of the positive class; or an array. Several
             names are seeds of one kind of classifier: figures by group are of the first, the comparison is of all.
         groups: the columns that rows are grouped by: names, or one text with commas.
+        model: asked about the pictures, in place of `prediction`: a name as `whylight.load` takes it. Labels are classes of it, by
+            name or by index; what it says is the class, or, where `positive` is one of two classes, that one's probability.
+        data: the folder that the pictures' names, in the column `key`, begin at.
+        out: the results folder; what was asked already is not asked again.
+        looking: how the model is looked at: `method`, `cover`, `judged`, `align` … as for `subgroups.run.look`.
         against: the predictions that those are compared with; several are seeds.
         depth: how many columns are combined: 1 takes each by itself, 2 also every two together, and so on.
         declared: combinations of columns that were in question before anybody looked, such as `[("Male", "Young")]`; each column by
@@ -82,17 +96,26 @@ def audit(
     (0.5, 'insufficient evidence')
     """
     _check(level=level, alpha=alpha, margin=margin)
-    names, firsts = _names(groups), _predictions(prediction)
+    _one_of(prediction, model, data, out, against)
+    names, firsts = _names(groups), [""] if prediction is None else _predictions(prediction)
     seconds = [] if against is None else _predictions(against)
     told = [*firsts, *seconds]
     if len(set(told)) < len(told) and all(told):
         raise DataError("against: a column of predictions is named twice")
-    wanted = [one for one in (label, *told, *names, identity) if isinstance(one, str) and one]
+    wanted = [one for one in (label, *told, *names, identity, key if model else None) if isinstance(one, str) and one]
     known = read(table, wanted, key=key)
-    labels = known[label] if isinstance(label, str) else _given("label", label, known)
-    said = [known[one] if one else _given("prediction", prediction, known) for one in told]
     columns = [known[one] for one in names]
     notes = list(known.notes)
+    if model is not None and data is not None and out is not None:
+        if not isinstance(label, str):
+            raise DataError("label: with a model, name the column with what is there")
+        about = {"label": label, "groups": names, "key": key, "identity": identity, "positive": positive}
+        seen = ask(model, known, data=data, out=out, looking=looking, **about)  # type: ignore[arg-type]
+        labels, said, attention = seen.label, [seen.prediction], seen.attention
+        notes += seen.notes
+    else:
+        labels = known[label] if isinstance(label, str) else _given("label", label, known)
+        said = [known[one] if one else _given("prediction", prediction, known) for one in told]
     result = read_outcome(labels, said, positive=positive, threshold=threshold)
     notes += result.notes
     columns = [one.take(result.kept) for one in columns]
@@ -138,6 +161,18 @@ def _check(**shares: float) -> None:
     for name, value in shares.items():
         if not 0 < value < 1:
             raise DataError(f"{name}: {value} given; it lies between 0 and 1")
+
+
+def _one_of(prediction: Any, model: Any, data: Any, out: Any, against: Any) -> None:
+    if (prediction is None) == (model is None):
+        raise DataError("prediction, model: give one of them: a column with what was said, or who is to be asked")
+    missing = [name for name, one in (("data", data), ("out", out)) if model is not None and one is None]
+    if missing:
+        raise DataError(f"{missing[0]}: a model is asked about pictures; name the folder")
+    if model is not None and against is not None:
+        raise DataError(
+            "against: goes with predictions that are there; audit both models, and give both columns as predictions"
+        )
 
 
 def _names(given: Named) -> list[str]:

@@ -9,8 +9,9 @@ from typing import Any
 
 from whylight.jsontext import dumps
 from whylight.shown import shown
-from whylight.subgroups import words, writing
-from whylight.subgroups.told import Told
+from whylight.subgroups.report.page import page
+from whylight.subgroups.telling import words, writing
+from whylight.subgroups.telling.told import Told
 
 
 class Audit(Told):
@@ -38,7 +39,7 @@ class Audit(Told):
         return dumps(self.to_dict(), indent=1)
 
     def write(self, folder: str | os.PathLike[str]) -> list[Path]:
-        """Write `audit.json`, `groups.csv` and `summary.txt`.
+        """Write `audit.json`, `groups.csv`, `summary.txt` and `report.html`.
 
         Raises:
             WriteError: if they cannot be written.
@@ -47,5 +48,6 @@ class Audit(Told):
             "audit.json": self.to_json(),
             "groups.csv": writing.table(self),
             "summary.txt": "\n".join(map(shown, self.summary)),
+            "report.html": page(self, self.summary),
         }
         return writing.write(Path(folder), texts)

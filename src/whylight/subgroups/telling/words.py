@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from whylight.shown import plural, shown
-from whylight.subgroups.rows import ALONE, BETTER, INSUFFICIENT, NOISE, WORSE
-from whylight.subgroups.told import Told
+from whylight.subgroups.telling.rows import ALONE, BETTER, INSUFFICIENT, NOISE, WORSE
+from whylight.subgroups.telling.told import Told
 
 _NAMED = 5  # groups of one kind named in a sentence
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from whylight.errors import DataError
 from whylight.shown import shown
-from whylight.subgroups import rows
 from whylight.subgroups.findings import Findings
+from whylight.subgroups.telling import rows
 
 
 class Told(Findings):

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from whylight.atomic import named_errors, replacing
-from whylight.subgroups.told import Told
+from whylight.subgroups.telling.told import Told
 
 VERSION = 1
 METHODS = {
