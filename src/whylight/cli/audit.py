@@ -55,12 +55,6 @@ class LookingOptions:
 
 
 def audit(
-    tables: Annotated[
-        list[Path],
-        typer.Argument(
-            metavar="TABLE...", help="CSV files of the same rows; several are joined by --key.", show_default=False
-        ),
-    ],
     label: Annotated[str, option("The column with what is there.", metavar="COLUMN", **_quiet)],
     groups: Annotated[str, option("The columns that rows are grouped by.", metavar="COLUMN[,COLUMN]", **_quiet)],
     out: Annotated[
@@ -70,6 +64,15 @@ def audit(
         ),
     ],
     looking: LookingOptions,
+    tables: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="TABLE...", help="CSV files of the same rows; several are joined by --key.", show_default=False
+        ),
+    ] = None,
+    table: Annotated[
+        list[Path] | None, option("The same as TABLE. Repeatable.", "--table", metavar="CSV", **_quiet)
+    ] = None,
     prediction: Annotated[
         str | None,
         option(
@@ -140,6 +143,9 @@ def audit(
     from whylight.subgroups.audit import audit as measure
     from whylight.subgroups.gate import judge, limit
 
+    sources = [*(tables or ()), *(table or ())]
+    if not sources:
+        raise WhylightError("TABLE: none given; name the CSV file with the labels and groups")
     limits = [limit(one) for one in fail_on or ()]
     if (prediction is None) == (looking.model is None):
         raise WhylightError(
@@ -152,7 +158,7 @@ def audit(
         if screen is not None:
             screen.quiet = quiet
         found = measure(
-            [*tables, *(predictions or ())],
+            [*sources, *(predictions or ())],
             label=label,
             prediction=prediction,
             groups=groups,

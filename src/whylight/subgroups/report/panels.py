@@ -14,6 +14,7 @@ from PIL import Image
 from whylight.errors import WhylightError
 from whylight.images import decode
 from whylight.render.colormap import SIGNED, colorize, table
+from whylight.render.overlay import overlay
 from whylight.shown import html as escape
 from whylight.subgroups.attention import Figure
 from whylight.subgroups.found import Attention, Pair
@@ -172,20 +173,22 @@ def _gallery(found: Attention, rows: Sequence[int] | NDArray[np.int64], title: s
     for row in rows:
         path, said = found.looked.paths[row], found.looked.predicted[row]
         name = found.looked.classes[said] if 0 <= said < len(found.looked.classes) else "no answer"
-        source = _photo(path)
+        source = _photo(path, found.looked.maps[row] if found.looked.aligned[row] == "picture" else None)
         if source is not None:
-            yield f'<figure><img loading="lazy" src="{source}" alt="{escape(path.name)}">'
+            yield f'<figure><img src="{source}" alt="{escape(path.name)}">'
             yield f"<figcaption>said: {escape(name)}</figcaption></figure>"
     yield "</div>"
 
 
-def _photo(path: Path) -> str | None:
-    """A small copy of a picture; None where it cannot be read any more."""
+def _photo(path: Path, heat: NDArray[np.floating] | None) -> str | None:
+    """A small copy of a picture, with its map where that lies on the whole of it; None where it cannot be read any more."""
     try:
         picture = decode(path).convert("RGB")
     except WhylightError:
         return None
     picture.thumbnail((LONGEST, LONGEST))
+    if heat is not None and np.isfinite(heat).all():
+        picture = overlay(picture, np.clip(heat, 0.0, 1.0))
     file = io.BytesIO()
     picture.save(file, "WEBP", quality=78)
     return f"data:image/webp;base64,{base64.b64encode(file.getvalue()).decode()}"
