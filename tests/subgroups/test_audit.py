@@ -126,7 +126,7 @@ def test_the_files(tmp_path: Path) -> None:
     table = made(a=0.05) | {"other": made(seed=1)["said"]}
     settings: dict[str, Any] = {"label": "there", "prediction": "said", "against": "other", "groups": "a,b"}
     written = whylight.audit(table, **settings).write(tmp_path / "report")
-    assert [path.name for path in written] == ["audit.json", "groups.csv", "summary.txt"]
+    assert [path.name for path in written] == ["audit.json", "groups.csv", "summary.txt", "report.html"]
     text = written[0].read_text(encoding="utf-8")
     found = json.loads(text, parse_constant=lambda word: pytest.fail(f"{word} is no JSON"))
     assert found["groups"][0]["group"] == {}

@@ -162,6 +162,9 @@ LARGE = {
     "hrnet_w18_small",
     "beitv2_base_patch16_224",
     "swinv2_tiny_window8_256",
+    "volo_d1_224",
+    "wide_resnet50_2",
+    "pit_ti_224",
 }
 
 
