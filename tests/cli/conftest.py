@@ -72,8 +72,8 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
 
     monkeypatch.chdir(tmp_path)
 
-    def call(*arguments: object) -> Outcome:
-        result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    def call(*arguments: object, data: bytes | None = None) -> Outcome:
+        result = CliRunner().invoke(app, [str(argument) for argument in arguments], input=data)
         return Outcome(result.exit_code, result.stdout, result.stderr)
 
     return call

@@ -56,7 +56,9 @@ def test_explain_tells_places_in_pixels_of_the_original(run: Run, photo: Path, t
     assert "max_megapixels" not in (tmp_path / "whole" / "job.json").read_text()
 
 
-@pytest.mark.parametrize(("more", "off"), [((), 12), (("--sequential",), 40)])  # which looks closer, at fewer pixels
+@pytest.mark.parametrize(
+    ("more", "off"), [((), 12), pytest.param(("--sequential",), 40, marks=pytest.mark.long)]
+)  # which looks closer, at fewer pixels
 def test_locate_does(run: Run, photo: Path, tmp_path: Path, more: tuple[str, ...], off: int) -> None:
     words = ("locate", photo, "--target", "face", *more)
     assert run(*words, "--out", "whole").code == 0
@@ -123,7 +125,9 @@ def test_a_limit_that_is_none(run: Run, photo: Path, value: str) -> None:
     assert "max megapixels" in outcome.err
 
 
-def test_a_picture_that_is_piped_in(photo: Path, model: str, good: Path, tmp_path: Path) -> None:
+def test_a_picture_that_is_piped_in(
+    run: Run, photo: Path, model: str, good: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     data = photo.read_bytes()
     done = piped("explain", "-", "-m", model, "-o", "out", "--json", "-", data=data, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
@@ -131,32 +135,34 @@ def test_a_picture_that_is_piped_in(photo: Path, model: str, good: Path, tmp_pat
     name = line["picture"]
     assert name.startswith("stdin-")
     assert Path(line["file"]).name.startswith(f"{name}.gradcam.")
-    again = piped("explain", "-", "-m", model, "-o", "out", data=data, cwd=tmp_path / "photos")
-    assert again.returncode == 0, again.stderr
+    monkeypatch.chdir(tmp_path / "photos")
+    again = run("explain", "-", "-m", model, "-o", "out", data=data)
+    assert again.code == 0, again.err
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "photos" / "out").rename(tmp_path / "elsewhere")
-    again = piped("explain", "-", "-m", model, "-o", "out", data=data, cwd=tmp_path)
-    assert "done before" in again.stdout
-    other = piped("explain", "-", good, "-m", model, "-o", "out", data=(good / "a.jpg").read_bytes(), cwd=tmp_path)
-    assert other.returncode == 0, other.stderr
+    again = run("explain", "-", "-m", model, "-o", "out", data=data)
+    assert "done before" in again.out
+    other = run("explain", "-", good, "-m", model, "-o", "out", data=(good / "a.jpg").read_bytes())
+    assert other.code == 0, other.err
     found = records(tmp_path / "out" / "explanations.jsonl")
     assert len({one["file"] for one in found}) == 5  # both that were piped in, and three of the folder
     assert all((tmp_path / "out" / one["file"]).is_file() for one in found)
     assert jobs.Job.read(tmp_path / "out").inputs[0] == "-"
 
 
-def test_locate_and_face_take_it_too(photo: Path, tmp_path: Path) -> None:
+def test_locate_and_face_take_it_too(run: Run, photo: Path, tmp_path: Path) -> None:
     data = photo.read_bytes()
-    done = piped("locate", "-", "-o", "out", "--also", "coco,csv", "--fast", data=data, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
+    done = run("locate", "-", "-o", "out", "--also", "coco,csv", "--fast", data=data)
+    assert done.code == 0, done.err
     (listed,) = json.loads((tmp_path / "out" / "coco.json").read_text())["images"]
     assert listed["file_name"].startswith("stdin-")
     for words in (("face", "-", "-o", "who"), ("face", "-", "-o", "who", "--json", "-")):
-        done = piped(*words, data=data, cwd=tmp_path)
-        assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["picture"] == listed["file_name"]
+        done = run(*words, data=data)
+        assert done.code == 0, done.err
+    assert json.loads(done.out)["picture"] == listed["file_name"]
     assert (tmp_path / "who" / f"{listed['file_name']}.face.json").is_file()
-    done = piped("face", "compare", photo, "-", data=data, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
+    done = run("face", "compare", photo, "-", data=data)
+    assert done.code == 0, done.err
 
 
 @pytest.mark.parametrize(
@@ -169,11 +175,11 @@ def test_locate_and_face_take_it_too(photo: Path, tmp_path: Path) -> None:
         (("face", "compare", "-", "-"), b"GIF", "-: stands for one picture that is piped in; give the other's path"),
     ],
 )
-def test_pipes_that_hold_no_picture(words: tuple[str, ...], data: bytes, says: str, tmp_path: Path) -> None:
-    done = piped(*words, "-o", "out", data=data, cwd=tmp_path)
-    assert done.returncode != 0
-    assert says in done.stderr
-    assert "Traceback" not in done.stderr
+def test_pipes_that_hold_no_picture(run: Run, words: tuple[str, ...], data: bytes, says: str) -> None:
+    done = run(*words, "-o", "out", data=data)
+    assert done.code != 0
+    assert says in done.err
+    assert "Traceback" not in done.err
 
 
 def test_what_lies_beside_the_pictures_is_told_once(run: Run, good: Path, model: str, tmp_path: Path) -> None:
