@@ -99,7 +99,12 @@ VERBS: dict[str, tuple[str, ...]] = {
 }
 
 
-@pytest.mark.parametrize("verb", VERBS)
+QUICK = ("explain", "face")  # all go by the same job; the others are among the long tests
+
+
+@pytest.mark.parametrize(
+    "verb", [pytest.param(verb, marks=() if verb in QUICK else pytest.mark.long) for verb in VERBS]
+)
 def test_kills_lose_nothing_and_do_nothing_twice(verb: str, forking: Forking, folder: Path, model: str) -> None:
     arguments = [*VERBS[verb], *(() if verb == "face" else ("--model", model))]
     whole, killed = folder / f"{verb}-whole", folder / f"{verb}-killed"

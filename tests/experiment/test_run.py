@@ -230,6 +230,7 @@ def test_stopped_in_a_run_it_goes_on_there(
     assert (run / "model.safetensors").read_bytes() == (Path(straight.out) / "model.safetensors").read_bytes()
 
 
+@pytest.mark.long
 def test_several_at_once(recipe: Path, tree: Path, tmp_path: Path) -> None:
     path = one_factor(recipe, "{name = 'a', lr = 0.01}, {name = 'b', lr = 0.003}")
     chosen = read(path)

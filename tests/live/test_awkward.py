@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from cli.conftest import Run
+from cli.conftest import run as run  # the command line in this process
 from videos import probed
 from whylight.errors import WhylightError
 from whylight.live.sources.names import open_source
@@ -71,11 +73,11 @@ def test_a_video_without_frames(clip: Clip) -> None:
     ],
     ids=["a pixel", "8K", "a line of 10 bits"],
 )
-def test_sizes_that_nobody_thinks_of(clip: Clip, tmp_path: Path, size: str, options: tuple[str, ...]) -> None:
+def test_sizes_that_nobody_thinks_of(clip: Clip, run: Run, tmp_path: Path, size: str, options: tuple[str, ...]) -> None:
     cut = f"format=gbrp,crop={size.replace('x', ':')}:0:0:exact=1"
     path = clip("in.mkv", *options, graph=f"color=gray:size=7680x4320:rate=2:duration=1,{cut}")
-    ran = whylight("live", path, "--model", "person", "--no-fast", "--out", "o.mp4", "--json", "o.jsonl", cwd=tmp_path)
-    assert ran.returncode == 0, ran.stderr
+    ran = run("live", path, "--model", "person", "--no-fast", "--out", "o.mp4", "--json", "o.jsonl")
+    assert ran.code == 0, ran.err
     (video,) = probed(tmp_path / "o.mp4")["streams"]  # colours are kept for each 2 × 2: sides are even
     width, height = (int(side) for side in size.split("x"))
     assert (video["width"], video["height"]) == (width + width % 2, height + height % 2)

@@ -19,7 +19,7 @@ HIDDEN = [
     "torchvision/vgg11",
     "torchvision/alexnet",
     "torchvision/mobilenet_v3_small",
-    "vgg11",
+    pytest.param("vgg11", marks=pytest.mark.long),
     "test_vit.r160_in1k",
     "mobilenetv3_small_100",
     "ghostnet_100",

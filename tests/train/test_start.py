@@ -46,7 +46,7 @@ def test_dropout_of_a_timm_transformer_stays_out_of_its_blocks(settings: Make) -
     assert rates == {"head_drop": 0.5}
 
 
-@pytest.mark.parametrize("arch", ["torchvision/resnet18", "torchvision/vit_b_32"])
+@pytest.mark.parametrize("arch", ["torchvision/resnet18", pytest.param("torchvision/vit_b_32", marks=pytest.mark.long)])
 def test_no_dropout_before_the_classifier(settings: Make, arch: str) -> None:
     with pytest.raises(TrainError, match="none right before its classifier"):
         start(settings(arch=arch, dropout=0.5, size=224), CLASSES)

@@ -23,7 +23,16 @@ def losses(run: str) -> list[float]:
     return [row[name] for row in rows for name in ("train_loss", "val_loss")]
 
 
-@pytest.mark.parametrize("arch", ["test_resnet.r160_in1k", "torchvision/mobilenet_v2", "torchvision/squeezenet1_1"])
+@pytest.mark.parametrize(
+    "arch",
+    [
+        "test_resnet.r160_in1k",
+        *(
+            pytest.param(name, marks=pytest.mark.long)
+            for name in ("torchvision/mobilenet_v2", "torchvision/squeezenet1_1")
+        ),
+    ],
+)
 def test_the_run_is_the_same_with_and_without(settings: Make, tmp_path: Path, arch: str) -> None:
     size = {"size": 64} if "squeeze" in arch else {}
     configs = [
