@@ -19,7 +19,8 @@ test: $(VENV)/.ready-dev ## lint, types, layers and the whole test suite
 	@scripts/check
 
 test-long: $(VENV)/.ready-dev ## the tests that say the same at greater length: more networks, more kills
-	@OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile -m long
+	@OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile -m long --ignore tests/web
+	@$(VENV)/bin/python -m pytest -q -m long tests/web
 
 test-processors: $(VENV)/.ready-dev ## the numeric tests as other processors and numbers of cores would run them; takes its time
 	@scripts/test_processors

@@ -9,11 +9,20 @@ from pathlib import Path
 
 import pytest
 
+from whylight.allocator import give_back
+
 ROOT = Path(__file__).resolve().parent.parent
 
 # A shell that starts the tests in the background has them ignore Ctrl-C, and so would every process that they start.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def memory_goes_back() -> Iterator[None]:
+    """Commands that run in this process tell the allocator to keep what was used once: good for them, too much for all files."""
+    yield
+    give_back()
 
 
 @pytest.fixture(scope="session")

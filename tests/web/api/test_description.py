@@ -18,12 +18,22 @@ positive_data_acceptance.expected-statuses = ["2xx", 400, 404, 409, 413, 415, 42
 """
 
 
-def test_every_answer_is_described(site: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize("examples", [4, pytest.param(50, marks=pytest.mark.long)])
+def test_every_answer_is_described(site: Any, tmp_path: Path, examples: int) -> None:
     pytest.importorskip("schemathesis")
     (tmp_path / "schemathesis.toml").write_text(CONFIG)
     who = cookie(site)
     command = [sys.executable, "-m", "schemathesis.cli", "--config-file", str(tmp_path / "schemathesis.toml")]
-    command += ["run", f"{site.url}/api/openapi.json", "--checks", "all", "--max-examples", "15", "--seed", "1"]
+    command += [
+        "run",
+        f"{site.url}/api/openapi.json",
+        "--checks",
+        "all",
+        "--max-examples",
+        str(examples),
+        "--seed",
+        "1",
+    ]
     command += [
         "--header",
         f"Cookie: {who}",
