@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
+import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -110,3 +113,18 @@ def test_what_cannot_be_made_is_told_and_not_tried_at_once(home: Path, monkeypat
     assert sentences[0].startswith("503 60 “mine” cannot be made ready for browsers")
     assert len(told) == 1  # at the second time nothing was tried
     assert "model 'nosuchmodel' is not known" in told[0]
+
+
+def test_what_makes_graphs_ends_with_who_asked(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WHYLIGHT_SITE", str(home))
+    ask = (
+        "import django; django.setup()\n"
+        "from whylight.web.live.making import Making\n"
+        "making = Making(); making.facts('face', 'face'); print(making._begun['face'].pid)"
+    )
+    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "whylight.web.settings"}
+    asked = subprocess.run([sys.executable, "-c", ask], env=environment, capture_output=True, text=True, check=True)
+    end = time.monotonic() + 15
+    while Path(f"/proc/{int(asked.stdout)}").exists():
+        assert time.monotonic() < end, "it outlives the process that began it"
+        time.sleep(0.05)

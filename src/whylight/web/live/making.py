@@ -61,7 +61,7 @@ class Making:
             if title not in self._begun and (found := _read(title)) is None:
                 command = [sys.executable, "-m", __name__, title, name]
                 self._begun[title] = subprocess.Popen(  # noqa: S603  # our own module; the name is the site's own
-                    command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
+                    command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
                 )
         return found
 
@@ -116,7 +116,9 @@ def main(title: str, name: str) -> int:
     from whylight.models.adapters.facts import read_facts
     from whylight.models.model import Model
     from whylight.models.zoo.choice import ModelChoice
+    from whylight.web.parent import end_with_it
 
+    end_with_it()
     os.nice(5)  # whoever waits for an answer goes first
     made_of = _made_of()
     folder = _folder()
