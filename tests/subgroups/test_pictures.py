@@ -96,6 +96,7 @@ def test_what_cannot_be_asked(
     asked = {"label": "there", "groups": "who", "model": "face", "data": tmp_path / "data", "out": tmp_path / "out"}
     with pytest.raises(DataError, match=f"(?s){said}"):
         whylight.audit(pictures, **{"looking": {"align": "none"}, **asked, **changes})
+    assert not (tmp_path / "out").exists()  # it is told before the model is asked
 
 
 def test_no_picture_is_there(pictures: dict[str, list[Any]], tmp_path: Path) -> None:

@@ -15,18 +15,16 @@ import whylight
 from nets import gap_net
 from whylight.cells import WHOLE
 from whylight.errors import DataError, WhylightError
-from whylight.faces.detectors.haar import HaarDetector
-from whylight.images.preprocess import Region
 from whylight.jobs import Job
 from whylight.jobs import run as run_job
 from whylight.jobs.events import Cancel, Watch
 from whylight.subgroups.looking.covering import ELSEWHERE, Covering, cover_over, covered, regions_of
-from whylight.subgroups.looking.frame import NONE, PARTS, SIDE, Frame, evidence_in, of_face, of_picture, onto_input
+from whylight.subgroups.looking.frame import SIDE
 from whylight.subgroups.looking.last import LastFeatures
 from whylight.subgroups.looking.look import LOOKED, Setup, key_of, look_over, opened_store
 from whylight.subgroups.looking.looked import Looked, read
 from whylight.subgroups.looking.packing import packed, unpacked
-from whylight.subgroups.run import attend, look
+from whylight.subgroups.run import look
 
 
 @pytest.fixture(scope="module")
@@ -186,77 +184,6 @@ def test_the_last_layer_is_found_by_running() -> None:
     assert torch.allclose(last.of(logits), wanted, atol=1e-5)
 
 
-def test_a_face_is_laid_on_its_eyes(photo: Path) -> None:
-    picture = Image.open(photo).convert("RGB")
-    frame = of_face(picture, HaarDetector(turns=()))
-    assert frame is not None
-    assert frame.labels is not None
-    coarse = frame.coarse
-    assert coarse.shape == (SIDE, SIDE)
-    for part in ("eyes", "nose", "mouth", "hair", "background"):
-        assert (coarse == list(PARTS).index(part)).any(), part
-    down, across = np.nonzero(coarse == list(PARTS).index("mouth"))
-    x, y = frame.matrix @ (across.mean() + 0.5, down.mean() + 0.5, 1)
-    assert 180 < x < 270  # the astronaut's mouth
-    assert 130 < y < 190
-    turned = of_face(picture.rotate(20, fillcolor=(128, 128, 128)), HaarDetector(turns=()))
-    if turned is not None and turned.aligned == "eyes":
-        mouth = turned.matrix @ (SIDE / 2, 0.62 * SIDE, 1)
-        assert np.hypot(*(mouth - frame.matrix @ (SIDE / 2, 0.62 * SIDE, 1))) > 5
-    assert of_face(Image.new("RGB", (64, 64)), HaarDetector(turns=())) is None
-
-
-def test_shares_by_part_are_those_of_the_evidence() -> None:
-    """A frame over the upper left quarter of a picture, whose left half is one part and right half another."""
-    labels = np.zeros((2 * SIDE, 2 * SIDE), np.uint8)
-    labels[:, SIDE:] = 1
-    frame = Frame(np.array([[50 / SIDE, 0, 0], [0, 50 / SIDE, 0]]), labels, "eyes")
-    whole = Region(0, 0, 100, 100)
-    even = evidence_in(frame, torch.ones(4, 4), whole, WHOLE, (100, 100))
-    assert even.shares is not None
-    told = dict(zip(PARTS, even.shares, strict=True))
-    assert told["eyes"] == pytest.approx(0.125)
-    assert told["eyebrows"] == pytest.approx(0.125)
-    assert told["background"] == pytest.approx(0.75)  # beyond the frame
-    assert even.inside == pytest.approx(0.25)
-    left = torch.zeros(100, 100)
-    left[:50, :25] = 2
-    left[60:, 60:] = -5  # no evidence at all
-    one = evidence_in(frame, left, whole, WHOLE, (100, 100))
-    assert one.shares is not None
-    assert one.shares[0] == pytest.approx(1, abs=0.02)
-    assert evidence_in(frame, torch.zeros(4, 4), whole, WHOLE, (100, 100)).shares is None
-    half = evidence_in(frame, torch.ones(1, 1), Region(0, 0, 100, 25), WHOLE, (100, 100))
-    assert half.map[: SIDE // 2 - 1].min() > 0
-    assert half.map[SIDE // 2 + 1 :].max() == 0  # the network did not look there
-
-
-def test_a_turned_frame_reads_the_map_where_it_lies() -> None:
-    raw = torch.zeros(20, 20)
-    raw[4, 15] = 1.0  # at pixel (77.5, 22.5) of 100
-    angle = np.radians(30)
-    turn = 2 * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    centre = np.array([70.0, 30.0])
-    matrix = np.column_stack([turn, centre - turn @ (SIDE / 2, SIDE / 2)])
-    made = evidence_in(Frame(matrix, None, "eyes"), raw, Region(0, 0, 100, 100), WHOLE, (100, 100))
-    y, x = np.unravel_index(made.map.argmax(), made.map.shape)
-    assert np.allclose(matrix @ (x + 0.5, y + 0.5, 1), (77.5, 22.5), atol=2)
-    mask = np.zeros((SIDE, SIDE), bool)
-    mask[y, x] = True
-    rows, columns = np.nonzero(onto_input(mask, matrix, Region(0, 0, 100, 100), (200, 200)))
-    assert (columns.mean() / 2, rows.mean() / 2) == (pytest.approx(77.5, abs=2), pytest.approx(22.5, abs=2))
-
-
-def test_masks_lie_on_the_input_as_the_network_sees_it() -> None:
-    frame = of_picture((200, 100))
-    mask = np.zeros((SIDE, SIDE), bool)
-    mask[:, : SIDE // 2] = True  # the left half of the picture
-    shown = onto_input(mask, frame.matrix, Region(50, 0, 150, 100), (10, 10))  # the network sees its middle
-    assert shown[:, :5].all()
-    assert not shown[:, 5:].any()
-    assert (frame.coarse == NONE).all()
-
-
 def test_covered_regions_are_asked_about_once(model: whylight.Model, pictures: list[Path], tmp_path: Path) -> None:
     setup = plain()
     mask = np.zeros((SIDE, SIDE), bool)
@@ -342,100 +269,3 @@ def test_keys_tell_pictures_from_what_they_were(pictures: list[Path]) -> None:
     before = key_of(pictures[0], LOOKED)
     Image.new("RGB", (5, 5)).save(pictures[0])
     assert key_of(pictures[0], LOOKED) != before
-
-
-def simulated(n: int = 400) -> tuple[Looked, list[str], list[str]]:
-    """Answers about faces: of the old, whose maps lie on the mouth, more are wrong, and only while the mouth is seen."""
-    rng = np.random.default_rng(0)
-    age = np.where(np.arange(n) % 2 == 0, "old", "young")
-    label = rng.integers(0, 2, n)
-    old = age == "old"
-    wrong = rng.random(n) < np.where(old, 0.3, 0.05)
-    calm = rng.random(n) < 0.05
-    answer, hidden = np.where(wrong, 1 - label, label), np.where(calm, 1 - label, label)
-    logits, uncovered = (
-        np.stack([1 - 2 * said, 2 * said - 1], 1) * rng.uniform(0.5, 3, (n, 1)) for said in (answer, hidden)
-    )
-    maps = rng.random((n, SIDE, SIDE)) + 0.5
-    maps[np.ix_(old, range(38, 44), range(20, 36))] *= 3
-    maps[0] = np.nan
-    mouth = np.where(old, 0.3, 0.1) + 0.02 * rng.normal(size=n)
-    features = rng.normal(size=(n, 12))
-    features[old & wrong, 3] += 3
-    there = np.ones(n, bool)
-    there[5] = False
-    found = Looked(
-        [Path(f"{i}.jpg") for i in range(n)],
-        there,
-        np.where(there[:, None], logits, np.nan),
-        np.where(there, answer, -1),
-        answer,
-        np.where(there[:, None], features, np.nan),
-        maps,
-        np.full((n, SIDE, SIDE), NONE, np.uint8),
-        {"mouth": np.where(there, mouth, np.nan)},
-        np.ones(n),
-        ["eyes" if one else "" for one in there],
-        covered={("mouth", "here"): uncovered, ("mouth", "elsewhere"): logits},
-        judged={"insertion": np.where(np.arange(n) < 100, rng.random(n), np.nan)},
-        classes=("woman", "man"),
-        told={"fill": "mean"},
-    )
-    return found, age.tolist(), [("woman", "man")[one] for one in label]
-
-
-def test_groups_are_held_against_each_other() -> None:
-    found, age, label = simulated()
-    rng = np.random.default_rng(1)
-    town = [("a", "b", "c", "")[i] for i in rng.integers(0, 4, len(age))]
-    label[7] = ""
-    told = attend(found, groups={"age": age, "town": town}, label=label, draws=200)
-    assert list(told.member) == ["age=old", "age=young", "town=a", "town=b", "town=c"]
-    assert [pair.names for pair in told.pairs][:2] == [("age=old", "age=young"), ("town=a", "all others")]
-    first = told.pairs[0]
-    assert first.difference is not None
-    assert first.difference.significant[40, 25]
-    assert first.difference.map[40, 25] > 0
-    (mouth,) = first.covered
-    assert mouth.closes
-    assert mouth.pictures == len(age) - 2
-    assert not first.elsewhere[0].closes
-    parts = {(one.what, one.group): one for one in told.parts}
-    assert parts["mouth", "age=old"].p is not None
-    assert parts["mouth", "age=old"].p < 0.001
-    assert parts["mouth", "town=a"].p is not None
-    assert parts["mouth", "town=a"].p > 0.05
-    assert told.faithful[0].mean is not None
-    assert told.faithful[0].mean.n == 50
-    assert told.discovery is not None
-    assert told.middle is not None
-    assert told.middle.temperature != 1
-    kept = json.loads(json.dumps(told.to_json()))
-    assert kept["aligned"] == {"eyes": len(age) - 1, "no answer": 1}
-    assert kept["pairs"][0]["covered"][0]["closes"] is True
-    assert kept["maps"][0] == {"group": "everybody", "n": len(age) - 2, "without evidence": 2}
-    assert told.arrays()["mean: everybody"].shape == (SIDE, SIDE)
-
-
-def test_without_labels_nothing_is_said_of_mistakes() -> None:
-    found, age, _ = simulated(60)
-    told = attend(found, groups={"age": age}, draws=50)
-    assert told.discovery is None
-    assert told.pairs[0].covered == []
-    assert told.middle is not None
-    assert told.middle.right is None
-
-
-def test_groups_that_tell_nothing_are_refused() -> None:
-    found, age, label = simulated(60)
-    with pytest.raises(DataError, match="'age' has 3 values"):
-        attend(found, groups={"age": age[:3]})
-    with pytest.raises(DataError, match="'x' has 1 value"):
-        attend(found, groups={"x": ["a"] * 60})
-    with pytest.raises(DataError, match="at least one column"):
-        attend(found, groups={})
-    with pytest.raises(DataError, match="label: expected one"):
-        attend(found, groups={"age": age}, label=label[:5])
-    few = attend(found, groups={"rare": ["yes"] * 3 + ["no"] * 57}, draws=50)
-    assert few.pairs[0].difference is None
-    assert "too few" in few.pairs[0].why_not

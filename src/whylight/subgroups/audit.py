@@ -109,8 +109,10 @@ def audit(
     if model is not None and data is not None and out is not None:
         if not isinstance(label, str):
             raise DataError("label: with a model, name the column with what is there")
-        about = {"label": label, "groups": names, "key": key, "identity": identity, "positive": positive}
-        seen = ask(model, known, data=data, out=out, looking=looking, **about)  # type: ignore[arg-type]
+        seen = ask(
+            model, known, data=data, out=out, looking=looking,
+            label=label, groups=names, key=key, identity=identity, positive=positive,
+        )  # fmt: skip
         labels, said, attention = seen.label, [seen.prediction], seen.attention
         notes += seen.notes
     else:

@@ -5,20 +5,18 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from whylight.errors import DataError, TargetError
 from whylight.evaluate.labels import Labels
+from whylight.models.zoo.choice import ModelChoice
 from whylight.shown import plural, shown
 from whylight.subgroups.found import Attention
 from whylight.subgroups.looking.looked import Looked
 from whylight.subgroups.run import attend, look
 from whylight.subgroups.tables.table import Column, Note, Table, column
-
-if TYPE_CHECKING:
-    from whylight.models.zoo.choice import ModelChoice
 
 NAMED = 3  # of many pictures so many are named
 LOOKED = "looked"  # the folder in the results folder with what the model said
@@ -71,21 +69,20 @@ def ask(
     """
     names = _texts(known[key])
     rows, paths, notes = _found(names, Path(data), key)
+    choice = ModelChoice(model) if isinstance(model, str) else model
+    truth = _named(known[label], Labels(choice.load().classes))  # before the model is asked for hours
     looked = look(model, paths, Path(out) / LOOKED, **(looking or {}))
     if looked.failed:
         notes.append(
             _note("unreadable", looked.failed, "cannot be read and is left out", "cannot be read and are left out")
         )
-    truth = _named(known[label], Labels(looked.classes))
     attention = attend(
         looked,
         groups={name: [_texts(known[name])[row] for row in rows] for name in groups},
         label=[truth[row] for row in rows],
         people=None if identity is None else [_texts(known[identity])[row] for row in rows],
     )
-    return Seen(
-        column(label, truth), column(_title(model), _said(looked, rows, known.rows, positive)), attention, notes
-    )
+    return Seen(column(label, truth), column(choice.name, _said(looked, rows, known.rows, positive)), attention, notes)
 
 
 def _texts(one: Column) -> list[str]:
@@ -144,7 +141,3 @@ def _said(looked: Looked, rows: Sequence[int], n: int, positive: str | None) -> 
     said = np.full(n, "", object)
     said[at] = [looked.classes[place] if place >= 0 else "" for place in looked.predicted]
     return said
-
-
-def _title(model: ModelChoice | str) -> str:
-    return model if isinstance(model, str) else str(model.name)
