@@ -25,6 +25,17 @@ def memory_goes_back() -> Iterator[None]:
     give_back()
 
 
+@pytest.fixture(autouse=True)
+def signals_are_as_they_were() -> Iterator[None]:
+    """A command that runs in this process hands back what it does at Ctrl-C: the next one would end the tests with it."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    after = {number: signal.getsignal(number) for number in before}
+    for number, handler in before.items():
+        signal.signal(number, handler)
+    assert after == before
+
+
 @pytest.fixture(scope="session")
 def root() -> Path:
     """The root of the checkout."""

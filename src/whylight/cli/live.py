@@ -5,6 +5,8 @@ from __future__ import annotations
 import signal
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -106,15 +108,10 @@ def live(
     looker = Looker(model, method, wanted)
     if window:
         tell("keys: " + ", ".join(f"{key} {what}" for key, what in KEYS.items()), err=True)
-    stop = threading.Event()
-    _stops_with(stop)
-    if seconds is not None:
-        timer = threading.Timer(seconds, stop.set)
-        timer.daemon = True
-        timer.start()
     sinks = Sinks(out, json, window, Look(alpha, colormap, boxes), tell=lambda text: tell(text, err=True))
     began = time.monotonic()
-    told = run(found, looker, sinks, smooth=smooth, boxes=boxes, stop=stop)
+    with _until_told_to_stop(seconds) as stop:
+        told = run(found, looker, sinks, smooth=smooth, boxes=boxes, stop=stop)
     for sentence in told.failed[:10]:
         warn(sentence)
     figures = told.told()
@@ -142,8 +139,10 @@ def _target(text: str) -> Any:
     return found[0]
 
 
-def _stops_with(stop: threading.Event) -> None:
-    """Ctrl-C and `kill` end it in good order; a second Ctrl-C at once."""
+@contextmanager
+def _until_told_to_stop(seconds: float | None) -> Iterator[threading.Event]:
+    """What Ctrl-C, `kill` and so many seconds set, to end in good order; a second Ctrl-C ends it at once. Then all is as before."""
+    stop = threading.Event()
 
     def ended(number: int, _: object) -> None:
         if stop.is_set():
@@ -151,5 +150,14 @@ def _stops_with(stop: threading.Event) -> None:
             signal.raise_signal(number)
         stop.set()
 
-    signal.signal(signal.SIGINT, ended)
-    signal.signal(signal.SIGTERM, ended)
+    before = {number: signal.signal(number, ended) for number in (signal.SIGINT, signal.SIGTERM)}
+    timer = threading.Timer(seconds or 0, stop.set)
+    timer.daemon = True
+    if seconds is not None:
+        timer.start()
+    try:
+        yield stop
+    finally:
+        timer.cancel()
+        for number, handler in before.items():
+            signal.signal(number, handler)
