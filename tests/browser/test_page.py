@@ -65,6 +65,7 @@ def test_the_folder_has_all_that_it_names(model: Model, tmp_path: Path) -> None:
     assert not facts.resize
 
 
+@pytest.mark.long
 def test_what_is_there_stays_unless_it_is_to_be_overwritten(model: Model, tmp_path: Path) -> None:
     folder = tmp_path / "page"
     folder.mkdir()

@@ -150,6 +150,7 @@ def test_a_picture_that_is_piped_in(
     assert jobs.Job.read(tmp_path / "out").inputs[0] == "-"
 
 
+@pytest.mark.long
 def test_locate_and_face_take_it_too(run: Run, photo: Path, tmp_path: Path) -> None:
     data = photo.read_bytes()
     done = run("locate", "-", "-o", "out", "--also", "coco,csv", "--fast", data=data)

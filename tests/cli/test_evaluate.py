@@ -170,6 +170,7 @@ def test_without_annotations(run: Run, model: str, good: Path) -> None:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals as POSIX has them")
+@pytest.mark.long
 def test_a_killed_run_goes_on(run: Run, model: str, good: Path, tmp_path: Path) -> None:
     names = [f"{number:03}.jpg" for number in range(30)]
     for name in names:

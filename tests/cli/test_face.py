@@ -213,6 +213,7 @@ def test_what_cannot_be_written_fails_alone_and_keeps_what_was_there(run: Run, p
     assert not list(out.rglob("*.part"))
 
 
+@pytest.mark.long
 def test_no_link_leads_out_of_the_folder(run: Run, people: Path, tmp_path: Path) -> None:
     outside = tmp_path / "outside"
     (outside / "sub").mkdir(parents=True)
@@ -258,6 +259,7 @@ def test_a_line_that_was_tampered_with_leads_nowhere(run: Run, photo: Path, tmp_
 
 
 @pytest.mark.skipif(os.name != "posix", reason="names as POSIX has them")
+@pytest.mark.long
 def test_odd_names_are_spelled_out(run: Run, people: Path, tmp_path: Path) -> None:
     name = os.fsdecode(b"caf\xe9\n\x1b[2J")
     (people / "Bob").rename(people / name)

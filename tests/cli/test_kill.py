@@ -99,7 +99,7 @@ VERBS: dict[str, tuple[str, ...]] = {
 }
 
 
-QUICK = ("explain", "face")  # all go by the same job; the others are among the long tests
+QUICK = ("explain",)  # all go by the same job; the others are among the long tests
 
 
 @pytest.mark.parametrize(

@@ -311,6 +311,7 @@ def test_random_maps_are_always_the_same_and_never_alike() -> None:
     assert not (first == laid("random 7 × 7 map", (64, 48), "a.jpg", seed=1)).all()
 
 
+@pytest.mark.long
 def test_real_pictures_by_plain_loops(data_dir: Path, tmp_path: Path) -> None:
     """MobileNetV2 on twenty ImageNet pictures, against boxes cut out and compared one by one."""
     import cv2

@@ -200,6 +200,7 @@ def test_weights_that_are_not_there_are_looked_for_once(
 
 
 @pytest.mark.usefixtures("one_thread")
+@pytest.mark.long
 def test_stopped_in_a_run_it_goes_on_there(
     recipe: Path, tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

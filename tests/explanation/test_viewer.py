@@ -106,6 +106,7 @@ def test_an_explanation_shows_a_viewer_and_its_panel(model: Model, photo: Path) 
     assert {"application/vnd.jupyter.widget-view+json", "image/png"} <= set(bundle)
 
 
+@pytest.mark.long
 def test_without_anywidget_there_is_the_panel_and_a_way_on(photo: Path) -> None:
     code = (
         "import sys; sys.modules['anywidget'] = None\n"

@@ -195,6 +195,7 @@ def test_checksums_that_cannot_be_kept(files: dict[str, Path], tmp_path: Path) -
             load_vggface(files["pth"], device="cpu")
 
 
+@pytest.mark.long
 def test_at_full_size_a_picture_takes_less_than_a_second(photo: Path) -> None:
     """On two cores: two seconds of processor time, which other programs on the machine do not lengthen."""
     network = build(random_state((64, 128, 256, 512, 512), (4096, 4096), 2622))

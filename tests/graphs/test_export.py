@@ -131,7 +131,12 @@ def test_live(exported: Exported) -> None:
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
 @pytest.mark.parametrize(
-    "way", [{}, {"interpolation": "bicubic"}, {"mode": "crop", "crop_pct": 0.8}, {"interpolation": "nearest"}]
+    "way",
+    [
+        {},
+        {"mode": "crop", "crop_pct": 0.8},
+        *(pytest.param({"interpolation": name}, marks=pytest.mark.long) for name in ("bicubic", "nearest")),
+    ],
 )
 def test_resizing_inside_is_pillows(folder: Path, suffix: str, way: dict[str, Any]) -> None:
     model = network(**way)

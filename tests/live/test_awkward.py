@@ -68,8 +68,8 @@ def test_a_video_without_frames(clip: Clip) -> None:
     ("size", "options"),
     [
         ("1x1", ("-c:v", "ffv1", "-pix_fmt", "gray")),
-        ("7680x4320", ("-c:v", "mjpeg", "-q:v", "20")),
-        ("97x3", ("-c:v", "ffv1", "-pix_fmt", "yuv420p10le")),
+        pytest.param("7680x4320", ("-c:v", "mjpeg", "-q:v", "20"), marks=pytest.mark.long),
+        pytest.param("97x3", ("-c:v", "ffv1", "-pix_fmt", "yuv420p10le"), marks=pytest.mark.long),
     ],
     ids=["a pixel", "8K", "a line of 10 bits"],
 )
@@ -87,7 +87,7 @@ def test_sizes_that_nobody_thinks_of(clip: Clip, run: Run, tmp_path: Path, size:
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="a device that is always full")
-@pytest.mark.parametrize("option", ["--out", "--json"])
+@pytest.mark.parametrize("option", ["--out", pytest.param("--json", marks=pytest.mark.long)])
 def test_a_full_disk_ends_it_with_a_word(clip: Clip, tmp_path: Path, option: str) -> None:
     full = tmp_path / ("full.mp4" if option == "--out" else "full.json")
     full.symlink_to("/dev/full")

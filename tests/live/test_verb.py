@@ -51,6 +51,7 @@ def test_a_video_in_and_out(clip: Clip, tmp_path: Path) -> None:
     assert "--overwrite" in again.stderr
 
 
+@pytest.mark.long
 def test_what_was_there_stays_where_a_source_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "in.mp4").write_bytes(b"no video")
     (tmp_path / "o.mp4").write_bytes(b"of yesterday")
@@ -69,7 +70,7 @@ def test_lines_alone_go_where_a_pipe_reads_them(photo: Path, tmp_path: Path) -> 
     assert "1 frames explained" in ran.stderr
 
 
-@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("sent", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.long)])
 def test_it_can_be_stopped_and_the_file_plays(ffmpeg: str, tmp_path: Path, sent: signal.Signals) -> None:
     source = "lavfi:testsrc2=size=96x64:rate=25,realtime"
     command = [*WHYLIGHT, "live", source, "--out", "o.mp4", "--json", "o.jsonl", "--model", "person"]

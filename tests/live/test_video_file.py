@@ -98,7 +98,7 @@ def test_the_sound_goes_along(clip: Clip, tmp_path: Path, codec: str) -> None:
     assert float(streams["video"]["duration"]) == pytest.approx(2, abs=0.15)
 
 
-@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("sent", [pytest.param(signal.SIGTERM, marks=pytest.mark.long), signal.SIGKILL])
 def test_what_was_written_before_a_kill_plays(ffmpeg: str, tmp_path: Path, sent: signal.Signals) -> None:
     path = tmp_path / "a.mp4"
     with subprocess.Popen([sys.executable, "-c", WRITES, str(path)], stdout=subprocess.PIPE) as process:

@@ -16,15 +16,14 @@ from whylight.train import TrainConfig
 from whylight.train.start import start
 
 HIDDEN = [
-    "torchvision/vgg11",
-    "torchvision/alexnet",
     "torchvision/mobilenet_v3_small",
-    pytest.param("vgg11", marks=pytest.mark.long),
     "test_vit.r160_in1k",
     "mobilenetv3_small_100",
-    "ghostnet_100",
-    "convnext_atto",
     "efficientvit_b0",
+    *(
+        pytest.param(name, marks=pytest.mark.long)
+        for name in ("torchvision/vgg11", "torchvision/alexnet", "vgg11", "ghostnet_100", "convnext_atto")
+    ),
 ]
 
 

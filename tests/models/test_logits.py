@@ -58,7 +58,9 @@ ENDS = {
 
 
 @pytest.mark.parametrize("end", ENDS.values(), ids=ENDS)
-@pytest.mark.parametrize("factor", [1.0, 1e4], ids=["plain", "saturated"])
+@pytest.mark.parametrize(
+    "factor", [pytest.param(1.0, id="plain", marks=pytest.mark.long), pytest.param(1e4, id="saturated")]
+)
 def test_what_went_into_a_softmax_is_explained(end: Callable[[Tensor], Any], factor: float, x: Tensor) -> None:
     net = Net(3, end, factor).eval()
     plain = whylight.explain(whylight.wrap(Net(3, nn.Identity(), factor).eval(), **GREY), x)

@@ -42,6 +42,7 @@ def test_two_batches_of_four_are_one_of_eight(settings: Make, tmp_path: Path) ->
         torch.testing.assert_close(two[name], value, rtol=1e-3, atol=1e-4, msg=name)
 
 
+@pytest.mark.long
 def test_weighed_classes_count_the_same_however_a_step_is_cut(settings: Make, tmp_path: Path, tree: Path) -> None:
     for k in range(10):
         (tree / "train" / "disc" / f"{k}.png").unlink()  # 6 discs, 16 empty ones
@@ -135,6 +136,7 @@ def test_imitation_follows_its_equation() -> None:
     assert imitation_loss(teacher, teacher, 3.0) == pytest.approx(0, abs=1e-6)
 
 
+@pytest.mark.long
 def test_a_student_learns_from_its_teacher(settings: Make, tmp_path: Path) -> None:
     teacher = settings(out=str(tmp_path / "teacher"), epochs=8)
     assert train(teacher).scores["val"].accuracy >= 0.9

@@ -85,6 +85,7 @@ train(TrainConfig.from_dict(json.loads(sys.argv[1])))
 """
 
 
+@pytest.mark.long
 def test_killed_in_the_middle_and_resumed_is_bit_for_bit_the_same(settings: Make, tmp_path: Path) -> None:
     config = settings(
         epochs=3, dropout=0.3, background="empty", paste=0.5, erase=0.3, local=1.0, flip=0.5, jpeg=0.3, blur=0.3,
@@ -184,6 +185,7 @@ def test_every_tensor_is_trained(settings: Make) -> None:
     assert [name for name in begin if torch.equal(begin[name], end[name])] == []
 
 
+@pytest.mark.long
 def test_stored_as_half_with_a_centred_calibrated_head(settings: Make) -> None:
     config = settings(epochs=4, half=True, centre_head=True, calibrate=True, fold_bn=True)
     result = train(config)

@@ -124,6 +124,7 @@ def test_a_run_starts_from_a_run(settings: Make, folded: tuple[Path, nn.Module])
     assert spec.preprocess.mean == (0.1, 0.2, 0.3)
 
 
+@pytest.mark.long
 def test_input_is_normalised_as_the_network_was_published(settings: Make) -> None:
     import timm
 

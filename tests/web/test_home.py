@@ -138,8 +138,14 @@ def test_a_phone_is_offered_its_camera(site: Any, page: Any) -> None:
     assert camera.is_visible() == page.evaluate("matchMedia('(pointer: coarse), (hover: none)').matches")
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 360])
+@pytest.mark.parametrize(
+    ("width", "scheme"),
+    [
+        (1280, "light"),
+        (360, "dark"),
+        *(pytest.param(*one, marks=pytest.mark.long) for one in ((1280, "dark"), (360, "light"))),
+    ],
+)
 def test_nothing_keeps_anybody_out(site: Any, visitor: Any, photo: Path, scheme: str, width: int) -> None:
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
     page = visitor(

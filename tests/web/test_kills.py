@@ -68,6 +68,7 @@ def is_there(pid: int) -> bool:
         return False
 
 
+@pytest.mark.long
 def test_what_killed_processes_were_at_is_answered(begin: Any, tmp_path: Path, photo: Path) -> None:
     data = tmp_path / "data"
     site = begin(data)

@@ -44,7 +44,9 @@ def _torchvision_vit() -> nn.Module:
     return torchvision.models.VisionTransformer(SIZE, 16, 2, 3, 48, 96, num_classes=5)  # its new head is all zeros
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize(
+    "family", [pytest.param(name, marks=pytest.mark.long if "VGG" in name else ()) for name in FAMILIES]
+)
 def test_family(family: str) -> None:
     torch.manual_seed(0)
     make, size, grid, linear = FAMILIES[family]

@@ -29,7 +29,7 @@ K: dict[str, Any] = {"mean": (0, 0, 0), "std": (1, 1, 1)}
         pytest.param(
             torchvision.models.vgg11, 250, 16, 32, marks=pytest.mark.long
         ),  # 250 → 125 → 62 → 31 → 15 → 7, each a half of what fits
-        (torchvision.models.vgg11, 224, 16, 32),
+        pytest.param(torchvision.models.vgg11, 224, 16, 32, marks=pytest.mark.long),
         (
             torchvision.models.squeezenet1_1,
             224,

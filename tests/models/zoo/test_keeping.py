@@ -60,7 +60,7 @@ def test_what_was_not_wanted_for_longest_goes() -> None:
     assert again == "again"
 
 
-@pytest.mark.parametrize("verify", [False, True])
+@pytest.mark.parametrize("verify", [False, pytest.param(True, marks=pytest.mark.long)])
 def test_answers_are_the_same(photo: Path, tmp_path: Path, verify: bool) -> None:
     def one(out: Path) -> Job:
         return Job("explain", [str(photo)], str(out), model="face", settings={"save_map": True, "verify": verify})
@@ -93,6 +93,7 @@ def test_a_job_that_was_cancelled_or_failed_leaves_the_model_as_it_was(photo: Pa
     assert not any(module._forward_hooks for module in model.module.modules())
 
 
+@pytest.mark.long
 def test_boxes_are_noted_where_they_are_asked_for(photo: Path, tmp_path: Path) -> None:
     run(Job("explain", [str(photo)], str(tmp_path / "out"), model="face", settings={"boxes": True}))
     run(Job("explain", [str(photo)], str(tmp_path / "without"), model="face"))

@@ -152,8 +152,20 @@ def unsettle(network: nn.Module) -> None:
     parts[-1].register_forward_hook(lambda part, inputs, output: None)
 
 
-# Their kind is also that of a smaller one here, and they take long.
+# They take long: make test-long asks them.
 LARGE = {
+    "efficientformerv2_s0",
+    "mvitv2_tiny",
+    "hiera_tiny_224",
+    "cspresnet50",
+    "levit_128s",
+    "davit_tiny",
+    "maxvit_rmlp_pico_rw_256",
+    "xcit_nano_12_p16_224",
+    "fastvit_t8",
+    "twins_svt_small",
+    "twins_pcpvt_small",
+    "eca_nfnet_l0",
     "inception_v3",
     "xception41",
     "vgg11",

@@ -57,7 +57,8 @@ def make(settings: Make, squares: Path) -> Make:
 
 
 # After some 200 steps from chance, and a little less on some numbers of threads.
-@pytest.mark.parametrize(("loss", "least"), [("giou", 0.6), pytest.param("smooth-l1", 0.45, marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize(("loss", "least"), [("giou", 0.6), ("smooth-l1", 0.45)])
 def test_learns_to_find_squares(make: Make, squares: Path, loss: str, least: float) -> None:
     config = make(epochs=4, box_loss=loss, lr=1e-2, batch=4, zoom=0.1, seed=1, repeat=(("train/*", 4),))
     result = train(config)
@@ -149,6 +150,7 @@ def test_stopped_and_resumed_is_bit_for_bit_the_same(
     assert read_spec(config.out).boxes == read_spec(straight.out).boxes
 
 
+@pytest.mark.long
 def test_a_run_goes_on_from_another_runs_head(make: Make, tmp_path: Path) -> None:
     first = make(epochs=1)
     train(first)

@@ -60,6 +60,7 @@ def test_pictures_are_read_once(settings: Make, monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.parametrize("changes", [{"augment": True}, {"unfreeze": None}, {"cache": False}, {"ema": 0.9}])
+@pytest.mark.long
 def test_nothing_is_kept_where_it_would_change_something(
     settings: Make, monkeypatch: pytest.MonkeyPatch, changes: dict[str, object]
 ) -> None:

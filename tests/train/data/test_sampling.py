@@ -78,12 +78,14 @@ def test_the_batches_carry_the_flips(settings: Make, monkeypatch: pytest.MonkeyP
     assert seen == {0: 16, 1: 16}  # 4 true and 12 wrong ones each
 
 
+@pytest.mark.long
 def test_a_network_learns_the_wrong_labels_it_is_given(settings: Make) -> None:
     """All labels flipped: what validation, whose labels are true, calls right must fall to nothing."""
     result = train(settings(epochs=8, label_noise=16, keep="last"))
     assert result.scores["val"].accuracy <= 0.1
 
 
+@pytest.mark.long
 def test_flips_survive_a_stop(settings: Make) -> None:
     config = settings(epochs=2, label_noise=0.25)
     train(config)

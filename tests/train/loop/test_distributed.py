@@ -79,6 +79,7 @@ def close(a: Path, b: Path) -> None:
             assert row[figure] == pytest.approx(other[figure], rel=1e-3, abs=1e-4)
 
 
+@pytest.mark.long
 def test_two_processes_train_as_one(config: TrainConfig, tmp_path: Path) -> None:
     alone = replace(config, out=str(tmp_path / "alone"))
     train(alone)

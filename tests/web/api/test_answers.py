@@ -22,11 +22,11 @@ from web_site import call, cookie, multipart, post
     ("model", "method", "target"),
     [
         ("face", "gradcam", ""),
-        ("face", "layercam", "no face"),
         ("face", "Grad-CAM++", "1"),
         ("face", "gradcam", "face >> no face"),
         ("person", "eigencam", ""),
-        ("face", "integrated-gradients", "rank1"),
+        pytest.param("face", "layercam", "no face", marks=pytest.mark.long),
+        pytest.param("face", "integrated-gradients", "rank1", marks=pytest.mark.long),
     ],
 )
 def test_every_number_is_that_of_python(site: Any, photo: Path, model: str, method: str, target: str) -> None:
