@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +34,14 @@ def test_an_audit(run: Run, tables: tuple[Path, Path], tmp_path: Path) -> None:
     assert "a: 0 is served better than 1" in done.out
     assert json.loads((tmp_path / "report" / "audit.json").read_text())["rows"] == 1500
     assert (tmp_path / "report" / "groups.csv").is_file()
+    (drawing,) = (tmp_path / "report" / "figures").iterdir()
+    assert drawing.name == "accuracy_a.svg"
+    rows = {
+        row["group"]["a"]: row["n"]
+        for row in json.loads((tmp_path / "report" / "audit.json").read_text())["groups"][1:]
+    }
+    said = set(re.findall(r">([^<>]+)</text>", drawing.read_text()))
+    assert {f"a = {value} (n = {n})" for value, n in rows.items()} <= said
     assert run(*asked, "--out", "report", "--quiet").out == ""
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from whylight.errors import DataError
 from whylight.subgroups.looking.frame import NONE, SIDE
 from whylight.subgroups.looking.looked import Looked
+from whylight.subgroups.report.figures import maps
 from whylight.subgroups.run import attend
 
 
@@ -85,6 +88,12 @@ def test_groups_are_held_against_each_other() -> None:
     assert kept["pairs"][0]["covered"][0]["closes"] is True
     assert kept["maps"][0] == {"group": "everybody", "n": len(age) - 2, "without evidence": 2}
     assert told.arrays()["mean: everybody"].shape == (SIDE, SIDE)
+    drawn = dict(maps(told, 1))
+    assert {"mean map everybody", "mean map age=old", "difference age=old less age=young"} <= set(drawn)
+    with Image.open(io.BytesIO(drawn["difference age=old less age=young"])) as picture:
+        red, _, blue = np.asarray(picture.convert("RGB")).reshape(SIDE, 8, SIDE, 8, 3)[40, 3, 25, 3].tolist()
+    assert red > blue  # more of the evidence of the first group
+    assert not dict(maps(told, len(age) + 1))
 
 
 def test_without_labels_nothing_is_said_of_mistakes() -> None:

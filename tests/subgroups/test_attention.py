@@ -10,7 +10,7 @@ from scipy.stats import ttest_ind
 
 from whylight.errors import DataError
 from whylight.subgroups.attention import by_group, difference, evidence_shares, mean_maps, telling
-from whylight.subgroups.chances.contrast import contrast, holm
+from whylight.subgroups.chances.contrast import contrast
 
 SIDE = 12
 
@@ -198,10 +198,3 @@ def test_figures_by_group_are_means_with_a_correction_for_all() -> None:
     assert told["mouth", "young"].mean.n == 100
     assert (told["eyes", "few"].enough, told["eyes", "few"].rest) == (False, None)
     assert told["mouth", "nobody"].mean is None
-
-
-def test_holm_is_holms() -> None:
-    p = [0.005, np.nan, 0.04, 0.03, 0.5]
-    found = holm(p)
-    assert np.isnan(found[1])
-    assert np.delete(found, 1).tolist() == pytest.approx([0.02, 0.09, 0.09, 0.5])

@@ -167,7 +167,9 @@ def test_tables_that_do_not_fit(tmp_path: Path, first: str, second: str, complai
 
 def test_what_cannot_be_a_table(tmp_path: Path) -> None:
     (tmp_path / "x.csv").write_bytes(b"\xff\xfe\x00file,\x00\n\x80\n")
+    (tmp_path / "more.csv").write_text("there,said,g\n1,1,a\n1,1,a,b\n")
     for table, complaint in (
+        (tmp_path / "more.csv", "more.csv: line 3 has 4 values, the heading 3"),
         (tmp_path / "none.csv", "none.csv: there is no such file"),
         (tmp_path / "x.csv", "x.csv: cannot be read as a CSV table in UTF-8"),
         (tmp_path, "cannot be read"),

@@ -90,7 +90,9 @@ def audit(
     against: Annotated[
         str | None,
         option(
-            "Predictions to compare with, on the same rows; several are seeds.", metavar="COLUMN[,COLUMN]", **_quiet
+            "Predictions to compare with, on the same rows; several are seeds. With --model: another model.",
+            metavar="COLUMN[,COLUMN]",
+            **_quiet,
         ),
     ] = None,
     depth: Annotated[int, option("How many columns are combined.", metavar="N", min=1)] = 2,

@@ -16,7 +16,8 @@ from numpy.typing import ArrayLike, NDArray
 from whylight.errors import DataError
 from whylight.evaluate.bootstrap import Interval, interval
 from whylight.subgroups.chances.chance import FEWEST, beyond_chance
-from whylight.subgroups.chances.contrast import Bools, Contrast, Floats, Ints, contrast, groups, holm, numbered
+from whylight.subgroups.chances.contrast import Bools, Contrast, Floats, Ints, contrast, groups, numbered
+from whylight.subgroups.stats.families import corrected
 
 
 def evidence_shares(maps: ArrayLike) -> Floats:
@@ -194,8 +195,8 @@ def by_group(
         for name, one in member.items():
             inside = _member(one, len(data), name)
             found.append(_figure(what, name, data, inside & there, ~inside & there, whose, level, least))
-    corrected = holm([np.nan if one.rest is None or one.rest.p is None else one.rest.p for one in found])
-    return [one._replace(p=None if np.isnan(p) else float(p)) for one, p in zip(found, corrected, strict=True)]
+    tested = corrected([np.nan if one.rest is None or one.rest.p is None else one.rest.p for one in found])
+    return [one._replace(p=None if np.isnan(p) else float(p)) for one, p in zip(found, tested, strict=True)]
 
 
 def _figure(

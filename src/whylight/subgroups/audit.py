@@ -38,7 +38,7 @@ def audit(
     data: str | os.PathLike[str] | None = None,
     out: str | os.PathLike[str] | None = None,
     looking: Mapping[str, Any] | None = None,
-    against: Named | None = None,
+    against: Named | ModelChoice | None = None,
     depth: int = 2,
     declared: Sequence[Sequence[str]] = (),
     identity: str | None = None,
@@ -67,7 +67,8 @@ def audit(
         data: the folder that the pictures' names, in the column `key`, begin at.
         out: the results folder; what was asked already is not asked again.
         looking: how the model is looked at: `method`, `cover`, `judged`, `align` … as for `subgroups.run.look`.
-        against: the predictions that those are compared with; several are seeds.
+        against: the predictions that those are compared with; several are seeds. With `model`: another model, asked about the same
+            pictures.
         depth: how many columns are combined: 1 takes each by itself, 2 also every two together, and so on.
         declared: combinations of columns that were in question before anybody looked, such as `[("Male", "Young")]`; each column by
             itself is so anyway. All others are exploratory, and have the smaller part of the error that is allowed.
@@ -96,9 +97,12 @@ def audit(
     (0.5, 'insufficient evidence')
     """
     _check(level=level, alpha=alpha, margin=margin)
-    _one_of(prediction, model, data, out, against)
+    _one_of(prediction, model, data, out)
     names, firsts = _names(groups), [""] if prediction is None else _predictions(prediction)
-    seconds = [] if against is None else _predictions(against)
+    seconds = [] if against is None else [""] if model is not None else _predictions(against)
+    other = None if isinstance(against, Sequence) and not isinstance(against, str) else against
+    if model is not None and other is None and against is not None:
+        raise DataError("against: a model is compared with one other; name it")
     told = [*firsts, *seconds]
     if len(set(told)) < len(told) and all(told):
         raise DataError("against: a column of predictions is named twice")
@@ -111,9 +115,9 @@ def audit(
             raise DataError("label: with a model, name the column with what is there")
         seen = ask(
             model, known, data=data, out=out, looking=looking,
-            label=label, groups=names, key=key, identity=identity, positive=positive,
+            label=label, groups=names, key=key, identity=identity, positive=positive, against=other,
         )  # fmt: skip
-        labels, said, attention = seen.label, [seen.prediction], seen.attention
+        labels, said, attention = seen.label, seen.predictions, seen.attention
         notes += seen.notes
     else:
         labels = known[label] if isinstance(label, str) else _given("label", label, known)
@@ -165,16 +169,12 @@ def _check(**shares: float) -> None:
             raise DataError(f"{name}: {value} given; it lies between 0 and 1")
 
 
-def _one_of(prediction: Any, model: Any, data: Any, out: Any, against: Any) -> None:
+def _one_of(prediction: Any, model: Any, data: Any, out: Any) -> None:
     if (prediction is None) == (model is None):
         raise DataError("prediction, model: give one of them: a column with what was said, or who is to be asked")
     missing = [name for name, one in (("data", data), ("out", out)) if model is not None and one is None]
     if missing:
         raise DataError(f"{missing[0]}: a model is asked about pictures; name the folder")
-    if model is not None and against is not None:
-        raise DataError(
-            "against: goes with predictions that are there; audit both models, and give both columns as predictions"
-        )
 
 
 def _names(given: Named) -> list[str]:

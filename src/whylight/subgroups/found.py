@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 from whylight.evaluate.bootstrap import Interval
 from whylight.jsontext import plain
 from whylight.subgroups.attention import Difference, Figure, MeanMap
-from whylight.subgroups.chances.contrast import Bools, Contrast, Ints, holm
+from whylight.subgroups.chances.contrast import Bools, Contrast, Ints
 from whylight.subgroups.discover import Discovery
 from whylight.subgroups.hiding import FILLS, Change, Hiding
 from whylight.subgroups.looking.looked import Looked
 from whylight.subgroups.middle import Middle
+from whylight.subgroups.stats.families import corrected
 
 OTHERS = "all others"
 
@@ -82,11 +83,16 @@ class Attention:
             found["p: the uncertain middle - all others"] = self.middle.maps.p
         return found
 
+    def sizes(self, pair: Pair) -> list[int]:
+        """How many pictures the two groups of a pair have."""
+        inside = [int(self.member[name].sum()) for name in pair.names if name in self.member]
+        return inside if len(inside) == 2 else [*inside, len(self.looked.paths) - inside[0]]
+
     def to_json(self) -> dict[str, Any]:
         """All but the maps, as plain values; pictures by their paths."""
         looked = self.looked
-        corrected = holm([one.p for pair in self.pairs for one in pair.covered])
-        p_of = iter(corrected.tolist())
+        tested = corrected([one.p for pair in self.pairs for one in pair.covered])
+        p_of = iter(tested.tolist())
         found = {
             "asked": looked.told,
             "pictures": len(looked.paths),

@@ -19,7 +19,8 @@ from whylight.subgroups.run import attend, look
 from whylight.subgroups.tables.table import Column, Note, Table, column
 
 NAMED = 3  # of many pictures so many are named
-LOOKED = "looked"  # the folder in the results folder with what the model said
+# Folders in the results folder with what the model said, and what the one said that it is compared with.
+LOOKED, COMPARED = "looked", "against"
 
 
 class Seen(NamedTuple):
@@ -27,14 +28,14 @@ class Seen(NamedTuple):
 
     Attributes:
         label: what is there, as the model's classes are called.
-        prediction: what the model said: classes; or, where one of two is the positive one, its probability. Missing where there is
-            no picture, or none that can be read.
-        attention: where it looked.
+        predictions: what the model said, and what the one said that it is compared with: classes; or, where one of two is the
+            positive one, its probability. Missing where there is no picture, or none that can be read.
+        attention: where the first looked.
         notes: what was odd about the pictures.
     """
 
     label: Column
-    prediction: Column
+    predictions: list[Column]
     attention: Attention
     notes: list[Note]
 
@@ -50,6 +51,7 @@ def ask(
     key: str,
     identity: str | None = None,
     positive: str | None = None,
+    against: ModelChoice | str | None = None,
     looking: Mapping[str, Any] | None = None,
 ) -> Seen:
     """Ask a model about every row's picture; what an earlier, interrupted call has found is not asked again.
@@ -61,17 +63,31 @@ def ask(
         out: the results folder; what the model said goes to `looked/` in it.
         label, groups, key, identity: columns of the table; `key` has the names of the pictures.
         positive: the class that rates of positives are about.
+        against: another model of the same classes that is asked about the same pictures, for its answers alone.
         looking: how to look, as `run.look` takes it: `method`, `cover`, `judged`, `align`, `on_event` …
 
     Raises:
-        DataError: if no picture of the table is in the folder, or a label is none of the model's classes.
+        DataError: if no picture of the table is in the folder, a label is none of the model's classes, or the other model is the
+            same, or of other classes.
         WhylightError: if the model, the method or a setting cannot be used.
     """
     names = _texts(known[key])
     rows, paths, notes = _found(names, Path(data), key)
-    choice = ModelChoice(model) if isinstance(model, str) else model
-    truth = _named(known[label], Labels(choice.load().classes))  # before the model is asked for hours
-    looked = look(model, paths, Path(out) / LOOKED, **(looking or {}))
+    choices = [ModelChoice(one) if isinstance(one, str) else one for one in (model, against) if one is not None]
+    classes = choices[0].load().classes
+    truth = _named(known[label], Labels(classes))  # before the model is asked for hours
+    if against is not None:
+        _comparable(choices, classes)
+    looked = look(choices[0], paths, Path(out) / LOOKED, **(looking or {}))
+    said = [column(_called(choices, 0), _said(looked, rows, known.rows, positive))]
+    if against is not None:
+        answers = {
+            name: value
+            for name, value in (looking or {}).items()
+            if name not in ("cover", "judged", "method", "options")
+        }
+        other = look(choices[1], paths, Path(out) / COMPARED, **{**answers, "align": "none"})
+        said.append(column(_called(choices, 1), _said(other, rows, known.rows, positive)))
     if looked.failed:
         notes.append(
             _note("unreadable", looked.failed, "cannot be read and is left out", "cannot be read and are left out")
@@ -82,7 +98,28 @@ def ask(
         label=[truth[row] for row in rows],
         people=None if identity is None else [_texts(known[identity])[row] for row in rows],
     )
-    return Seen(column(label, truth), column(choice.name, _said(looked, rows, known.rows, positive)), attention, notes)
+    return Seen(column(label, truth), said, attention, notes)
+
+
+def _comparable(choices: Sequence[ModelChoice], classes: Sequence[str]) -> None:
+    """Refuse a comparison of a model with itself, or with one of other classes."""
+    first, other = choices
+    if first == other:
+        raise DataError(f"against: {shown(other.name)} is the model itself; name another")
+    if set(theirs := other.load().classes) != set(classes):
+        raise DataError(
+            f"against: {shown(other.name)} has other classes than {shown(first.name)}: {_some(theirs)}; not {_some(classes)}"
+        )
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(map(shown, names[:NAMED])) + (", …" if len(names) > NAMED else "")
+
+
+def _called(choices: Sequence[ModelChoice], which: int) -> str:
+    """What a model's predictions are called; files of the same name in two folders are told apart."""
+    names = [one.name for one in choices]
+    return names[which] if len(set(names)) == len(names) else f"{names[which]} ({'first' if which == 0 else 'second'})"
 
 
 def _texts(one: Column) -> list[str]:

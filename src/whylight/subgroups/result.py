@@ -9,9 +9,13 @@ from typing import Any
 
 from whylight.jsontext import dumps
 from whylight.shown import shown
+from whylight.subgroups.chances.chance import FEWEST
+from whylight.subgroups.report.figures import figures
 from whylight.subgroups.report.page import page
 from whylight.subgroups.telling import words, writing
 from whylight.subgroups.telling.told import Told
+
+FIGURES = "figures"  # the folder in the results folder with each drawing as a file
 
 
 class Audit(Told):
@@ -39,7 +43,10 @@ class Audit(Told):
         return dumps(self.to_dict(), indent=1)
 
     def write(self, folder: str | os.PathLike[str]) -> list[Path]:
-        """Write `audit.json`, `groups.csv`, `summary.txt` and `report.html`.
+        """Write `audit.json`, `groups.csv`, `summary.txt` and `report.html`, and each drawing as a file into `figures/`.
+
+        Returns:
+            The first four.
 
         Raises:
             WriteError: if they cannot be written.
@@ -50,4 +57,6 @@ class Audit(Told):
             "summary.txt": "\n".join(map(shown, self.summary)),
             "report.html": page(self, self.summary),
         }
-        return writing.write(Path(folder), texts)
+        written = writing.write(Path(folder), texts)
+        writing.write(Path(folder) / FIGURES, figures(self, max(FEWEST, self.hide_under)))
+        return written

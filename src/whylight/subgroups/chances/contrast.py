@@ -124,19 +124,3 @@ def groups(n: int, first: ArrayLike, second: ArrayLike) -> tuple[Bools, Bools]:
     if both := int((one & two).sum()):
         raise DataError(f"first, second: {both:,} rows are in both groups; give groups that share nobody")
     return one, two
-
-
-def holm(p: ArrayLike) -> Floats:
-    """p-values (m,) corrected so that among all m, true or not, one error has at most the chance that is asked of a single one.
-
-    Source: Holm, A simple sequentially rejective multiple test procedure, Scandinavian Journal of Statistics 1979. NaN stays NaN.
-
-    >>> holm([0.01, 0.04, 0.03]).tolist()
-    [0.03, 0.06, 0.06]
-    """
-    given = np.asarray(p, np.float64)
-    there = np.flatnonzero(~np.isnan(given))
-    order = there[np.argsort(given[there], kind="stable")]
-    found = np.full(given.shape, np.nan)
-    found[order] = np.maximum.accumulate(np.minimum(given[order] * np.arange(len(order), 0, -1), 1.0))
-    return found

@@ -38,17 +38,12 @@ def attention(found: Attention, least: int) -> Iterator[str]:
     )
     yield from _means(found, least)
     for pair in found.pairs:
-        if min(_sizes(found, pair)) >= least:
+        if min(found.sizes(pair)) >= least:
             yield from _pair(found, pair)
     yield from _figures("Shares of the evidence by part", found.parts, "of the evidence", least)
     yield from _figures("How faithful the maps are", found.faithful, "", least)
     yield from _discovered(found)
     yield from _middle(found)
-
-
-def _sizes(found: Attention, pair: Pair) -> list[int]:
-    inside = [int(found.member[name].sum()) for name in pair.names if name in found.member]
-    return inside if len(inside) == 2 else [*inside, len(found.looked.paths) - inside[0]]
 
 
 def _means(found: Attention, least: int) -> Iterator[str]:

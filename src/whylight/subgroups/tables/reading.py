@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -124,11 +125,12 @@ def _csv(path: Path, wanted: set[str], key: str) -> Frame:
             if use
             else pd.DataFrame()
         )
+        _check_widths(path, len(head))
     except pd.errors.EmptyDataError:
         raise DataError(f"{name}: it has no rows{'' if head else ', nor a heading'}") from None
     except FileNotFoundError:
         raise DataError(f"{name}: there is no such file") from None
-    except (OSError, UnicodeDecodeError, pd.errors.ParserError, ValueError) as error:
+    except (OSError, UnicodeDecodeError, pd.errors.ParserError, csv.Error, ValueError) as error:
         raise DataError(
             f"{name}: cannot be read as a CSV table in UTF-8: {str(error).strip().splitlines()[0]}"
         ) from error
@@ -137,6 +139,22 @@ def _csv(path: Path, wanted: set[str], key: str) -> Frame:
     if use and len(frame) == 0:
         raise DataError(f"{name}: it has a heading and no rows")
     return frame
+
+
+def _check_widths(path: Path, most: int) -> None:
+    """Refuse a row with more values than the heading: where only some columns are read, pandas drops them.
+
+    Raises:
+        DataError: naming the first.
+    """
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        lines = csv.reader(file)
+        for row in lines:
+            if len(row) > most and any(row[most:]):
+                raise DataError(
+                    f"{shown(path)}: line {lines.line_num:,} has {len(row):,} values, the heading {most}; put a value that "
+                    "holds a comma in quotes"
+                )
 
 
 def _once(frame: Frame, key: str, label: str, notes: list[Note], *, joined: bool) -> Frame:

@@ -56,18 +56,20 @@ def to_dict(audit: Told, summary: list[str]) -> dict[str, Any]:
     }
 
 
-def write(folder: Path, files: Mapping[str, str]) -> list[Path]:
-    """Write texts into a folder, each whole or not at all.
+def write(folder: Path, files: Mapping[str, str | bytes]) -> list[Path]:
+    """Write texts and pictures into a folder, each whole or not at all.
 
     Raises:
         WriteError: if that cannot be.
     """
     with named_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    for name, text in files.items():
+    for name, content in files.items():
         path = folder / name
         with named_errors(path), replacing(path) as file:
-            file.write((text.rstrip("\n") + "\n").encode("utf-8", "backslashreplace"))
+            if isinstance(content, str):
+                content = (content.rstrip("\n") + "\n").encode("utf-8", "backslashreplace")
+            file.write(content)
     return [folder / name for name in files]
 
 
