@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import time
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from whylight.train.scores import Scores
 
 Row = dict[str, float]  # an epoch's figures
 TRAIN, VAL = "#1f5fa8", "#d9700b"
+RENEWED = 30.0  # seconds between two drawings of the curves
 
 
 def write_metrics(path: Path, rows: list[Row]) -> None:
@@ -32,7 +34,26 @@ def write_metrics(path: Path, rows: list[Row]) -> None:
     write(path, text.getvalue().encode(errors="surrogateescape"))
 
 
-def write_curves(path: Path, rows: list[Row], config: TrainConfig) -> None:
+class Curves:
+    """A run's curves.png, renewed after an epoch: where epochs are short, not after each, since a drawing takes half a second."""
+
+    def __init__(self, path: Path, config: TrainConfig) -> None:
+        self._path, self._config = path, config
+        self._epochs, self._next = 0, 0.0
+
+    def renew(self, rows: list[Row], *, now: bool = False) -> None:
+        """Draw what is new.
+
+        Args:
+            rows: of all epochs so far.
+            now: draw it even if the last drawing is no half minute old: no epoch follows.
+        """
+        if len(rows) > self._epochs and (now or time.monotonic() >= self._next):
+            _draw(self._path, rows, self._config)
+            self._epochs, self._next = len(rows), time.monotonic() + RENEWED
+
+
+def _draw(path: Path, rows: list[Row], config: TrainConfig) -> None:
     """Loss and accuracy of training and validation, side by side, over all epochs so far."""
     local, changed = config.local > 0, config.augment
     epochs = [row["epoch"] for row in rows]

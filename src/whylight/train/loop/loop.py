@@ -79,6 +79,7 @@ class Loop:
         self.epoch, self.step = 0, 0
         self.sums = dict.fromkeys(SUMMED, 0.0)
         self.rows: list[Row] = []
+        self.curves = report.Curves(self.out / "curves.png", config)
 
     def _check_team(self) -> None:
         config = self.config
@@ -125,9 +126,8 @@ class Loop:
 
     def _epoch(self, stopped: threading.Event) -> None:
         config, team = self.config, self.team
-        order = torch.randperm(
-            len(self.items), generator=torch.Generator().manual_seed(mix(config.seed, self.epoch))
-        ).tolist()[self.step * config.batch * config.accumulate :]
+        dice = torch.Generator().manual_seed(mix(config.seed, self.epoch))
+        order = torch.randperm(len(self.items), generator=dice).tolist()[self.step * config.batch * config.accumulate :]
         source = self.kept.get("train", self.pictures)
         source.epoch = self.epoch
         train_mode(self.module, freeze_bn=config.freeze_bn)
@@ -155,7 +155,7 @@ class Loop:
                 self.epoch, self.step, self.steps, self.sums["loss"] / self.step, self.sums["right"] / self.step
             )
             if team.mean(float(stopped.is_set())) > 0:
-                self.save()
+                self.save(last=True)
                 raise Interrupted
             late = time.monotonic() - saved >= 60 * config.checkpoint_minutes
             if self.step < self.steps and late:
@@ -262,17 +262,17 @@ class Loop:
             return
         if self.config.keep == "last" or best is None or merit(row) < best:
             checkpoint.save(self.out / checkpoint.BEST, {"module": self.descent.judged.state_dict(), "row": row})
-        self.save()
+        self.save(last=self.epoch == self.config.epochs or tired(self.rows, self.config.patience))
         report.write_metrics(self.out / "metrics.csv", self.rows)
-        report.write_curves(self.out / "curves.png", self.rows, self.config)
         if self.config.tensorboard:
             report.write_tensorboard(self.out / "tensorboard", row)
 
-    def save(self) -> None:
-        """Write the last state."""
+    def save(self, *, last: bool = False) -> None:
+        """Write the last state, and draw the curves where they are old, or nothing follows."""
         if self.team.first:
             changing = {"epoch": self.epoch, "step": self.step, "sums": self.sums, "rows": self.rows}
             checkpoint.save(self.out / checkpoint.LAST, {**self.descent.state(), **changing})
+            self.curves.renew(self.rows, now=last)
 
     def restore(self) -> None:
         """Go back to the last state, if one was saved: a run ends bit for bit where it would have ended without the stop.
