@@ -73,7 +73,7 @@ def _right(rng: np.random.Generator, n: int, spread: float, peak: tuple[float, f
 
 
 @pytest.mark.parametrize(("spread", "peak"), [(0.15, (6, 2.5)), (0.25, (5, 3)), (0.05, (8, 1.5))])
-@pytest.mark.parametrize("n", [20, 50, 250])
+@pytest.mark.parametrize("n", [20, 50, pytest.param(250, marks=pytest.mark.long)])
 def test_the_best_of_many_thresholds_holds_the_truth(
     spread: float, peak: tuple[float, float], n: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -133,9 +133,10 @@ def test_further_training_is_seen(x: Tensor) -> None:
     torch.testing.assert_close(engine.maps(model, x, ["cam"], [0]), before * 2)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "make",
-    [pytest.param(make, id=name, marks=() if name == "hooks" else pytest.mark.long) for name, make in NETWORKS.items()],
+    [pytest.param(make, id=name) for name, make in NETWORKS.items()],
 )
 def test_memory_stays_flat(make: Callable[[], nn.Module], x: Tensor) -> None:
     """500 explanations in a row leave neither tensors nor Python objects behind."""

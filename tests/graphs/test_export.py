@@ -178,13 +178,8 @@ def test_without_resizing(folder: Path, suffix: str) -> None:
     assert far(exported.see(photo(90, 70))[0], model.logits(model.preprocess(photo(90, 70)).unsqueeze(0))[0]) <= 1e-4
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "torchvision/mobilenet_v2",
-        *(pytest.param(name, marks=pytest.mark.long) for name in ("resnet18", "efficientnet_b0")),
-    ],
-)
+@pytest.mark.long
+@pytest.mark.parametrize("name", ["torchvision/mobilenet_v2", "resnet18", "efficientnet_b0"])
 def test_families(folder: Path, name: str) -> None:
     torch.manual_seed(0)
     model = whylight.load(name, pretrained=False, device="cpu", size=64)

@@ -88,6 +88,7 @@ def test_it_can_be_stopped_and_the_file_plays(ffmpeg: str, tmp_path: Path, sent:
     assert int(probed(tmp_path / "o.mp4")["streams"][0]["nb_read_frames"]) == count
 
 
+@pytest.mark.long
 def test_it_stops_by_itself_after_a_time(tmp_path: Path) -> None:
     ran = whylight(
         "live",

@@ -124,6 +124,7 @@ def weights(run: Path) -> dict[str, torch.Tensor]:
     }
 
 
+@pytest.mark.long
 def test_stopped_and_resumed_is_bit_for_bit_the_same(
     make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
