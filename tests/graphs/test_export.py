@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -281,3 +282,19 @@ def test_a_graph_that_is_not_what_its_file_says(tmp_path: Path, written: dict[st
     path.write_bytes(written[".onnx"].path.read_bytes().replace(b'"grid":[8,8]', b'"grid":[9,9]'))
     with pytest.raises(ModelError, match="where its file says"):
         whylight.load(path)
+
+
+def test_ctrl_c_is_heard_after_graphs_have_come_and_gone(written: dict[str, Written]) -> None:
+    program = f"""
+import gc, signal, whylight
+for _ in range(2):
+    first, second = (whylight.load({str(written[".xml"].path)!r}) for _ in range(2))
+    del first, second
+    gc.collect()
+try:
+    signal.raise_signal(signal.SIGINT)
+except KeyboardInterrupt:
+    print("heard")
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "heard\n"), done.stderr

@@ -21,7 +21,7 @@ from whylight.graphs.network import check, digest, graph_of
 from whylight.images import walk
 from whylight.models.adapters.exported import Exported, load_exported
 from whylight.models.adapters.facts import KEY, Facts
-from whylight.models.adapters.runtimes import needed
+from whylight.models.adapters.runtimes import needed, openvino_core
 from whylight.models.base import Classifier
 from whylight.models.model import Model
 
@@ -195,7 +195,7 @@ def _write_openvino(network: Any, facts: Facts, path: Path) -> None:
 
     from whylight.graphs.openvino import with_pictures_before
 
-    read = openvino.Core().read_model(network.SerializeToString())
+    read = openvino_core().read_model(network.SerializeToString())
     graph = with_pictures_before(read, facts.preprocess, resize=facts.resize)
     graph.set_rt_info(facts.to_json(), KEY)
     openvino.save_model(graph, path, compress_to_fp16=False)

@@ -7,7 +7,7 @@ perturbs it), the part behind x is run: it is cut out when first needed.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -88,7 +88,7 @@ class OpenVino:
         if not path.with_suffix(".bin").is_file():
             raise ModelError(f"{path}: its weights are missing: {path.with_suffix('.bin').name} belongs beside it")
         try:
-            self._graph = openvino.Core().read_model(path)
+            self._graph = openvino_core().read_model(path)
         except RuntimeError as error:
             raise ModelError(f"{path}: OpenVINO cannot read it: {_first_line(error)}") from error
         self._whole = self._compiled(self._graph)
@@ -106,7 +106,7 @@ class OpenVino:
         ]  # what it hands out is overwritten by the next call
 
     def _compiled(self, graph: Any) -> Any:
-        return self._openvino.compile_model(graph, "CPU", self._settings)
+        return openvino_core().compile_model(graph, "CPU", self._settings)
 
     @cached_property
     def _behind(self) -> Any:
@@ -118,6 +118,16 @@ class OpenVino:
         for reader in x.output(0).get_target_inputs():
             reader.replace_source_output(given.output(0))
         return self._compiled(self._openvino.Model(graph.get_results(), [given]))
+
+
+@cache
+def openvino_core() -> Any:
+    """OpenVINO's core, one for the process, as long as that lives.
+
+    Each core that loads the plugin for processors gives the thread another stack for signals, and takes it away with itself:
+    the next Ctrl-C then finds no stack, and ends the process with a segmentation fault (OpenVINO 2026.4).
+    """
+    return needed("openvino").Core()
 
 
 def needed(package: str) -> Any:
