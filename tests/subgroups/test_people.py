@@ -38,9 +38,13 @@ def test_variances(rows: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
     boot = drawn(rows)
     np.testing.assert_allclose(np.sqrt(variance), boot.std(0), rtol=0.06)
     assert df.tolist() == [len(np.unique(person[group == g])) - 1 for g in (0, 1)]
-    gap = clustered.gap(of, right, np.ones(len(right)))
-    np.testing.assert_allclose(np.sqrt(gap), (boot[:, 0] - boot[:, 1]).std(), rtol=0.06)
-    np.testing.assert_allclose(gap[0], gap[1], rtol=1e-9)
+    rest = clustered.rest(of, right, np.ones(len(right)))
+    np.testing.assert_allclose(np.sqrt(rest.gap), (boot[:, 0] - boot[:, 1]).std(), rtol=0.06)
+    np.testing.assert_allclose(rest.gap[0], rest.gap[1], rtol=1e-9)
+    np.testing.assert_allclose(rest.variance, variance[::-1], rtol=1e-9)  # of two groups each is the other's rest
+    assert rest.df.tolist() == df[::-1].tolist()
+    both = len(np.intersect1d(person[group == 0], person[group == 1]))
+    assert rest.shared.tolist() == [both, both]
 
 
 def test_persons_of_one_row_are_rows() -> None:
@@ -85,3 +89,37 @@ def test_intervals_of_persons_by_simulation() -> None:
         low, high = intervals.rate(rate * size, size, df=df)
         held += low[0] <= 0.9 <= high[0]
     assert 0.93 <= held / 1000 <= 0.97
+
+
+@pytest.mark.parametrize("people", [None, "who"])
+def test_few_persons_who_are_all_right_are_no_finding(people: str | None) -> None:
+    """40 persons of whom all are right, against 2,000 of whom 95 % are, a row each: with and without the identity."""
+    right = np.concatenate([np.ones(40, int), np.repeat([1, 0], [1900, 100])])
+    table = {
+        "who": np.arange(2040),
+        "size": np.repeat(["small", "large"], [40, 2000]),
+        "there": np.ones(2040, int),
+        "said": right,
+    }
+    found = audit(table, label="there", prediction="said", groups="size", depth=1, positive="1", identity=people)
+    small, large = found.group(size="small"), found.group(size="large")
+    low, high = small["gap_to_rest"]["interval"]
+    assert low < 0 < high
+    assert small["p"] == pytest.approx(0.26, abs=0.02)
+    assert (small["p"], small["p_corrected"]) == (large["p"], large["p_corrected"])
+
+
+def test_audits_of_nothing_with_persons() -> None:
+    """A row a person, 40 against 560, at a rate of 0.97: hardly a finding in 300 such audits."""
+    dice, found = np.random.default_rng(0), 0
+    for _ in range(300):
+        right = (dice.random(600) < 0.97).astype(int)
+        table = {
+            "who": np.arange(600),
+            "side": np.repeat(["a", "b"], [40, 560]),
+            "there": np.ones(600, int),
+            "said": right,
+        }
+        done = audit(table, label="there", prediction="said", groups="side", depth=1, positive="1", identity="who")
+        found += done.group(side="a")["verdict"] in ("worse", "better")
+    assert found <= 21  # 5 % of 300, and what chance adds to that: more in less than one of twenty runs

@@ -81,7 +81,7 @@ def audit(
         alpha: the error allowed to all tests together.
         enough: rows (persons) under which a group has insufficient evidence; it is told all the same, and not tested.
         margin: a gap with an interval reaching farther than this to each side is insufficient evidence, too, unless it is found.
-        hide_under: groups of fewer rows than this are not shown, nor those that would tell their figures.
+        hide_under: groups of fewer rows (persons) than this are not shown, nor those that would tell their figures.
         seed: decides the bootstrap's draws.
         attention: where the model looks, by group; it becomes part of the result.
 
@@ -137,10 +137,12 @@ def audit(
         parts[which] = break_down(grouping.cells(columns, which), result, state, person, len(firsts), settings)
     families = _correct(parts, chosen, correction)
     gone = privacy.hidden(
-        {k: one.values for k, one in parts.items()}, {k: one.n for k, one in parts.items()}, hide_under
+        {k: one.values for k, one in parts.items()}, {k: one.evidence for k, one in parts.items()}, hide_under
     )
     for which, part in parts.items():
         part.hidden = gone[which]
+    if attention is not None and hide_under:
+        attention = attention.without(_unseen(columns, parts))
     return Audit(
         columns=tuple((one.name, one.values) for one in columns),
         parts=parts,
@@ -234,6 +236,15 @@ def _declared(given: Sequence[Sequence[str]], names: list[str], depth: int) -> s
     return found
 
 
+def _unseen(columns: list[Column], parts: dict[tuple[int, ...], Breakdown]) -> set[str]:
+    """The groups by one column that are not shown, as attention calls them."""
+    return {
+        f"{one.name}={one.values[row[0]]}"
+        for i, one in enumerate(columns)
+        for row in parts[i,].values[parts[i,].hidden]
+    }
+
+
 def _correct(
     parts: dict[tuple[int, ...], Breakdown], declared: set[tuple[int, ...]], how: Correction
 ) -> dict[str, dict[str, float]]:
@@ -255,7 +266,12 @@ def _correct(
         changes = [(one.change, one.test) for one in mine if one.change]
         if changes:
             p = [np.where(np.isnan(test.p), np.nan, change.paired.p) for change, test in changes]
-            for (change, _), one in zip(changes, _together(p, how, share), strict=True):
+            every = parts[()].change
+            whole = (
+                [every] if name == "declared" and every is not None else []
+            )  # what changed in all is a question, too
+            asked = [*whole, *(change for change, _ in changes)]
+            for change, one in zip(asked, _together([*(one.paired.p for one in whole), *p], how, share), strict=True):
                 change.corrected = one
             moved = [
                 Test(np.where(np.isnan(test.p), np.nan, change.gap_p), test.own, test.p) for change, test in changes

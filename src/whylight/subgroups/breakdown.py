@@ -161,7 +161,8 @@ def break_down(
         found.other_test = _test(found.other["accuracy"], evidence, settings)
         found.change = _change(cells, counts, outcome, of, firsts, settings)
     if len(cells.columns) > 1:
-        found.shrunk = shrink(rates["accuracy"].right, n, cells.values, level=level)
+        size = np.nan_to_num(rates["accuracy"].effective)  # of independent rows
+        found.shrunk = shrink(np.nan_to_num(rates["accuracy"].value) * size, size, cells.values, level=level)
     scores = outcome.predictions[0].scores
     if scores is not None and outcome.actual is not None:
         found.calibration = calibration(cells, scores, outcome.actual, of, level=level, seed=settings.seed)
@@ -235,12 +236,18 @@ def _change(
     else:
         right = outcome.predictions[0].right.astype(np.float64)
         off, every = right - outcome.predictions[firsts].right, np.ones(len(right))
+        persons, n = of.counts, counts.sum(1)
+        first, second = (one * persons / np.maximum(n, 1) for one in (quarters[1], quarters[2]))
         variance, df = clustered.ratio(of, off, every)
+        variance = np.fmax(variance, variance_of(first, second, persons))  # a little, where nobody happens to differ
         low, high = intervals.mean(paired.value, variance, df, level=level)
+        low, high = np.maximum(low, -1), np.minimum(high, 1)
         p = np.where(df < 1, np.nan, intervals.p_value(paired.value, variance, df))
         boot = resampled(of, off, every, level=level, seed=settings.seed)
         paired = Paired(paired.value, low, high, *boot, p)
-        variance = clustered.gap(of, off, every)
+        others = variance_of(first.sum() - first, second.sum() - second, persons.sum() - persons)
+        against = clustered.rest(of, off, every)
+        variance = np.where(against.shared > 0, against.gap, np.fmax(against.gap, variance + others))
         gap_low, gap_high = intervals.mean(gap, variance, np.maximum(df, 1), level=level)
         gap_p = intervals.p_value(gap, variance, np.maximum(df, 1))
     over = None

@@ -12,6 +12,7 @@ from whylight.subgroups.stats import clustered, intervals
 
 Floats = NDArray[np.float64]
 BINS = 10
+ENOUGH = 30  # rows under which drawing them again tells nothing of the error
 RESAMPLES = 400
 _AT_ONCE = 4_000_000
 
@@ -23,7 +24,7 @@ class Calibration(NamedTuple):
         value: the mean probability less the share of positives: above 0 the model expects more of them than there are.
         low, high: its interval; NaN under two rows.
         error: expected calibration error, in ten bins of equal width.
-        error_low, error_high: its bootstrap interval; NaN where rows of one person belong together.
+        error_low, error_high: its bootstrap interval; NaN of fewer than 30 rows, and where rows of one person belong together.
     """
 
     value: Floats
@@ -105,4 +106,6 @@ def _bootstrap(
         mine = error[part]
         low[part] = np.clip(2 * mine - up, 0, mine)
         high[part] = np.clip(2 * mine - down, mine, 1)
+    few = count.sum(1) < ENOUGH
+    low[few] = high[few] = np.nan
     return low, high

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -15,6 +16,9 @@ class Attention(Protocol):
 
     def to_json(self) -> Any:
         """The same as JSON holds it."""
+
+    def without(self, groups: AbstractSet[str]) -> Attention:
+        """The same with nothing said of some groups, each as `column=value`."""
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,6 +83,30 @@ class Attention:
             found["difference: the uncertain middle - all others"] = self.middle.maps.map
             found["p: the uncertain middle - all others"] = self.middle.maps.p
         return found
+
+    def without(self, groups: AbstractSet[str]) -> Self:
+        """The same with nothing said of some groups, for they are few people."""
+
+        def kept(figures: list[Figure]) -> list[Figure]:
+            return [one for one in figures if one.group not in groups]
+
+        told = self.discovery
+        if told is not None:
+            seen = [
+                replace(one, traits=[t for t in one.traits if f"{t.column}={t.value}" not in groups])
+                for one in told.found
+            ]
+            told = replace(told, found=seen)
+        return replace(
+            self,
+            member={name: inside for name, inside in self.member.items() if name not in groups},
+            means=[one for one in self.means if one.group not in groups],
+            parts=kept(self.parts),
+            faithful=kept(self.faithful),
+            pairs=[pair for pair in self.pairs if not groups & set(pair.names)],
+            discovery=told,
+            middle=None if self.middle is None else replace(self.middle, who=kept(self.middle.who)),
+        )
 
     def sizes(self, pair: Pair) -> list[int]:
         """How many pictures the two groups of a pair have."""

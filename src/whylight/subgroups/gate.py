@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 from whylight.errors import DataError
-from whylight.shown import shown
+from whylight.shown import plural, shown
 
 if TYPE_CHECKING:
     from whylight.subgroups.result import Audit
@@ -81,7 +81,9 @@ def judge(audit: Audit, one: Limit) -> Verdict:
     if one.figure == "gap":
         found = audit.gap(*one.of)
         value, ends = found["gap"], found["interval"]
-        who = "" if value is None else f", from {_who(found['worst'])} to {_who(found['best'])}"
+        left = found["groups"] - found["compared"]
+        few = f"; {plural(left, 'group')} of too few rows left out" if left else ""
+        who = "" if value is None else f", from {_who(found['worst'])} to {_who(found['best'])}{few}"
         lost = "fewer than two of its groups have rows enough, or they are not shown"
     else:
         row = audit.find(dict(part.split("=", 1) for part in _pairs(one)))

@@ -77,8 +77,8 @@ class Hiding(NamedTuple):
 
         A model that is blinded serves everybody alike. Such a gap tells that the region is evidence, not that it did harm.
         """
-        worse = self.second if self.seen > 0 else self.first
-        return self.closes and worse.low <= 0
+        better, worse = (self.first, self.second) if self.seen > 0 else (self.second, self.first)
+        return self.closes and worse.low <= 0 and better.high < 0
 
     @property
     def opens(self) -> bool:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from whylight.subgroups.groups import Cells
-from whylight.subgroups.stats import clustered, intervals
+from whylight.subgroups.stats import clustered, exact, intervals
 from whylight.subgroups.tables.labels import Outcome
 
 Floats = NDArray[np.float64]
@@ -81,7 +81,8 @@ class Estimate(NamedTuple):
         right, n: of how many rows so many count.
         gap: the rate less that of all other groups together.
         gap_low, gap_high: its interval.
-        gap_p: of the gap, where persons were drawn; else NaN, and exact tests take its place.
+        gap_p: of the gap, where persons were drawn: the larger of Student's and of the exact test of as many independent rows; else
+            NaN, and exact tests take its place.
         effective: of how many independent rows the interval is.
         df: of its variance; NaN where rows stand for themselves.
     """
@@ -126,13 +127,28 @@ def estimate(
         return Estimate(value, low, high, right, n, value - rest, gap_low, gap_high, none, effective, df)
     top, bottom = (rate.top & rate.bottom)[state].astype(np.float64), rate.bottom[state].astype(np.float64)
     variance, df = clustered.ratio(of, top, bottom)
+    against = clustered.rest(of, top, bottom)
+    effective, rest_effective = (
+        _effective(value, variance, n, df),
+        _effective(rest, against.variance, rest_n, against.df),
+    )
+    ends = intervals.rate(value * effective, effective, level=level, df=df)
+    rest_ends = intervals.rate(rest * rest_effective, rest_effective, level=level, df=against.df)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        together = (variance + against.variance - against.gap) / (2 * np.sqrt(variance * against.variance))
+        phi = np.where((against.shared > 0) & np.isfinite(together), np.clip(together, -1, 1), 0.0)
+        gap_low, gap_high = intervals.difference(value, ends, rest, rest_ends, phi)
+        freedom = (variance + against.variance) ** 2 / (variance**2 / df + against.variance**2 / against.df)
+        p = intervals.p_value(value - rest, against.gap, np.where(np.isfinite(freedom), freedom, 1))
+        # Of few persons, or of many who are nearly all right, a variance tells little: the exact test must agree.
+        sizes = [np.nan_to_num(one) for one in (value * effective, effective, rest * rest_effective, rest_effective)]
+        p = np.maximum(p, exact.fisher(*(np.round(one) for one in sizes)))
+    p = np.where((n > 0) & (rest_n > 0), p, np.nan)
+    return Estimate(value, *ends, right, n, value - rest, gap_low, gap_high, p, effective, df)
+
+
+def _effective(value: Floats, variance: Floats, n: NDArray[np.int64], df: Floats) -> Floats:
+    """How many independent rows have the same variance; where nothing varies, as many as there are persons."""
     with np.errstate(divide="ignore", invalid="ignore"):
         known = (variance > 0) & (value > 0) & (value < 1)
-        effective = np.where(known, value * (1 - value) / variance, np.minimum(n, df + 1))
-        low, high = intervals.rate(value * effective, effective, level=level, df=df)
-        gap_variance = clustered.gap(of, top, bottom)
-        freedom = np.maximum(df, 1)
-        gap_low, gap_high = intervals.mean(value - rest, gap_variance, freedom, level=level)
-        p = intervals.p_value(value - rest, gap_variance, freedom)
-    p = np.where((n > 0) & (rest_n > 0), p, np.nan)
-    return Estimate(value, low, high, right, n, value - rest, gap_low, gap_high, p, effective, df)
+        return np.asarray(np.where(known, value * (1 - value) / variance, np.minimum(n, df + 1)), np.float64)

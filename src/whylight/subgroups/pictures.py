@@ -30,13 +30,13 @@ class Seen(NamedTuple):
         label: what is there, as the model's classes are called.
         predictions: what the model said, and what the one said that it is compared with: classes; or, where one of two is the
             positive one, its probability. Missing where there is no picture, or none that can be read.
-        attention: where the first looked.
+        attention: where the first looked; None where there are no two groups to compare.
         notes: what was odd about the pictures.
     """
 
     label: Column
     predictions: list[Column]
-    attention: Attention
+    attention: Attention | None
     notes: list[Note]
 
 
@@ -92,12 +92,16 @@ def ask(
         notes.append(
             _note("unreadable", looked.failed, "cannot be read and is left out", "cannot be read and are left out")
         )
-    attention = attend(
-        looked,
-        groups={name: [_texts(known[name])[row] for row in rows] for name in groups},
-        label=[truth[row] for row in rows],
-        people=None if identity is None else [_texts(known[identity])[row] for row in rows],
-    )
+    columns = {name: [_texts(known[name])[row] for row in rows] for name in groups}
+    several = {name: values for name, values in columns.items() if len(set(values) - {""}) > 1}
+    attention = None
+    if several:  # of one group by each column there is nobody to compare with
+        attention = attend(
+            looked,
+            groups=several,
+            label=[truth[row] for row in rows],
+            people=None if identity is None else [_texts(known[identity])[row] for row in rows],
+        )
     return Seen(column(label, truth), said, attention, notes)
 
 

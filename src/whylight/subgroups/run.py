@@ -27,12 +27,12 @@ from whylight.subgroups.hiding import Hiding, hiding
 from whylight.subgroups.looking.covering import HERE
 from whylight.subgroups.looking.looked import Looked
 from whylight.subgroups.middle import SHARE, middle
+from whylight.subgroups.tables.table import MISSING
 
 if TYPE_CHECKING:
     from whylight.models.zoo.choice import ModelChoice
 
 DRAWS = 1000
-_MISSING = ("", "nan", "none", "na", "n/a", "<na>")
 
 
 def look(
@@ -242,7 +242,7 @@ def _groups(columns: Mapping[str, Sequence[object]], n: int) -> tuple[dict[str, 
             raise DataError(
                 f"groups: {shown(repr(name))} has {len(given):,} values for {n:,} pictures; give one for each"
             )
-        texts = np.array(["" if str(one).strip().lower() in _MISSING else str(one).strip() for one in given])
+        texts = np.array(["" if str(one).strip().lower() in MISSING else str(one).strip() for one in given])
         values = [str(one) for one in np.unique(texts) if one]
         if len(values) < 2:
             raise DataError(f"groups: {shown(repr(name))} has {len(values)} value; groups take two or more")
@@ -275,7 +275,7 @@ def _truth(label: Sequence[object], looked: Looked) -> Ints:
     if len(label) != len(looked.paths):
         raise DataError(f"label: expected one for each of the {len(looked.paths):,} pictures, got {len(label):,}")
     names = Labels(looked.classes)
-    texts = ["" if str(one).strip().lower() in _MISSING else str(one).strip() for one in label]
+    texts = ["" if str(one).strip().lower() in MISSING else str(one).strip() for one in label]
     codes = {text: names.index(text) for text in dict.fromkeys(texts) if text}
     return np.array([codes.get(text, -1) for text in texts], np.int64)
 

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import t as student
 
 from whylight.errors import DataError
+from whylight.subgroups.stats import exact, intervals
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
@@ -45,7 +46,7 @@ def contrast(
     *,
     level: float = 0.95,
 ) -> Contrast:
-    """The difference of two groups' means, with an interval after Welch.
+    """The difference of two groups' means, with an interval after Welch; of shares, Newcombe's, and Fisher's test.
 
     Args:
         values: (n,) numbers.
@@ -75,6 +76,8 @@ def contrast(
     difference = mean_one - mean_two
     if min(counts) < 2:
         return Contrast(mean_one, mean_two, difference, None, None, None, counts)
+    if set(np.unique(data[one | two])) == {0.0, 1.0} and np.bincount(whose[one | two]).max() == 1:
+        return _shares(data[one], data[two], counts, level)
     # Each group's own variance with its own correction for few people, and what people in both groups have in common.
     alone = [float((part**2).sum()) * n / (n - 1) for part, n in zip(parts, counts, strict=True)]
     shared = float((parts[0] * parts[1]).sum()) * math.sqrt(math.prod(n / (n - 1) for n in counts))
@@ -86,6 +89,24 @@ def contrast(
     half = float(student.ppf((1 + level) / 2, freedom)) * error
     p = float(2 * student.sf(abs(difference) / error, freedom))
     return Contrast(mean_one, mean_two, difference, difference - half, difference + half, p, counts)
+
+
+def _shares(one: Floats, two: Floats, counts: tuple[int, int], level: float) -> Contrast:
+    """Of yes and no, each by another person: Newcombe's interval and Fisher's test, which hold for few and for next to all."""
+    right, n = np.array([one.sum(), two.sum()]), np.array([len(one), len(two)])
+    low, high = intervals.rate(right, n, level=level)
+    share = right / n
+    ends = intervals.difference(share[0], (low[0], high[0]), share[1], (low[1], high[1]))
+    p = exact.fisher(right[:1], n[:1], right[1:], n[1:])
+    return Contrast(
+        float(share[0]),
+        float(share[1]),
+        float(share[0] - share[1]),
+        float(ends[0]),
+        float(ends[1]),
+        float(p[0]),
+        counts,
+    )
 
 
 def _influence(data: Floats, group: Bools, mean: float, whose: Ints) -> Floats:

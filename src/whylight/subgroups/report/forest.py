@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from whylight.shown import html as escape
-from whylight.subgroups.telling.rows import INSUFFICIENT
+from whylight.subgroups.telling.rows import BETTER, INSUFFICIENT, WORSE
 from whylight.subgroups.telling.words import percent
 
 SCROLL = '<div class="scroll" tabindex="0" role="region" aria-label="A table that scrolls sideways where it is wide">'
@@ -62,7 +62,7 @@ def _row(row: dict[str, Any], whole: float, low: float, high: float) -> str:
         f'<tr class="{kind}"><th scope="row">{escape(name(row["group"]))}</th><td>{row["n"]:,}</td>'
         f"<td>{percent(row['accuracy'])}</td>"
         f'<td>{_between(row["interval"])}</td><td class="plot">{drawn}</td><td>{_points(gap)}</td>'
-        f'<td>{"" if p is None else _small(p)}</td><td class="verdict">{escape(verdict)}</td></tr>'
+        f'<td>{"" if p is None else small(p)}</td><td class="verdict">{escape(verdict)}</td></tr>'
     )
 
 
@@ -76,7 +76,7 @@ def name(group: dict[str, str]) -> str:
 
 
 def crossed(rows: Sequence[dict[str, Any]], columns: tuple[str, str], everyone: dict[str, Any]) -> Iterator[str]:
-    """A table of two columns' values against each other, darker where accuracy is farther from everybody's."""
+    """A table of two columns' values against each other; coloured where a corrected test shows a difference."""
     by = {tuple(row["group"][column] for column in columns): row for row in rows}
     down, across = (list(dict.fromkeys(key[i] for key in by)) for i in (0, 1))
     if not by or len(across) > 12:
@@ -97,7 +97,7 @@ def _cell(row: dict[str, Any] | None, whole: float, far: float) -> str:
     off = row["accuracy"] - whole
     colour = "var(--bad)" if off < 0 else "var(--good)"
     few = row.get("verdict") == INSUFFICIENT
-    share = 0 if few else round(32 * abs(off) / far)
+    share = round(32 * abs(off) / far) if row.get("verdict") in (WORSE, BETTER) else 0
     note = "; insufficient evidence" if few else ""
     return (
         f'<td{" class=few" if few else ""} style="background:color-mix(in srgb, {colour} {share}%, transparent)">'
@@ -126,5 +126,6 @@ def _points(gap: dict[str, Any]) -> str:
     return f"{100 * gap['value']:+.1f} points{between}"
 
 
-def _small(p: float) -> str:
+def small(p: float) -> str:
+    """A p-value for HTML."""
     return "&lt; 0.001" if p < 0.001 else f"{p:.3f}"

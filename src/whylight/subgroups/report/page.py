@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
 from whylight.shown import html as escape
-from whylight.shown import plural
+from whylight.shown import markdown, plural
 from whylight.subgroups.chances.chance import FEWEST
 from whylight.subgroups.found import Attention
-from whylight.subgroups.report.forest import SCROLL, crossed, forest
+from whylight.subgroups.report.forest import SCROLL, crossed, forest, small
 from whylight.subgroups.report.forest import name as group_name
 from whylight.subgroups.report.panels import attention
 from whylight.subgroups.telling.told import Told
 from whylight.subgroups.telling.words import percent
 from whylight.subgroups.telling.writing import METHODS
 
+SMALLEST = 12  # intersections whose shrunk figures stand on the page
 LIMITS = (
     "Labels and groups are what annotators wrote down: perceptions, not identities.",
     "The figures are of these rows. They hold for others only as far as those are drawn from the same people, cameras and places.",
-    "“Within noise” says that no difference was shown, not that there is none; “insufficient evidence”, that none could have been.",
+    "“Within noise” says that no difference was shown and that it is small if there is one.",
+    "“Insufficient evidence” says that there are too few rows to tell: the difference may be large.",
     "Accuracy is tested. The other rates have intervals, which are not corrected for how many there are.",
     "Where a model looks says nothing by itself about whether it is right to look there.",
 )
@@ -87,7 +89,9 @@ def _groups(audit: Told) -> Iterator[str]:
         if len(columns) == 2:
             yield from crossed(rows, (columns[0], columns[1]), everyone)
         yield from forest(rows, everyone)
+        yield from _shrunk(rows)
     yield from _rates(audit)
+    yield from _calibration(audit)
     if audit.against:
         yield from _against(audit)
 
@@ -118,6 +122,39 @@ def _rate(one: dict[str, Any] | None) -> str:
     return f"<td>{percent(one['value'])}{between}</td>"
 
 
+def _shrunk(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """Small groups as counted, and moved towards what their parts predict."""
+    small_ = sorted((row for row in rows if row.get("shrunk") and row["n"]), key=lambda row: int(row["n"]))[:SMALLEST]
+    if not small_:
+        return
+    yield f"<h4>The smallest, shrunk towards what their parts predict</h4>{SCROLL}<table><thead><tr><th>group</th><th>rows</th>"
+    yield "<th>counted</th><th>predicted</th><th>shrunk, with its credible interval</th></tr></thead><tbody>"
+    for row in small_:
+        one = row["shrunk"]
+        between = (
+            ""
+            if one["interval"] is None
+            else f"<small>{percent(one['interval'][0])} to {percent(one['interval'][1])}</small>"
+        )
+        yield f'<tr><th scope="row">{escape(group_name(row["group"]))}</th><td>{row["n"]:,}</td><td>{percent(row["accuracy"])}</td>'
+        yield f"<td>{percent(one['predicted'])}</td><td>{percent(one['accuracy'])}{between}</td></tr>"
+    yield "</tbody></table></div>"
+
+
+def _calibration(audit: Told) -> Iterator[str]:
+    """Of predictions that are probabilities, whether they are what they say."""
+    rows = [row for row in audit.groups if len(row["group"]) < 2 and row.get("calibration")]
+    if not rows:
+        return
+    yield f"<h3>Calibration</h3>{SCROLL}<table><thead><tr><th>group</th><th>rows</th><th>mean probability less prevalence</th>"
+    yield "<th>expected calibration error</th></tr></thead><tbody>"
+    for row in rows:
+        one = row["calibration"]
+        yield f'<tr><th scope="row">{escape(group_name(row["group"]))}</th><td>{row["n"]:,}</td>'
+        yield _rate(one) + _rate({"value": one["error"], "interval": one["error_interval"]}) + "</tr>"
+    yield "</tbody></table></div>"
+
+
 def _against(audit: Told) -> Iterator[str]:
     """The change from the predictions that are compared with, group by group."""
     yield f"<h3>{escape(audit.prediction[0])} compared with {escape(audit.against[0])}, on the same rows</h3>"
@@ -131,7 +168,7 @@ def _against(audit: Told) -> Iterator[str]:
         between = "" if ends is None else f"<small>{100 * ends[0]:+.2f} to {100 * ends[1]:+.2f}</small>"
         p = change.get("p_corrected")
         yield f'<tr><th scope="row">{escape(group_name(row["group"]))}</th><td>{row["n"]:,}</td>'
-        yield f"<td>{100 * change['accuracy']:+.2f} points{between}</td><td>{'' if p is None else f'{p:.3f}'}</td></tr>"
+        yield f"<td>{100 * change['accuracy']:+.2f} points{between}</td><td>{'' if p is None else small(p)}</td></tr>"
     yield "</tbody></table></div>"
 
 
@@ -165,5 +202,7 @@ def _card(audit: Told, summary: list[str]) -> Iterator[str]:
         if len(row["group"]) < 2 and row["accuracy"] is not None:
             ends = row["interval"]
             between = "" if ends is None else f"{percent(ends[0])} to {percent(ends[1])}"
-            lines.append(f"| {group_name(row['group'])} | {row['n']:,} | {percent(row['accuracy'])} | {between} |")
+            lines.append(
+                f"| {markdown(group_name(row['group']))} | {row['n']:,} | {percent(row['accuracy'])} | {between} |"
+            )
     yield f"<h2>For the model’s card</h2><pre>{escape(chr(10).join(lines))}</pre>"

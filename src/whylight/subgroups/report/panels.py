@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from whylight.errors import WhylightError
+from whylight.evaluate.bootstrap import Interval
 from whylight.images import decode
 from whylight.render.colormap import SIGNED, colorize, table
 from whylight.render.overlay import overlay
@@ -19,7 +20,7 @@ from whylight.shown import html as escape
 from whylight.subgroups.attention import Figure
 from whylight.subgroups.found import Attention, Pair
 from whylight.subgroups.hiding import Hiding
-from whylight.subgroups.report.forest import SCROLL
+from whylight.subgroups.report.forest import SCROLL, small
 
 LONGEST = 224  # pixels of a picture in a gallery
 SHOWN = 6  # pictures of one kind
@@ -68,7 +69,8 @@ def _pair(found: Attention, pair: Pair) -> Iterator[str]:
     cells = float(told.significant.mean())
     most = float(np.abs(told.map).max()) or 1.0
     masked = np.where(told.significant, told.map, 0.0)
-    said = f"Maps differ beyond chance in {cells:.0%} of the frame." if cells else "No cell differs beyond chance."
+    much = f"{cells:.0%}" if cells >= 0.01 else "less than 1%"
+    said = f"Maps differ beyond chance in {much} of the frame." if cells else "No cell differs beyond chance."
     yield f"<p>{said} {told.moved:.1%} of the evidence lies elsewhere, chance included."
     yield f'<span class="faint">{escape(told.how)}</span></p>'
     yield '<div class="panels">'
@@ -116,9 +118,10 @@ def _figures(title: str, figures: Sequence[Figure], unit: str, least: int) -> It
         rest = (
             ""
             if one.rest is None
-            else f"{one.rest.difference:+.3f}<small>{one.rest.low:+.3f} to {one.rest.high:+.3f}</small>"
+            else f"{one.rest.difference:+.3f}"
+            + ("" if one.rest.low is None else f"<small>{one.rest.low:+.3f} to {one.rest.high:+.3f}</small>")
         )
-        p = "" if one.p is None else f"{one.p:.3f}"
+        p = "" if one.p is None else small(one.p)
         few = "" if one.enough else "<small>insufficient evidence</small>"
         yield f'<tr><th scope="row">{escape(one.what)}</th><td>{escape(one.group)}</td><td>{one.mean.mean:.3f}{few}</td>'
         yield f"<td>{between}</td><td>{rest}</td><td>{p}</td><td>{one.mean.n:,}</td></tr>"
@@ -132,7 +135,7 @@ def _discovered(found: Attention) -> Iterator[str]:
     yield "<h2>Groups nobody named</h2>"
     yield (
         f"<p>Clusters of pictures that the model errs on more than on others, found on {told.first:,} pictures and confirmed on "
-        f"{told.second:,} that had no part in finding them; of all that are named, {told.level:.0%} are expected to be none.</p>"
+        f"{told.second:,} that had no part in finding them; of all named, at most {told.level:.0%} are expected to be none.</p>"
     )
     if not told.found:
         yield f"<p>{escape(told.why_not) if told.why_not else 'None was confirmed.'}</p>"
@@ -145,8 +148,13 @@ def _discovered(found: Attention) -> Iterator[str]:
             or "no column tells them apart"
         )
         yield f"<h3>Group {number}: {len(one.members):,} pictures</h3>"
-        yield f"<p>{one.inside.mean:.0f} % wrong, elsewhere {one.outside.mean:.0f} % (corrected p {one.p:.3f}). {traits}.</p>"
+        yield f"<p>{_wrong(one.inside)} wrong, elsewhere {_wrong(one.outside)} (corrected p {small(one.p)}). {traits}.</p>"
         yield from _gallery(found, found.known[one.examples], "Some of them")
+
+
+def _wrong(one: Interval) -> str:
+    ends = "" if one.low is None or one.high is None else f" ({one.low:.0f} to {one.high:.0f} %)"
+    return f"{one.mean:.0f} %{ends} of {one.n:,}"
 
 
 def _middle(found: Attention) -> Iterator[str]:

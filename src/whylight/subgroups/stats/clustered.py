@@ -71,14 +71,30 @@ def ratio(of: People, top: Floats, bottom: Floats) -> tuple[Floats, Floats]:
     return variance, m - 1
 
 
-def gap(of: People, top: Floats, bottom: Floats) -> Floats:
-    """Variance of each group's ratio less that of all other groups together, with persons drawn who may be in both.
+class Rest(NamedTuple):
+    """All other groups together, for each group; all (groups,).
+
+    Attributes:
+        gap: variance of the group's ratio less that of the rest, with persons drawn who may be in both.
+        variance: of the ratio of the rest alone.
+        df: its degrees of freedom, persons in the rest less 1.
+        shared: how many persons are in both.
+    """
+
+    gap: Floats
+    variance: Floats
+    df: Floats
+    shared: Floats
+
+
+def rest(of: People, top: Floats, bottom: Floats) -> Rest:
+    """Each group held against all other groups together.
 
     Args:
         of, top, bottom: as for `ratio`.
 
     Returns:
-        (groups,); NaN where either side is empty.
+        NaN where either side is empty.
     """
     inside = of.group >= 0
     y, d = np.where(inside, of.sums(top), 0.0), np.where(inside, of.sums(bottom), 0.0)
@@ -86,14 +102,19 @@ def gap(of: People, top: Floats, bottom: Floats) -> Floats:
     own_y, own_d = of.within(y), of.within(d)
     rest_y, rest_d = every_y.sum() - own_y, every_d.sum() - own_d
     with np.errstate(divide="ignore", invalid="ignore"):
-        value, rest = own_y / own_d, rest_y / rest_d
+        value, others = own_y / own_d, rest_y / rest_d
         # Of a person outside the group, the square of what he adds to the rest; summed over all, then set right for those inside.
-        base = (every_y**2).sum() - 2 * rest * (every_y * every_d).sum() + rest**2 * (every_d**2).sum()
+        base = (every_y**2).sum() - 2 * others * (every_y * every_d).sum() + others**2 * (every_d**2).sum()
         g = np.maximum(of.group, 0)
         ey, ed = every_y[of.person], every_d[of.person]
-        without = ey - y - rest[g] * (ed - d)
-        here = (y - value[g] * d) / own_d[g] - without / rest_d[g]
-        other = (ey - rest[g] * ed) / rest_d[g]
+        without = (ey - y - others[g] * (ed - d)) / rest_d[g]
+        here = (y - value[g] * d) / own_d[g] - without
+        as_all = (ey - others[g] * ed) / rest_d[g]
         m = float(np.count_nonzero(np.bincount(of.person, d)))
-        square = base / rest_d**2 + of.within(np.where(inside, here**2 - other**2, 0.0))
-        return np.maximum(square, 0) * m / (m - 1) if m > 1 else np.full(of.groups, np.nan)
+        inner = of.within((inside & (d > 0)).astype(np.float64))
+        shared = of.within((inside & (d > 0) & (ed > d)).astype(np.float64))
+        there = m - inner + shared
+        squares = (base / rest_d**2 + of.within(np.where(inside, one**2 - as_all**2, 0.0)) for one in (here, without))
+        gap, alone = (np.maximum(one, 0) for one in squares)
+        gap = gap * m / (m - 1) if m > 1 else np.full(of.groups, np.nan)
+        return Rest(gap, np.where(there > 1, alone * there / (there - 1), np.nan), there - 1, shared)

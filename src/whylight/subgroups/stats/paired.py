@@ -15,6 +15,7 @@ Floats = NDArray[np.float64]
 RESAMPLES = 2000
 _AT_ONCE = 2_000_000
 _WORK, _FEWEST = 50_000_000, 100
+_DIFFERENT = 5  # rows on which one alone is right, under which drawing them again tells nothing
 
 
 class Paired(NamedTuple):
@@ -23,7 +24,7 @@ class Paired(NamedTuple):
     Attributes:
         value: the difference of the two rates.
         low, high: its interval.
-        boot_low, boot_high: the same by the paired bootstrap.
+        boot_low, boot_high: the same by the paired bootstrap; NaN where fewer than five rows tell the two apart.
         p: of McNemar's exact test, or, where rows of one person belong together, of Student's.
     """
 
@@ -95,6 +96,8 @@ def _bootstrap(first: Floats, second: Floats, n: Floats, level: float, seed: int
         with np.errstate(divide="ignore", invalid="ignore"):
             values = ahead / size
         low[part], high[part] = np.quantile(values, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    few = alone < _DIFFERENT
+    low[few] = high[few] = np.nan
     return low, high
 
 

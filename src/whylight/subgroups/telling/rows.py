@@ -39,7 +39,7 @@ def _row(audit: Findings, part: Breakdown, i: int, family: str) -> dict[str, Any
         "accuracy": number(accuracy.value[i]),
         "interval": pair(accuracy.low[i], accuracy.high[i]),
     }
-    row |= {name: _rate(one, i) for name, one in part.rates.items() if name != "accuracy"}
+    row |= {name: _rate(audit, one, i) for name, one in part.rates.items() if name != "accuracy"}
     if part.calibration is not None:
         held = part.calibration
         row["calibration"] = {
@@ -48,7 +48,7 @@ def _row(audit: Findings, part: Breakdown, i: int, family: str) -> dict[str, Any
         }  # fmt: skip
     if not part.columns:
         if part.change is not None:
-            row["against"], row["change"] = _against(part, i), _changed(audit, part.change, i)
+            row["against"], row["change"] = _against(audit, part, i), _changed(audit, part.change, i)
         return row
     row |= _compared(audit, part, part.rates, part.test, i)
     row["family"] = family
@@ -61,7 +61,7 @@ def _row(audit: Findings, part: Breakdown, i: int, family: str) -> dict[str, Any
             "accuracy": number(one.value[i]), "interval": pair(one.low[i], one.high[i]), "predicted": number(one.predicted[i])
         }  # fmt: skip
     if part.change is not None and part.other is not None and part.other_test is not None:
-        row["against"] = _against(part, i) | _compared(audit, part, part.other, part.other_test, i)
+        row["against"] = _against(audit, part, i) | _compared(audit, part, part.other, part.other_test, i)
         row["change"] = _changed(audit, part.change, i) | {
             "gap": number(part.change.gap[i]), "gap_interval": pair(part.change.gap_low[i], part.change.gap_high[i]),
             "gap_p_corrected": number(part.change.gap_corrected[i]),
@@ -69,7 +69,9 @@ def _row(audit: Findings, part: Breakdown, i: int, family: str) -> dict[str, Any
     return row
 
 
-def _rate(one: Estimate, i: int) -> dict[str, Any]:
+def _rate(audit: Findings, one: Estimate, i: int) -> dict[str, Any]:
+    if 0 < one.n[i] < audit.hide_under:  # a rate of few tells of each of them
+        return {"value": None, "interval": None, "n": None}
     return {"value": number(one.value[i]), "interval": pair(one.low[i], one.high[i]), "n": int(one.n[i])}
 
 
@@ -97,12 +99,20 @@ def verdict(audit: Findings, part: Breakdown, one: Estimate, test: Test, i: int)
         return WORSE if one.gap[i] < 0 else BETTER
     if len(part.n) < 2 or np.isnan(one.gap[i]):
         return ALONE if part.evidence[i] >= settings.enough else INSUFFICIENT
-    reach = (one.gap_high[i] - one.gap_low[i]) / 2
-    return INSUFFICIENT if np.isnan(test.p[i]) or reach > settings.margin else NOISE
+    low, high = one.gap_low[i], one.gap_high[i]
+    return NOISE if not np.isnan(test.p[i]) and noise(low, high, settings.margin) else INSUFFICIENT
+
+
+def noise(low: float, high: float, margin: float) -> bool:
+    """Whether an interval says that a difference is small at most, and may be none."""
+    return bool(-margin <= low <= 0 <= high <= margin)
 
 
 def _needed(audit: Findings, part: Breakdown, i: int) -> int | None:
-    """Rows for a gap of the margin to be found four times of five, by a test as corrected as this one."""
+    """Rows for a gap of the margin to be found four times of five, by a test as corrected as this one; None where they are there.
+
+    Where rows are of persons: of as many more persons.
+    """
     everyone = audit.parts[()].rates["accuracy"]
     rate, margin = min(float(everyone.value[0]), 0.999), audit.settings.margin
     share = part.n[i] / part.n.sum()
@@ -110,7 +120,10 @@ def _needed(audit: Findings, part: Breakdown, i: int) -> int | None:
         return None
     family = audit.families["declared" if part.columns in audit.declared else "exploratory"]
     alpha = audit.settings.alpha * family["share"]
-    return sizes.for_gap(rate, margin, share=float(share), tests=max(int(family["tests"]), 1), alpha=alpha)
+    alone = sizes.for_gap(rate, margin, share=float(share), tests=max(int(family["tests"]), 1), alpha=alpha)
+    effective = part.rates["accuracy"].effective[i]
+    wanted = math.ceil(alone * max(part.n[i] / effective, 1)) if effective > 0 else alone
+    return wanted if wanted > part.n[i] else None
 
 
 def _to_best(audit: Findings, part: Breakdown, top: Best, i: int) -> dict[str, Any] | None:
@@ -123,11 +136,13 @@ def _to_best(audit: Findings, part: Breakdown, top: Best, i: int) -> dict[str, A
     }
 
 
-def _against(part: Breakdown, i: int) -> dict[str, Any]:
+def _against(audit: Findings, part: Breakdown, i: int) -> dict[str, Any]:
     assert part.other is not None
     accuracy = part.other["accuracy"]
     found = {"accuracy": number(accuracy.value[i]), "interval": pair(accuracy.low[i], accuracy.high[i])}
-    return found | {name: _rate(one, i) for name, one in part.other.items() if name not in ("accuracy", "prevalence")}
+    return found | {
+        name: _rate(audit, one, i) for name, one in part.other.items() if name not in ("accuracy", "prevalence")
+    }
 
 
 def _changed(audit: Findings, change: Change, i: int) -> dict[str, Any]:

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from whylight.shown import plural, shown
-from whylight.subgroups.telling.rows import ALONE, BETTER, INSUFFICIENT, NOISE, WORSE
+from whylight.subgroups.breakdown import Settings
+from whylight.subgroups.telling.rows import ALONE, BETTER, INSUFFICIENT, NOISE, WORSE, noise
 from whylight.subgroups.telling.told import Told
 
 _NAMED = 5  # groups of one kind named in a sentence
@@ -37,11 +38,24 @@ def summary(audit: Told) -> list[str]:
         )
     lines += [note.text for note in audit.notes if note.warn]
     lines.append(
-        f"Intervals hold the truth in {percent(audit.settings.level, 0)} of such samples; a difference is called one where its "
-        f"test, corrected for all that were made, leaves less than {percent(audit.settings.alpha, 0)} to chance. "
+        f"Intervals hold the truth in {percent(audit.settings.level, 0)} of such samples, each by itself. {_corrected(audit)} "
         "Groups are what annotators wrote down, not what people are."
     )
     return lines
+
+
+def _corrected(audit: Told) -> str:
+    """What the tests hold, and over which of them."""
+    alpha = percent(audit.settings.alpha, 0)
+    over = (
+        "all tests of one question (the groups with one prediction, with the other, what changed, whether gaps changed: "
+        "each has an error of its own)"
+        if audit.against
+        else "all tests that were made"
+    )
+    if audit.correction == "bh":
+        return f"A difference is called one such that, over {over}, at most {alpha} of those named are expected to be chance."
+    return f"A difference is called one where its test, corrected for {over}, leaves less than {alpha} to chance."
 
 
 def _column(audit: Told, column: str, rows: list[dict[str, Any]], key: str | None = None) -> str:
@@ -64,6 +78,8 @@ def _column(audit: Told, column: str, rows: list[dict[str, Any]], key: str | Non
     if not parts:
         parts.append(
             "no group differs from all others by more than noise"
+            if set(said) == {NOISE}
+            else "of no group is it shown that it differs from all others"
             if NOISE in said
             else "nothing can be said of any group"
         )
@@ -142,11 +158,16 @@ def _comparison(audit: Told, everyone: dict[str, Any], by: Mapping[tuple[str, ..
     change = everyone["change"]
     size = points(abs(change["accuracy"]))
     sign = "more" if change["accuracy"] > 0 else "less"
-    real = change["p"] is not None and change["p"] < audit.settings.alpha
-    seen = f"{_range(change['interval'])}; {_p(change['p'])}"
+    tested = change["p_corrected"]
+    real = tested is not None and tested < audit.settings.alpha
+    small = change["interval"] is not None and noise(
+        change["interval"][0], change["interval"][1], audit.settings.margin
+    )
+    seen = f"{_range(change['interval'])}; {_p(tested)}"
     lines = [
         f"Against {second}: {first} is right {sign} often in all, by {size} ({seen})." if real
-        else f"Against {second}: the difference in all, {points(change['accuracy'])}, is within noise ({seen})."
+        else f"Against {second}: the difference in all, {points(change['accuracy'])}, is within noise ({seen})." if small
+        else f"Against {second}: insufficient evidence about the difference in all, {points(change['accuracy'])} ({seen})."
     ]  # fmt: skip
     for column, _ in audit.columns:
         rows = by.get((column,), [])
@@ -156,35 +177,45 @@ def _comparison(audit: Told, everyone: dict[str, Any], by: Mapping[tuple[str, ..
         lines.append(_changes(audit, column, rows))
     if "seeds" in change:
         seeds = change["seeds"]
+        both = min(len(seeds["each"]), len(seeds["against"])) > 1
         lines.append(
             f"Over {len(seeds['each'])} and {len(seeds['against'])} seeds the difference in all is {points(seeds['accuracy'])} "
-            f"({_range(seeds['interval'])}, for other seeds too)."
+            f"({_range(seeds['interval'])}{', for other seeds too' if both else '; for other seeds of one alone'})."
         )
     return lines
 
 
 def _changes(audit: Told, column: str, rows: list[dict[str, Any]]) -> str:
-    alpha, moved, still = audit.settings.alpha, [], 0
+    alpha, moved, still, untested, small = audit.settings.alpha, [], 0, 0, True
     for row in rows:
         change = row["change"]
-        if change["p_corrected"] is not None and change["p_corrected"] < alpha:
+        ends = change["interval"]
+        small = small and ends is not None and noise(ends[0], ends[1], audit.settings.margin)
+        if change["p_corrected"] is None:
+            untested += 1
+        elif change["p_corrected"] < alpha:
             side = "more" if change["accuracy"] > 0 else "less"
             by = f"{points(abs(change['accuracy']))} ({_range(change['interval'])})"
             moved.append(f"right {side} often for {shown(row['group'][column])}, by {by}")
         else:
             still += 1
     first, second = shown(audit.prediction[0]), shown(audit.against[0])
-    text = f"{shown(column)}, {first} instead of {second}: " + (
-        "; ".join(moved[:_NAMED]) if moved else "no group's accuracy changed by more than noise"
+    nothing = (
+        "no group's accuracy changed by more than noise"
+        if small
+        else "of no group is it shown that its accuracy changed"
     )
+    text = f"{shown(column)}, {first} instead of {second}: " + ("; ".join(moved[:_NAMED]) if moved else nothing)
     if moved and still:
-        text += f"; for {still:,} other group{'s' if still > 1 else ''} by no more than noise"
+        text += f"; for {still:,} other group{'s' if still > 1 else ''} no change is shown"
+    if untested:
+        text += f"; {plural(untested, 'group')} of too few rows not tested"
     if len(rows) == 2 and audit.gap(column)["groups"] == 2:
-        text += f". {_gap_change(column, rows, alpha)}"
+        text += f". {_gap_change(column, rows, audit.settings)}"
     return text + "."
 
 
-def _gap_change(column: str, rows: list[dict[str, Any]], alpha: float) -> str:
+def _gap_change(column: str, rows: list[dict[str, Any]], settings: Settings) -> str:
     """Whether the gap between two groups became narrower: seen from the group that was ahead with the other predictions."""
     ahead = max(rows, key=lambda row: row["against"]["gap_to_rest"]["value"] or 0.0)
     before, after = ahead["against"]["gap_to_rest"]["value"], ahead["gap_to_rest"]["value"]
@@ -193,10 +224,13 @@ def _gap_change(column: str, rows: list[dict[str, Any]], alpha: float) -> str:
         return "Whether the gap changed cannot be told"
     who = f"The lead of {shown(ahead['group'][column])} went from {points(before)} to {points(after)}"
     p = ahead["change"]["gap_p_corrected"]
-    if p is not None and p < alpha:
+    if p is not None and p < settings.alpha:
         side, seen = ("wider", ends) if value > 0 else ("narrower", [-ends[1], -ends[0]])
         return f"{who}: {side} by {points(abs(value))} ({_range(seen)}; {_p(p)})"
-    return f"{who}: a change within noise ({_range(ends)}; {_p(p)})"
+    if p is None:
+        return f"{who}: not tested, for one of them has too few rows ({_range(ends)})"
+    said = "a change within noise" if noise(ends[0], ends[1], settings.margin) else "that it changed is not shown"
+    return f"{who}: {said} ({_range(ends)}; {_p(p)})"
 
 
 def _list(column: str, facts: list[tuple[dict[str, Any], dict[str, Any]]]) -> str:
@@ -212,7 +246,10 @@ def _stands(who: str, row: dict[str, Any], one: dict[str, Any]) -> str:
 
 
 def _names(column: str, rows: list[dict[str, Any]]) -> str:
-    text = ", ".join(f"{shown(row['group'][column])} ({row['n']:,})" for row in rows[:_NAMED])
+    text = ", ".join(
+        f"{shown(row['group'][column])} ({percent(row['accuracy'])} of {row['n']:,}; {_between(row['interval'])})"
+        for row in rows[:_NAMED]
+    )
     return text + (f" and {len(rows) - _NAMED} more" if len(rows) > _NAMED else "")
 
 
