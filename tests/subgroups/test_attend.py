@@ -94,6 +94,11 @@ def test_groups_are_held_against_each_other() -> None:
         red, _, blue = np.asarray(picture.convert("RGB")).reshape(SIDE, 8, SIDE, 8, 3)[40, 3, 25, 3].tolist()
     assert red > blue  # more of the evidence of the first group
     assert not dict(maps(told, len(age) + 1))
+    less = told.without({"town=a"})
+    assert "town=a" in json.dumps(told.to_json())
+    assert "town=a" not in json.dumps(less.to_json())
+    assert "town=b" in json.dumps(less.to_json())
+    assert not any("town=a" in name for name in less.arrays())
 
 
 def test_without_labels_nothing_is_said_of_mistakes() -> None:

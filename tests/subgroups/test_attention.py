@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
-from scipy.stats import ttest_ind
+from scipy.stats import fisher_exact, ttest_ind
 
 from whylight.errors import DataError
 from whylight.subgroups.attention import by_group, difference, evidence_shares, mean_maps, telling
@@ -167,6 +167,16 @@ def test_intervals_of_contrasts_cover() -> None:
             assert found.high is not None
             held += found.low <= 0.5 <= found.high
         assert 0.93 <= held / 2000 <= 0.97
+
+
+def test_none_of_few_is_no_finding() -> None:
+    """0 of 7 against 11 of 100: Welch's variance of the seven is 0, and would make that p = 0.0006."""
+    values, first = np.repeat([0.0, 1.0, 0.0], [7, 11, 89]), np.repeat([True, False], [7, 100])
+    found = contrast(values, first, ~first)
+    assert found.p == pytest.approx(fisher_exact([[0, 7], [11, 89]]).pvalue)
+    assert found.low is not None
+    assert found.high is not None
+    assert found.low < -0.11 < 0 < found.high
 
 
 def test_nothing_is_told_where_nothing_varies() -> None:

@@ -44,3 +44,16 @@ def test_an_audit_shows_none_of_them() -> None:
 def test_all_is_shown_unless_asked_otherwise() -> None:
     found = audit({"g": [0, 0, 1]}, label=[0, 1, 1], prediction=[0, 1, 0], groups="g")
     assert [row["n"] for row in found.groups] == [3, 2, 1]
+
+
+def test_rates_of_few_are_not_told() -> None:
+    """A group of ten with one positive row: its true positive rate tells of that row."""
+    right = np.array([1, 0] * 20)
+    there = np.concatenate([[1], np.zeros(9, int), right[:30]])
+    table = {"there": there, "said": there, "g": np.repeat(["a", "b"], [10, 30])}
+    shown, hidden = (
+        audit(table, label="there", prediction="said", groups="g", hide_under=k).group(g="a") for k in (0, 5)
+    )
+    assert shown["true_positive_rate"]["n"] == 1
+    assert hidden["true_positive_rate"] == {"value": None, "interval": None, "n": None}
+    assert hidden["false_positive_rate"]["n"] == 9

@@ -210,3 +210,9 @@ def test_names_from_outside_stay_names() -> None:
     assert "'=1+1" in text
     assert ",-1," in text
     assert "\x1b" not in "\n".join(found.summary)
+
+
+def test_a_threshold_for_classes_is_told() -> None:
+    table = {"there": ["a", "b"] * 4, "said": ["a", "b"] * 4, "g": [1, 2, 2, 1] * 2}
+    found = audit(table, label="there", prediction="said", groups="g", threshold=0.7)
+    assert "The threshold 0.7 is not used: the predictions are classes." in found.summary

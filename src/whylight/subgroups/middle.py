@@ -15,6 +15,7 @@ from whylight.subgroups.attention import Difference, Figure, by_group, differenc
 from whylight.subgroups.chances.chance import FEWEST
 from whylight.subgroups.chances.contrast import Bools, Floats, Ints, numbered
 
+_COLDEST, _HOTTEST = 1 / 20, 20.0  # temperatures that are tried
 SHARE = 0.1  # of the pictures that count as the middle, where no band of probabilities is given
 
 
@@ -81,7 +82,13 @@ def middle(
     heat = 1.0 if classes is None else temperature(scores, classes)
     ordered = np.sort(probabilities(scores / heat), 1)
     margin, best = ordered[:, -1] - ordered[:, -2], ordered[:, -1]
-    words = "" if classes is None else f", calibrated at temperature {heat:.3g}"
+    fits = _COLDEST * 1.01 < heat < _HOTTEST / 1.01  # at an end of what was tried it is none that fits
+    words = (
+        f", calibrated at temperature {heat:.3g}"
+        if fits
+        else ", whose probabilities no temperature makes fit the labels"
+    )
+    words = "" if classes is None else words
     if band is not None:
         low, high = band
         if not 0 <= low <= high <= 1:
@@ -126,7 +133,7 @@ def temperature(logits: Floats, label: Ints) -> float:
         total = top + np.log(np.exp(scaled - top[:, None]).sum(1))
         return float((total - scaled[np.arange(len(classes)), classes]).mean())
 
-    return float(np.exp(minimize_scalar(loss, bounds=(-3.0, 3.0), method="bounded").x))
+    return float(np.exp(minimize_scalar(loss, bounds=(np.log(_COLDEST), np.log(_HOTTEST)), method="bounded").x))
 
 
 def probabilities(logits: Floats) -> Floats:

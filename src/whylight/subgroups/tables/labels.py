@@ -85,6 +85,10 @@ def outcome(
     label = _used(label.take(kept))
     found = _Labels(label, positive, threshold, notes)
     read = tuple(found.read(_used(one.take(kept))) for one in predictions)
+    if threshold is not None and all(one.threshold is None for one in read):
+        notes.append(
+            Note("threshold", f"The threshold {threshold:g} is not used: the predictions are classes.", warn=True)
+        )
     if found.positive is None:
         text = (
             f"Which class of {shown(label.name)} ({_some(label.values)}) is the positive one is not said (positive=…): rates of "
