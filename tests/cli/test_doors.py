@@ -56,9 +56,8 @@ def test_explain_tells_places_in_pixels_of_the_original(run: Run, photo: Path, t
     assert "max_megapixels" not in (tmp_path / "whole" / "job.json").read_text()
 
 
-@pytest.mark.parametrize(
-    ("more", "off"), [((), 12), pytest.param(("--sequential",), 40, marks=pytest.mark.long)]
-)  # which looks closer, at fewer pixels
+@pytest.mark.long
+@pytest.mark.parametrize(("more", "off"), [((), 12), (("--sequential",), 40)])  # which looks closer, at fewer pixels
 def test_locate_does(run: Run, photo: Path, tmp_path: Path, more: tuple[str, ...], off: int) -> None:
     words = ("locate", photo, "--target", "face", *more)
     assert run(*words, "--out", "whole").code == 0
@@ -125,6 +124,7 @@ def test_a_limit_that_is_none(run: Run, photo: Path, value: str) -> None:
     assert "max megapixels" in outcome.err
 
 
+@pytest.mark.long
 def test_a_picture_that_is_piped_in(
     run: Run, photo: Path, model: str, good: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

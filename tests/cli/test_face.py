@@ -193,6 +193,7 @@ def test_nothing_is_written_without_a_folder(run: Run, photo: Path, tmp_path: Pa
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.long
 def test_what_cannot_be_written_fails_alone_and_keeps_what_was_there(run: Run, people: Path, tmp_path: Path) -> None:
     folder, out = people / "Bob", tmp_path / "out"
     asked = ("face", folder, "--threshold", "0", "--out", "out", "--files", "crop,card")
@@ -232,6 +233,7 @@ def test_no_link_leads_out_of_the_folder(run: Run, people: Path, tmp_path: Path)
     assert list(out.glob("*/2.face1.card.png"))
 
 
+@pytest.mark.long
 def test_a_line_that_was_tampered_with_leads_nowhere(run: Run, photo: Path, tmp_path: Path) -> None:
     asked = ("face", photo, "--threshold", "0", "--out", "out", "--files", "crop", "--json", "-")
     assert run(*asked).code == 0

@@ -129,6 +129,7 @@ def test_forms_hold_the_boxes_of_earlier_runs(run: Run, good: Path, model: str, 
     assert len(boxes(out)) == 3
 
 
+@pytest.mark.long
 def test_where_the_model_sees_nothing_there_is_nothing_to_locate(run: Run, tmp_path: Path) -> None:
     Image.new("RGB", (64, 64), "gray").save(tmp_path / "wall.png")
     model = whylight.load("face", device="cpu")

@@ -144,6 +144,7 @@ def test_another_experiment_in_the_same_folder(done: Path) -> None:
         carry_out(recipe, done / "data", done / "out")
 
 
+@pytest.mark.long
 def test_other_measures_are_taken_anew_and_other_classes_refused(recipe: Path, tree: Path, tmp_path: Path) -> None:
     path, out = one_factor(recipe, "{name = 'a', lr = 0.01}, {name = 'b', lr = 0.003}"), tmp_path / "out"
     chosen = read(path)

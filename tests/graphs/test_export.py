@@ -166,7 +166,7 @@ def test_geometry_is_preprocess_own() -> None:
                 assert geometry.corner(down, across) == (top, left)
 
 
-@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("suffix", [pytest.param(".onnx", marks=pytest.mark.long), ".xml"])
 def test_without_resizing(folder: Path, suffix: str) -> None:
     model = network(mode="crop", crop_pct=0.8, interpolation="lanczos")
     with pytest.raises(ModelError, match=r"lanczos filter.*resize=False"):

@@ -100,6 +100,7 @@ def test_a_full_disk_ends_it_with_a_word(clip: Clip, tmp_path: Path, option: str
     assert "Traceback" not in ran.stderr
 
 
+@pytest.mark.long
 def test_a_stream_that_never_answers_ends_it_with_a_word(tmp_path: Path, free_port: int) -> None:
     import socket
 

@@ -62,6 +62,7 @@ def test_what_was_there_stays_where_a_source_cannot_be_read(tmp_path: Path) -> N
     assert {(tmp_path / name).read_bytes() for name in ("o.mp4", "o.jsonl")} == {b"of yesterday"}
 
 
+@pytest.mark.long
 def test_lines_alone_go_where_a_pipe_reads_them(photo: Path, tmp_path: Path) -> None:
     ran = whylight("live", photo, "--target", "face", "--json", "-", cwd=tmp_path)
     assert ran.returncode == 0, ran.stderr

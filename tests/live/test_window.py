@@ -115,6 +115,7 @@ def shown(tmp_path: Path, screen: dict[str, str], still: str) -> Iterator[Shown]
         one.process.wait()
 
 
+@pytest.mark.long
 def test_each_key_does_what_the_guide_says(shown: Shown) -> None:
     assert "keys: c next class, m next method" in shown.said()
     assert "Geometry: 320x320" in shown.tool("getwindowgeometry", shown.window)

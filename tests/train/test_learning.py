@@ -29,6 +29,7 @@ def module_of(config: TrainConfig) -> dict[str, torch.Tensor]:
     return state
 
 
+@pytest.mark.long
 def test_two_batches_of_four_are_one_of_eight(settings: Make, tmp_path: Path) -> None:
     """Where no layer looks at the batch as a whole."""
     runs = [
@@ -178,16 +179,16 @@ def test_a_run_that_gets_no_better_ends(settings: Make) -> None:
     assert len(load(Path(config.out) / "last.pt")["rows"]) == 3  # the first is the best, two more are not
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("one_thread")
 @pytest.mark.parametrize(
     "changes",
     [
         pytest.param({"ema": 0.9, "schedule": "one-cycle"}, id="average"),
-        pytest.param({"accumulate": 2, "batch": 4, "layer_decay": 0.7}, id="accumulate", marks=pytest.mark.long),
+        pytest.param({"accumulate": 2, "batch": 4, "layer_decay": 0.7}, id="accumulate"),
         pytest.param(
             {"augment": False, "unfreeze": 1, "balance": "oversample", "label_noise": 0.25},
             id="cache",
-            marks=pytest.mark.long,
         ),
     ],
 )

@@ -131,6 +131,7 @@ def test_seeds_decide(settings: Make, tmp_path: Path) -> None:
     assert any(not torch.equal(a[key], c[key]) for key in a)
 
 
+@pytest.mark.long
 def test_ctrl_c_saves_and_says_how_to_go_on(settings: Make) -> None:
     config = settings()
     options = (
