@@ -25,7 +25,7 @@ test-long: $(VENV)/.ready-dev ## the tests that say the same at greater length: 
 test-processors: $(VENV)/.ready-dev ## the numeric tests as other processors and numbers of cores would run them; takes its time
 	@scripts/test_processors
 
-test-kills: $(VENV)/.ready-dev ## each verb killed ten times (the suite does it three times), and the site under kills; takes its time
+test-kills: $(VENV)/.ready-dev ## each verb killed ten times (the suite does it twice), and the site under kills; takes its time
 	@WHYLIGHT_KILLS=10 $(VENV)/bin/python -m pytest -q tests/cli/test_kill.py
 	@$(VENV)/bin/python -m benchmarks.web.kills --dry
 

@@ -22,7 +22,7 @@ from cli.forking import Forking
 MANY = 300
 LEDGER = Path("out") / "explanations.jsonl"
 ARGUMENTS = ("explain", "photos", "--out", "out", "--batch-size", "8")
-KILLS = int(os.environ.get("WHYLIGHT_KILLS", "3"))  # in each verb; `make test-kills` does ten
+KILLS = int(os.environ.get("WHYLIGHT_KILLS", "2"))  # in each verb; `make test-kills` does ten
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals as POSIX has them")
 

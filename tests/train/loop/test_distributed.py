@@ -92,6 +92,7 @@ def test_two_processes_train_as_one(config: TrainConfig, tmp_path: Path) -> None
         resume(together.out)
 
 
+@pytest.mark.long
 def test_one_is_killed_and_the_run_goes_on(config: TrainConfig, tmp_path: Path) -> None:
     straight = replace(config, out=str(tmp_path / "straight"))
     finished(spawn(straight))
