@@ -128,6 +128,7 @@ COMMANDS: dict[str, tuple[tuple[str, ...], tuple[int, ...]]] = {
 }
 
 
+@pytest.mark.long
 def test_every_verb_takes_and_tells_odd_names(odd: Path, forking: Forking) -> None:
     for verb, (arguments, codes) in COMMANDS.items():
         spread = [one for a in arguments for one in (map(str, sorted(odd.glob(a))) if a == "people/*" else [a])]
