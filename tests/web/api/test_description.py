@@ -18,7 +18,8 @@ positive_data_acceptance.expected-statuses = ["2xx", 400, 404, 409, 413, 415, 42
 """
 
 
-@pytest.mark.parametrize("examples", [1, pytest.param(50, marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("examples", [1, 50])
 def test_every_answer_is_described(site: Any, tmp_path: Path, examples: int) -> None:
     pytest.importorskip("schemathesis")
     (tmp_path / "schemathesis.toml").write_text(CONFIG)
