@@ -58,7 +58,8 @@ def visitor(chromium: Any) -> Iterator[Any]:
     wrong: list[str] = []
     page.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
     page.on("pageerror", lambda error: wrong.append(str(error)))
-    page.on("requestfailed", lambda sent: wrong.append(f"{sent.url}: {sent.failure}"))
+    # What was still coming when the page was left is none of its faults.
+    page.on("requestfailed", lambda sent: "ABORTED" in str(sent.failure) or wrong.append(f"{sent.url}: {sent.failure}"))
     yield page
     context.close()
     assert not wrong, wrong
