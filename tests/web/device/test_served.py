@@ -43,6 +43,7 @@ def test_maps_come_and_nothing_goes(site: Any, visitor: Any) -> None:
     assert visitor.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
+@pytest.mark.long
 def test_pictures_models_and_classes(site: Any, visitor: Any, photo: Path) -> None:
     visitor.goto(site.url + "/live/device/")
     opened(visitor, photo)
@@ -98,6 +99,7 @@ def test_without_the_runtime_it_says_how_to_get_it(home: Path, monkeypatch: pyte
     assert Client().get("/live/device/files/ort.wasm.bundle.min.js").status_code == 404
 
 
+@pytest.mark.long
 def test_what_cannot_be_made_is_told_and_not_tried_at_once(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WHYLIGHT_SITE", str(home))
     told: list[str] = []

@@ -13,7 +13,7 @@ from hostile import good, uploads
 from ordeal import costs
 from whylight.web.intake import Decoders
 
-EVERY = 12
+EVERY = 40
 
 
 def mixed() -> Iterator[tuple[str, bytes]]:
@@ -29,7 +29,7 @@ def mixed() -> Iterator[tuple[str, bytes]]:
 @pytest.mark.skipif(sys.platform != "linux", reason="a child's memory is read from /proc")
 def test_each_is_taken_or_refused_and_none_costs_too_much(decoders: Decoders, tmp_path: Path) -> None:
     found = list(costs(decoders, mixed(), tmp_path))
-    assert len(found) > 145
+    assert len(found) > 40
     assert {cost.refused.status for cost in found if cost.refused} == {400, 413, 415}
     assert not [
         cost for cost in found if cost.refused is not None and cost.refused.__cause__ is not None

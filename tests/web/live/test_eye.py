@@ -90,6 +90,7 @@ def test_killed_it_comes_back(see: Any, frame: Frame) -> None:
     assert eye.pid is None
 
 
+@pytest.mark.long
 def test_it_ends_when_nobody_looks_and_begins_with_the_next_frame(see: Any, frame: Frame) -> None:
     eye = Eye(idle=1)
     try:
@@ -103,6 +104,7 @@ def test_it_ends_when_nobody_looks_and_begins_with_the_next_frame(see: Any, fram
         eye.close()
 
 
+@pytest.mark.long
 def test_one_that_is_stuck_is_ended_and_replaced(see: Any, frame: Frame, monkeypatch: pytest.MonkeyPatch) -> None:
     eye = Eye(idle=300)
     try:
@@ -151,7 +153,7 @@ time.sleep(300)
 """
 
 
-@pytest.mark.parametrize("when", ["ready", "starting"])
+@pytest.mark.parametrize("when", ["ready", pytest.param("starting", marks=pytest.mark.long)])
 def test_it_ends_with_its_parent_however_that_ended(when: str) -> None:
     parent = subprocess.Popen([sys.executable, "-c", _PARENT, when], stdout=subprocess.PIPE, text=True)
     with parent:

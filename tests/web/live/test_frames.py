@@ -56,7 +56,7 @@ def files(folder: Path) -> set[str]:
     return {str(path) for path in folder.rglob("*")}
 
 
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.parametrize("kind", ["JPEG", *(pytest.param(one, marks=pytest.mark.long) for one in ("PNG", "WEBP"))])
 def test_a_frame_is_looked_at_and_nothing_of_it_is_kept(client: Client, photo: Path, site: Path, kind: str) -> None:
     before = files(site)
     with Image.open(photo) as file:
@@ -67,13 +67,14 @@ def test_a_frame_is_looked_at_and_nothing_of_it_is_kept(client: Client, photo: P
     assert files(site) == before
 
 
+@pytest.mark.long
 def test_hostile_frames_are_refused_and_the_eye_lives_on(client: Client, photo: Path) -> None:
     with Image.open(photo) as file:
         good = encoded(file.convert("RGB").resize((160, 120)))
     seen(client, good)
     eye = frames.eye().pid
     statuses = {}
-    for name, data in list(uploads())[::50]:
+    for name, data in list(uploads())[::25]:
         answer = send(client, data)
         statuses[name] = answer.status_code
         if answer.status_code != 200:
