@@ -7,13 +7,8 @@ from typing import Any
 
 import pytest
 
-DESKTOP, PHONE = (1280, 800), (390, 844)  # pixels
-# For a test that takes long: at the width of a phone, and at that of a desktop among the long ones.
-phone_first = pytest.mark.parametrize(
-    "page",
-    [pytest.param(DESKTOP, marks=pytest.mark.long, id="desktop"), pytest.param(PHONE, id="phone")],
-    indirect=True,
-)
+# Pixels. Each page is tried at the width of a phone, and at that of a desktop among the long tests.
+WIDTHS = [pytest.param((1280, 800), marks=pytest.mark.long, id="desktop"), pytest.param((390, 844), id="phone")]
 
 _BYTES = "canvas => { const c = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;"
 # Of a canvas: its pixels, and how opaque the most opaque of them is.

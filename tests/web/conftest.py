@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from web_pages import DESKTOP, PHONE
+from web_pages import WIDTHS
 from web_site import forget
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -95,7 +95,7 @@ def chromium() -> Iterator[Any]:
         browser.close()
 
 
-@pytest.fixture(params=[DESKTOP, PHONE], ids=["desktop", "phone"])
+@pytest.fixture(params=WIDTHS)
 def page(chromium: Any, request: pytest.FixtureRequest) -> Iterator[Any]:
     """A fresh visitor at both widths; any error or blocked request in the console fails the test."""
     width, height = request.param

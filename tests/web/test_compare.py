@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from web_pages import STRONGEST, explained, phone_first, send, token_of
+from web_pages import STRONGEST, explained, send, token_of
 
 
-@phone_first
 def test_methods_side_by_side_each_coming_by_itself(site: Any, page: Any, photo: Path) -> None:
     explained(page, site, photo)
     page.get_by_role("link", name="Compare methods").click()
@@ -30,7 +29,6 @@ def test_methods_side_by_side_each_coming_by_itself(site: Any, page: Any, photo:
     page.get_by_role("heading", name="Why “face”?").wait_for()
 
 
-@phone_first
 def test_classes_on_one_scale(site: Any, page: Any, photo: Path) -> None:
     address = explained(page, site, photo)
     page.goto(address)
@@ -48,7 +46,6 @@ def test_classes_on_one_scale(site: Any, page: Any, photo: Path) -> None:
     assert none < face  # a tenth of the evidence is a tenth of the scale
 
 
-@phone_first
 def test_models_side_by_side(site: Any, page: Any, photo: Path) -> None:
     explained(page, site, photo)
     page.get_by_role("link", name="Compare methods").click()

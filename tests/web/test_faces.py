@@ -12,11 +12,9 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 
-from web_pages import phone_first
 from web_site import picture_page
 
 
-@phone_first
 def test_a_face_its_evidence_and_its_features(site: Any, page: Any, photo: Path) -> None:
     picture_page(site, page, "faces", "Find faces", photo)
     assert page.locator("h1").inner_text() == "One face"

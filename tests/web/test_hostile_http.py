@@ -29,6 +29,7 @@ def files_of(folder: Path) -> set[str]:
     return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
 
 
+@pytest.mark.long
 def test_each_is_answered_and_never_breaks_anything(
     begin: Any, tmp_path: Path, photo: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -11,11 +11,9 @@ from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 
 import whylight
-from web_pages import phone_first
 from web_site import picture_page
 
 
-@phone_first
 def test_boxes_in_words_and_the_looks_of_a_search(site: Any, page: Any, photo: Path) -> None:
     picture_page(site, page, "locate", "Locate", photo)
     (wanted,) = whylight.locate(whylight.load("face"), photo).boxes
@@ -33,7 +31,6 @@ def test_boxes_in_words_and_the_looks_of_a_search(site: Any, page: Any, photo: P
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
-@phone_first
 def test_downloads(site: Any, page: Any, photo: Path) -> None:
     picture_page(site, page, "locate", "Locate", photo)
     found = {}

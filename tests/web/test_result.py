@@ -13,12 +13,11 @@ from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 
 import whylight
-from web_pages import PIXELS, STRONGEST, drawn, explained, phone_first, send, token_of
+from web_pages import PIXELS, STRONGEST, drawn, explained, send, token_of
 
 _PATIENCE = 120_000  # milliseconds: checks wait behind one another, on a machine that may have other work
 
 
-@phone_first
 def test_from_an_upload_to_its_deletion(site: Any, page: Any, photo: Path) -> None:
     address = explained(page, site, photo)
     assert page.get_by_role("heading", level=1).inner_text() == "Why “face”?"
@@ -66,7 +65,6 @@ def test_from_an_upload_to_its_deletion(site: Any, page: Any, photo: Path) -> No
     assert page.request.get(address).status == 404
 
 
-@phone_first
 def test_the_map_on_the_page_is_the_one_that_is_downloaded(site: Any, page: Any, photo: Path) -> None:
     address = explained(page, site, photo)
     canvas = page.locator("canvas[data-heat]")
@@ -79,7 +77,6 @@ def test_the_map_on_the_page_is_the_one_that_is_downloaded(site: Any, page: Any,
     assert np.abs(over - kept).mean() < 3  # the page's own picture is a JPEG
 
 
-@phone_first
 def test_the_receipt_comes_by_itself_with_the_random_figure_beside_it(site: Any, page: Any, photo: Path) -> None:
     explained(page, site, photo)
     receipt = page.locator(".told:not([hidden]) .receipt")

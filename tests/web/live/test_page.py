@@ -8,8 +8,6 @@ from typing import Any
 
 import pytest
 
-from web_pages import phone_first
-
 _SHOWN = "Number(document.getElementById('live').dataset.shown ?? 0)"
 _DRAWN = """() => {
   const canvas = document.querySelector('[data-map]');
@@ -36,7 +34,6 @@ def started(page: Any, site: Any) -> None:
     more(page)
 
 
-@phone_first
 def test_maps_come_at_a_fair_rate_and_are_told_in_words(site: Any, page: Any) -> None:
     started(page, site)
     rates: list[float] = []
