@@ -28,6 +28,7 @@ def headers(url: str) -> Any:
         return answer.headers
 
 
+@pytest.mark.long
 def test_maps_come_and_nothing_goes(site: Any, visitor: Any) -> None:
     started(visitor, site.url + "/live/device/")
     asked: list[str] = []

@@ -27,6 +27,7 @@ def mixed() -> Iterator[tuple[str, bytes]]:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="a child's memory is read from /proc")
+@pytest.mark.long
 def test_each_is_taken_or_refused_and_none_costs_too_much(decoders: Decoders, tmp_path: Path) -> None:
     found = list(costs(decoders, mixed(), tmp_path))
     assert len(found) > 40
