@@ -15,10 +15,10 @@ demo: $(VENV)/.ready-core ## explain a real photograph with the bundled face mod
 serve: $(VENV)/.ready-web ## the web application at http://127.0.0.1:8000/
 	@$(VENV)/bin/whylight serve
 
-test: $(VENV)/.ready-dev ## lint, types, layers and the whole test suite
+test: $(VENV)/.ready-dev ## lint, types, layers and the tests, all but the long ones
 	@scripts/check
 
-test-long: $(VENV)/.ready-dev ## the tests that say the same at greater length: more networks, more kills
+test-long: $(VENV)/.ready-dev ## the long tests: more networks, more kills, pages at the width of a desktop
 	@OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile -m long --ignore tests/web
 	@$(VENV)/bin/python -m pytest -q -m long tests/web
 

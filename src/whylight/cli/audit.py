@@ -60,7 +60,11 @@ def audit(
     out: Annotated[
         Path,
         option(
-            "Folder for report.html, audit.json, groups.csv and summary.txt.", "--out", "-o", metavar="FOLDER", **_quiet
+            "Folder for report.html, audit.json, groups.csv, summary.txt and figures/.",
+            "--out",
+            "-o",
+            metavar="FOLDER",
+            **_quiet,
         ),
     ],
     looking: LookingOptions,
