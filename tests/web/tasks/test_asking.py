@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
 from django.utils import timezone
 
 from whylight.web.pictures import intake, store
@@ -31,6 +32,20 @@ def picture(photo: Path) -> Picture:
 @pytest.fixture(autouse=True)
 def worker() -> None:
     answering.be("quick-test")
+
+
+def at_the_side(task: Task) -> threading.Thread:
+    """Answer it in a thread, whose connection to the database ends with it."""
+
+    def run() -> None:
+        try:
+            answering.answer(task.pk)
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    return thread
 
 
 def test_the_same_question_is_asked_once(picture: Picture) -> None:
@@ -63,8 +78,7 @@ def test_a_question_that_waits_is_stopped_at_once(picture: Picture) -> None:
 
 def test_a_question_that_is_answered_stops_within_a_second(picture: Picture) -> None:
     task = asking.ask(picture, Explain(model="person", method="rise"))
-    began = threading.Thread(target=answering.answer, args=(task.pk,))
-    began.start()
+    began = at_the_side(task)
     end = time.monotonic() + 30
     while not Task.objects.filter(pk=task.pk, done__gt=0).exists() and time.monotonic() < end:
         time.sleep(0.02)
@@ -80,8 +94,7 @@ def test_a_question_that_is_answered_stops_within_a_second(picture: Picture) -> 
 
 def test_deleting_a_picture_stops_what_is_asked_about_it_and_leaves_nothing(picture: Picture, home: Path) -> None:
     task = asking.ask(picture, Explain(model="person", method="rise"))
-    began = threading.Thread(target=answering.answer, args=(task.pk,))
-    began.start()
+    began = at_the_side(task)
     while not Task.objects.filter(pk=task.pk, done__gt=0).exists():
         time.sleep(0.02)
     sweeper.delete(picture)
