@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -53,6 +54,32 @@ def test_limits_decide_the_exit_code(run: Run, tables: tuple[Path, Path]) -> Non
     assert "holds: accuracy(a=0) is 0.9" in done.out
     assert run(*asked, "--fail-on", "gap(a) > 0.5").code == 0
     assert run(*asked, "--fail-on", "gap(a) is large").code == 2
+
+
+def test_a_limit_that_cannot_be_told_hides_none_that_is_passed(run: Run, tables: tuple[Path, Path]) -> None:
+    asked = ("audit", *tables, "--label", "there", "--prediction", "said", "--groups", "a", "--out", "report")
+    both = run(*asked, "--fail-on", "accuracy(a=9) < 0.5", "--fail-on", "gap(a) > 0.02")
+    assert both.code == 1
+    assert "fails: gap(a) is 0.0" in both.err
+    assert "a=9" in both.err
+    alone = run(*asked, "--fail-on", "accuracy(a=9) < 0.5")
+    assert alone.code == 2
+    assert "there is none" in alone.err
+
+
+def test_level_alpha_and_seed_are_given(run: Run, tables: tuple[Path, Path], tmp_path: Path) -> None:
+    asked = ("audit", *tables, "--label", "there", "--prediction", "said", "--groups", "a", "--out", "report")
+
+    def told(*more: str) -> Any:
+        assert run(*asked, *more).code == 0
+        return json.loads((tmp_path / "report" / "audit.json").read_text())["groups"][1]
+
+    usual, narrow = told(), told("--level", "0.8", "--seed", "3")
+    assert narrow["interval"][0] > usual["interval"][0]
+    assert narrow["interval"][1] < usual["interval"][1]
+    assert usual["verdict"] == "better"
+    assert told("--alpha", "1e-9")["verdict"] != "better"
+    assert run(*asked, "--level", "95").code == 2
 
 
 def test_two_predictions(run: Run, tables: tuple[Path, Path]) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +16,10 @@ from PIL import Image
 from whylight.errors import DataError
 from whylight.subgroups.looking.frame import NONE, SIDE
 from whylight.subgroups.looking.looked import Looked
+from whylight.subgroups.report import panels
 from whylight.subgroups.report.figures import maps
 from whylight.subgroups.run import attend
+from whylight.subgroups.telling.looks import sentences
 
 
 def simulated(n: int = 400) -> tuple[Looked, list[str], list[str]]:
@@ -48,6 +53,7 @@ def simulated(n: int = 400) -> tuple[Looked, list[str], list[str]]:
         np.full((n, SIDE, SIDE), NONE, np.uint8),
         {"mouth": np.where(there, mouth, np.nan)},
         np.ones(n),
+        np.full((n, 2, 3), np.nan),
         ["eyes" if one else "" for one in there],
         covered={("mouth", "here"): uncovered, ("mouth", "elsewhere"): logits},
         judged={"insertion": np.where(np.arange(n) < 100, rng.random(n), np.nan)},
@@ -94,11 +100,41 @@ def test_groups_are_held_against_each_other() -> None:
         red, _, blue = np.asarray(picture.convert("RGB")).reshape(SIDE, 8, SIDE, 8, 3)[40, 3, 25, 3].tolist()
     assert red > blue  # more of the evidence of the first group
     assert not dict(maps(told, len(age) + 1))
+    said = "\n".join(sentences(told, 1))
+    assert "mean maps differ beyond chance between age=old and age=young in " in said
+    assert re.search(r"closes the gap in accuracy: mouth for age=old against age=young \([-+0-9.]+ to", said)
+    assert "Groups nobody named: " in said
+    assert not any("age=old" in one for one in sentences(told, len(age) + 1))
+    page = "".join(panels.attention(told, 1))
+    assert page.count("difference of the two mean maps") == 1 + sum(pair.difference is not None for pair in told.pairs)
+    assert "more for the uncertain middle" in page
     less = told.without({"town=a"})
     assert "town=a" in json.dumps(told.to_json())
     assert "town=a" not in json.dumps(less.to_json())
     assert "town=b" in json.dumps(less.to_json())
     assert not any("town=a" in name for name in less.arrays())
+
+
+def test_a_gallery_shows_the_frame_that_maps_lie_on(tmp_path: Path) -> None:
+    found, age, label = simulated(60)
+    picture = np.zeros((100, 200, 3), np.uint8)
+    picture[:, 100:] = 0, 0, 255  # its right half is blue
+    Image.fromarray(picture).save(tmp_path / "two.png")
+    right = np.array([[100 / SIDE, 0, 100], [0, 100 / SIDE, 0]])
+    n = len(age)
+    found = replace(
+        found,
+        paths=[tmp_path / "two.png"] * n,
+        maps=np.full((n, SIDE, SIDE), np.nan),
+        matrices=np.tile(right, (n, 1, 1)),
+    )
+    page = "".join(panels.attention(attend(found, groups={"age": age}, label=label, draws=50), 1))
+    with Image.open(io.BytesIO(base64.b64decode(re.findall(r"data:image/webp;base64,([^\"]+)", page)[0]))) as shown:
+        pixels = np.asarray(shown.convert("RGB"), np.float64)
+    assert pixels.shape == (panels.LONGEST, panels.LONGEST, 3)
+    assert pixels[..., 2].min() > 150
+    assert pixels[..., :2].max() < 80
+    assert re.search("said: (woman|man); labelled: (woman|man)<", page)
 
 
 def test_without_labels_nothing_is_said_of_mistakes() -> None:

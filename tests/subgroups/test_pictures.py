@@ -45,7 +45,7 @@ def pictures(tmp_path: Path, photo: Path) -> dict[str, list[Any]]:
 def test_what_the_model_says_is_audited(pictures: dict[str, list[Any]], tmp_path: Path) -> None:
     asked: dict[str, Any] = {
         "label": "there", "groups": "who", "model": "face", "data": tmp_path / "data", "out": tmp_path / "out",
-        "looking": {"align": "none"}, "enough": 2,
+        "enough": 2,
     }  # fmt: skip
     found = whylight.audit(pictures, **asked)
     model = whylight.load("face", device="cpu")

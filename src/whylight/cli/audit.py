@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from whylight.cli.options import option
 from whylight.cli.screen import Screen, tell, warn
 from whylight.cli.wording import as_options
-from whylight.errors import WhylightError
+from whylight.errors import DataError, WhylightError
+
+if TYPE_CHECKING:
+    from whylight.subgroups.gate import Limit
+    from whylight.subgroups.result import Audit
 
 FAILED = 1
 _quiet: dict[str, Any] = {"show_default": False}
@@ -133,6 +138,9 @@ def audit(
     margin: Annotated[
         float, option("Half the width of a gap's interval from which on it says too little.", metavar="0...1")
     ] = 0.05,
+    level: Annotated[float, option("How often intervals are to hold the truth.", metavar="0...1")] = 0.95,
+    alpha: Annotated[float, option("The error that all tests of one question share.", metavar="0...1")] = 0.05,
+    seed: Annotated[int, option("What the draws of the bootstrap depend on.", metavar="N", min=0)] = 0,
     hide_under: Annotated[int, option("Do not show groups of fewer rows than this.", metavar="N", min=0)] = 0,
     fail_on: Annotated[
         list[str] | None,
@@ -147,7 +155,7 @@ def audit(
 ) -> None:
     """Hold predictions against labels, group by group: accuracy, rates and gaps, with intervals and tests."""
     from whylight.subgroups.audit import audit as measure
-    from whylight.subgroups.gate import judge, limit
+    from whylight.subgroups.gate import limit
 
     sources = [*(tables or ()), *(table or ())]
     if not sources:
@@ -182,17 +190,37 @@ def audit(
             correction="bh" if correction == "bh" else "holm",
             enough=enough,
             margin=margin,
+            level=level,
+            alpha=alpha,
+            seed=seed,
             hide_under=hide_under,
         )
     written = found.write(out)
     if not quiet:
         tell(*found.summary, *(as_options(note.text) for note in found.notes if not note.warn))
         tell(f"→ {', '.join(map(str, written))}")
-    verdicts = [judge(found, one) for one in limits]
-    for verdict in verdicts:
+    _hold_against(found, limits, quiet)
+
+
+def _hold_against(found: Audit, limits: Sequence[Limit], quiet: bool) -> None:
+    """Say of each limit whether it is passed; one that cannot be told does not hide that another is."""
+    from whylight.subgroups.gate import judge
+
+    failed, unclear = False, None
+    for one in limits:
+        try:
+            verdict = judge(found, one)
+        except DataError as error:
+            unclear = unclear or error
+            continue
+        failed = failed or verdict.failed
         if verdict.failed:
             warn(verdict.text)
         elif not quiet:
             tell(verdict.text)
-    if any(verdict.failed for verdict in verdicts):
+    if failed:
+        if unclear is not None:
+            warn(str(unclear))
         raise typer.Exit(FAILED)
+    if unclear is not None:
+        raise unclear

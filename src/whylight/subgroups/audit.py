@@ -66,7 +66,8 @@ def audit(
             name or by index; what it says is the class, or, where `positive` is one of two classes, that one's probability.
         data: the folder that the pictures' names, in the column `key`, begin at.
         out: the results folder; what was asked already is not asked again.
-        looking: how the model is looked at: `method`, `cover`, `judged`, `align` … as for `subgroups.run.look`.
+        looking: how the model is looked at: `method`, `cover`, `judged`, `align` … as for `subgroups.run.look`; pictures
+            are taken as they are unless `align` is "face".
         against: the predictions that those are compared with; several are seeds. With `model`: another model, asked about the same
             pictures.
         depth: how many columns are combined: 1 takes each by itself, 2 also every two together, and so on.

@@ -54,6 +54,7 @@ class Attention:
         pairs: groups held against each other.
         discovery: groups nobody named, its indices being places in `known`; None without labels.
         known: rows with an answer and a label.
+        truth: (n,) each row's labelled class, −1 where there is none; None without labels.
         middle: the uncertain middle, its indices being places in `answered`; None where classes do not exclude each other.
         answered: rows with an answer.
         level: of the intervals.
@@ -67,6 +68,7 @@ class Attention:
     pairs: list[Pair]
     discovery: Discovery | None
     known: Ints
+    truth: Ints | None
     middle: Middle | None
     answered: Ints
     level: float

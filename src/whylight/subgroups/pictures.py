@@ -64,7 +64,7 @@ def ask(
         label, groups, key, identity: columns of the table; `key` has the names of the pictures.
         positive: the class that rates of positives are about.
         against: another model of the same classes that is asked about the same pictures, for its answers alone.
-        looking: how to look, as `run.look` takes it: `method`, `cover`, `judged`, `align`, `on_event` …
+        looking: how to look, as `run.look` takes it: `method`, `cover`, `judged`, `align` (default here: `none`), `on_event` …
 
     Raises:
         DataError: if no picture of the table is in the folder, a label is none of the model's classes, or the other model is the
@@ -78,14 +78,12 @@ def ask(
     truth = _named(known[label], Labels(classes))  # before the model is asked for hours
     if against is not None:
         _comparable(choices, classes)
-    looked = look(choices[0], paths, Path(out) / LOOKED, **(looking or {}))
+    # Pictures as they are, unless somebody says that they are of faces: `look` by itself is for faces.
+    asked = {"align": "none", **(looking or {})}
+    looked = look(choices[0], paths, Path(out) / LOOKED, **asked)
     said = [column(_called(choices, 0), _said(looked, rows, known.rows, positive))]
     if against is not None:
-        answers = {
-            name: value
-            for name, value in (looking or {}).items()
-            if name not in ("cover", "judged", "method", "options")
-        }
+        answers = {name: value for name, value in asked.items() if name not in ("cover", "judged", "method", "options")}
         other = look(choices[1], paths, Path(out) / COMPARED, **{**answers, "align": "none"})
         said.append(column(_called(choices, 1), _said(other, rows, known.rows, positive)))
     if looked.failed:

@@ -10,9 +10,11 @@ from typing import Any
 from whylight.jsontext import dumps
 from whylight.shown import shown
 from whylight.subgroups.chances.chance import FEWEST
+from whylight.subgroups.found import Attention
 from whylight.subgroups.report.figures import figures
 from whylight.subgroups.report.page import page
 from whylight.subgroups.telling import words, writing
+from whylight.subgroups.telling.looks import sentences
 from whylight.subgroups.telling.told import Told
 
 FIGURES = "figures"  # the folder in the results folder with each drawing as a file
@@ -32,7 +34,13 @@ class Audit(Told):
     @cached_property
     def summary(self) -> list[str]:
         """The findings in sentences."""
-        return words.summary(self)
+        found = self.attention
+        return words.summary(self, sentences(found, self._least) if isinstance(found, Attention) else ())
+
+    @property
+    def _least(self) -> int:
+        """Of fewer pictures than this, nothing is shown of where the model looks."""
+        return max(FEWEST, self.hide_under)
 
     def to_dict(self) -> dict[str, Any]:
         """All of it, as JSON holds it."""
@@ -58,5 +66,5 @@ class Audit(Told):
             "report.html": page(self, self.summary),
         }
         written = writing.write(Path(folder), texts)
-        writing.write(Path(folder) / FIGURES, figures(self, max(FEWEST, self.hide_under)))
+        writing.write(Path(folder) / FIGURES, figures(self, self._least))
         return written

@@ -179,6 +179,7 @@ def attend(
         pairs=pairs,
         discovery=discovery,
         known=known,
+        truth=truth,
         middle=doubts,
         answered=answered,
         level=level,

@@ -33,6 +33,7 @@ class Looked:
         labels: (n, SIDE, SIDE) the part of each cell, a place in `frame.PARTS`, or `frame.NONE`.
         shares: of the evidence by part, (n,) each; NaN where nobody knows.
         inside: (n,) the share of the evidence that lies in the frame.
+        matrices: (n, 2, 3) each frame's place in its picture, pixel = matrix @ (x, y, 1) for a cell's (x, y); NaN for none.
         aligned: (n,) by what the frame was laid: `points`, `eyes`, `box`, `picture`; `no face`, or "" where there is no answer.
         covered: logits (n, C) with a region covered, by (region, `here` or `elsewhere`); NaN where it was not.
         judged: how faithful maps are, (n,) by measure; NaN for pictures that were not judged.
@@ -52,6 +53,7 @@ class Looked:
     labels: NDArray[np.uint8]
     shares: dict[str, Floats]
     inside: Floats
+    matrices: Floats
     aligned: list[str]
     covered: dict[tuple[str, str], Floats] = field(default_factory=dict)
     judged: dict[str, Floats] = field(default_factory=dict)
@@ -63,7 +65,7 @@ class Looked:
     def take(self, rows: Sequence[int]) -> Self:
         """Some rows, in an order of one's own; one may come twice."""
         at = np.asarray(rows, np.int64)
-        arrays = ("there", "logits", "predicted", "asked", "features", "maps", "labels", "inside")
+        arrays = ("there", "logits", "predicted", "asked", "features", "maps", "labels", "inside", "matrices")
         return replace(
             self,
             paths=[self.paths[row] for row in at],
@@ -108,6 +110,7 @@ def read(store: Store, paths: Sequence[str | Path]) -> Looked:
     maps = np.full((n, SIDE, SIDE), np.nan)
     labels = np.full((n, SIDE, SIDE), NONE, np.uint8)
     shares, inside = np.full((n, len(PARTS)), np.nan), np.full(n, np.nan)
+    matrices = np.full((n, 2, 3), np.nan)
     asked = np.full(n, -1)
     for i, record in enumerate(records):
         if record is None:
@@ -120,6 +123,7 @@ def read(store: Store, paths: Sequence[str | Path]) -> Looked:
                 labels[i] = unpacked(record["labels"], "u1", (SIDE, SIDE), squeezed=True)
                 shares[i] = record["shares"] if record["shares"] is not None else np.nan
                 inside[i] = record["inside"]
+                matrices[i] = np.array(record["matrix"]).reshape(2, 3)
         except (KeyError, ValueError) as error:
             raise DataError(f"{store.path}: the line of {places[i]} is not whole ({error}); --overwrite") from error
     there = np.array([record is not None for record in records])
@@ -127,7 +131,7 @@ def read(store: Store, paths: Sequence[str | Path]) -> Looked:
     predicted[there] = logits[there].argmax(1)
     by_part = {part: shares[:, number] for number, part in enumerate(PARTS)}
     aligned = ["" if record is None else record["aligned"] for record in records]
-    return Looked(places, there, logits, predicted, asked, features, maps, labels, by_part, inside, aligned)
+    return Looked(places, there, logits, predicted, asked, features, maps, labels, by_part, inside, matrices, aligned)
 
 
 def frames(records: Mapping[Path, dict[str, Any]]) -> dict[Path, tuple[Floats, NDArray[np.uint8]]]:

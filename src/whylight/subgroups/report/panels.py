@@ -17,9 +17,10 @@ from whylight.images import decode
 from whylight.render.colormap import SIGNED, colorize, table
 from whylight.render.overlay import overlay
 from whylight.shown import html as escape
-from whylight.subgroups.attention import Figure
+from whylight.subgroups.attention import Difference, Figure
 from whylight.subgroups.found import Attention, Pair
 from whylight.subgroups.hiding import Hiding
+from whylight.subgroups.looking.frame import SIDE
 from whylight.subgroups.report.forest import SCROLL, small
 
 LONGEST = 224  # pixels of a picture in a gallery
@@ -66,6 +67,15 @@ def _pair(found: Attention, pair: Pair) -> Iterator[str]:
     if told is None:
         yield f'<p class="faint">{escape(pair.why_not)}</p>'
         return
+    yield from _differing(told, pair.names)
+    for here, elsewhere in zip(pair.covered, [*pair.elsewhere, *[None] * len(pair.covered)], strict=False):
+        yield f"<p>{_covered(here, elsewhere)}</p>"
+    for name, rows in zip(pair.names, pair.telling, strict=True):
+        yield from _gallery(found, rows, f"Pictures of {name} in which the difference shows most")
+
+
+def _differing(told: Difference, names: tuple[str, str]) -> Iterator[str]:
+    """Where two mean maps differ, and where beyond chance."""
     cells = float(told.significant.mean())
     most = float(np.abs(told.map).max()) or 1.0
     masked = np.where(told.significant, told.map, 0.0)
@@ -78,11 +88,7 @@ def _pair(found: Attention, pair: Pair) -> Iterator[str]:
         picture = _source(colorize(0.5 + 0.5 * values / most, SIGNED))
         yield f'<figure><img class="cells" src="{picture}" alt="{text} of the two mean maps">'
         yield f"<figcaption>{text}</figcaption></figure>"
-    yield "</div>" + _scale(table(SIGNED), f"more for {pair.names[1]}", f"more for {pair.names[0]}")
-    for here, elsewhere in zip(pair.covered, [*pair.elsewhere, *[None] * len(pair.covered)], strict=False):
-        yield f"<p>{_covered(here, elsewhere)}</p>"
-    for name, rows in zip(pair.names, pair.telling, strict=True):
-        yield from _gallery(found, rows, f"Pictures of {name} in which the difference shows most")
+    yield "</div>" + _scale(table(SIGNED), f"more for {names[1]}", f"more for {names[0]}")
 
 
 def _covered(one: Hiding, other: Hiding | None) -> str:
@@ -165,6 +171,9 @@ def _middle(found: Attention) -> Iterator[str]:
     yield f"<p>{int(told.inside.sum()):,} pictures that the model cannot place: {escape(told.rule)}. "
     yield "That is a finding, not an error.</p>"
     yield from _figures("Who they are", told.who, "in the middle", 1)
+    if told.maps is not None:
+        yield "<h3>Where it looks in them</h3>"
+        yield from _differing(told.maps, ("the uncertain middle", "all others"))
     yield from _gallery(found, found.answered[told.order[: 2 * SHOWN]], "The least certain")
 
 
@@ -174,23 +183,39 @@ def _gallery(found: Attention, rows: Sequence[int] | NDArray[np.int64], title: s
         return
     yield f'<h3>{escape(title)}</h3><div class="panels">'
     for row in rows:
-        path, said = found.looked.paths[row], found.looked.predicted[row]
-        name = found.looked.classes[said] if 0 <= said < len(found.looked.classes) else "no answer"
-        source = _photo(path, found.looked.maps[row] if found.looked.aligned[row] == "picture" else None)
+        path = found.looked.paths[row]
+        source = _photo(path, found.looked.maps[row], found.looked.matrices[row], found.looked.aligned[row])
         if source is not None:
             yield f'<figure><img src="{source}" alt="{escape(path.name)}">'
-            yield f"<figcaption>said: {escape(name)}</figcaption></figure>"
+            yield f"<figcaption>{escape(_told(found, row))}</figcaption></figure>"
     yield "</div>"
 
 
-def _photo(path: Path, heat: NDArray[np.floating] | None) -> str | None:
-    """A small copy of a picture, with its map where that lies on the whole of it; None where it cannot be read any more."""
+def _told(found: Attention, row: int) -> str:
+    """What the model said of a picture, and what its label says."""
+    classes = found.looked.classes
+
+    def name(index: int) -> str:
+        return classes[index] if 0 <= index < len(classes) else "nothing"
+
+    said = f"said: {name(int(found.looked.predicted[row]))}"
+    return said if found.truth is None else f"{said}; labelled: {name(int(found.truth[row]))}"
+
+
+def _photo(path: Path, heat: NDArray[np.floating], matrix: NDArray[np.floating], aligned: str) -> str | None:
+    """A small copy of a picture, or of the face in it, with its map; None where it cannot be read any more."""
     try:
         picture = decode(path).convert("RGB")
     except WhylightError:
         return None
+    if aligned != "picture" and np.isfinite(matrix).all():
+        # Pillow asks where a pixel of the result comes from, as the matrix says for a cell.
+        cell = SIDE / LONGEST
+        (a, b, c), (d, e, f) = matrix.tolist()
+        where = (a * cell, b * cell, c, d * cell, e * cell, f)
+        picture = picture.transform((LONGEST, LONGEST), Image.Transform.AFFINE, where, Image.Resampling.BICUBIC)
     picture.thumbnail((LONGEST, LONGEST))
-    if heat is not None and np.isfinite(heat).all():
+    if np.isfinite(heat).all():
         picture = overlay(picture, np.clip(heat, 0.0, 1.0))
     file = io.BytesIO()
     picture.save(file, "WEBP", quality=78)

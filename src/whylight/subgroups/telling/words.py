@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from whylight.shown import plural, shown
@@ -13,8 +13,13 @@ from whylight.subgroups.telling.told import Told
 _NAMED = 5  # groups of one kind named in a sentence
 
 
-def summary(audit: Told) -> list[str]:
-    """The findings, most important first; each sentence stands by itself."""
+def summary(audit: Told, looks: Sequence[str] = ()) -> list[str]:
+    """The findings, most important first; each sentence stands by itself.
+
+    Args:
+        audit: what was found.
+        looks: what is said of where the model looks.
+    """
     everyone = audit.groups[0] if audit.groups and not audit.groups[0]["group"] else None
     if everyone is None:
         return ["There are too few rows for any figure to be shown."]
@@ -32,6 +37,7 @@ def summary(audit: Told) -> list[str]:
         lines += _intersections(audit, deep)
     if audit.against:
         lines += _comparison(audit, everyone, by)
+    lines += looks
     if hidden := sum(int(part.hidden.sum()) for part in audit.parts.values()):
         lines.append(
             f"{plural(hidden, 'group')} not shown: of fewer than {audit.hide_under} rows, or such that would tell one's figures."
