@@ -78,7 +78,7 @@ def test_level_alpha_and_seed_are_given(run: Run, tables: tuple[Path, Path], tmp
     assert narrow["interval"][0] > usual["interval"][0]
     assert narrow["interval"][1] < usual["interval"][1]
     assert usual["verdict"] == "better"
-    assert told("--alpha", "1e-9")["verdict"] != "better"
+    assert told("--alpha", "1e-300")["verdict"] != "better"
     assert run(*asked, "--level", "95").code == 2
 
 

@@ -37,19 +37,21 @@ def large(tmp_path_factory: pytest.TempPathFactory, photo: Path) -> Path:
     return folder
 
 
-@pytest.mark.parametrize(
-    "words",
-    [
-        "explain PHOTOS --model face --save-map --out out",
-        "explain PHOTOS --model face --style panel --out out",
-        "explain PHOTOS --model face --format pdf --out out",
-        "locate PHOTOS --model face --target face --fast --out out",
-        "locate PHOTOS --model face --target face --sequential --out out",
-        "face PHOTOS --out out",
-        "evaluate faithfulness --data PHOTOS --model face --methods gradcam --measures deletion --out out",
-        "evaluate sanity --data PHOTOS --model face --methods gradcam --out out",
-    ],
+FIRST = (
+    "explain PHOTOS --model face --save-map --out out",
+    "locate PHOTOS --model face --target face --sequential --out out",
+    "face PHOTOS --out out",
 )
+MORE = (  # half a minute each
+    "explain PHOTOS --model face --style panel --out out",
+    "explain PHOTOS --model face --format pdf --out out",
+    "locate PHOTOS --model face --target face --fast --out out",
+    "evaluate faithfulness --data PHOTOS --model face --methods gradcam --measures deletion --out out",
+    "evaluate sanity --data PHOTOS --model face --methods gradcam --out out",
+)
+
+
+@pytest.mark.parametrize("words", [*FIRST, *(pytest.param(one, marks=pytest.mark.long) for one in MORE)])
 def test_large_pictures_stay_within(words: str, large: Path, tmp_path: Path) -> None:
     given = [word.replace("PHOTOS", str(large)) for word in words.split()]
     # In between stands a small process: a child of this one would begin with this one's memory as its peak.

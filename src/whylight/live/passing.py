@@ -11,7 +11,7 @@ from typing import Self
 from whylight.errors import WhylightError
 from whylight.live.frame import Frame, Source
 
-_WAITING = 4  # frames of a file that are read ahead
+WAITING = 4  # frames of a file that are read ahead
 _PATIENCE = 10.0  # seconds for a reader to end: a stream that does not answer is given up by then
 
 
@@ -59,18 +59,23 @@ class Passing:
         for thread in self._threads:
             thread.join(_PATIENCE)
 
-    def take(self, wait: float | None = None) -> list[tuple[int, Frame]]:
-        """One frame of each source that has one, with the source's place; waits for the first. Empty: all have ended.
+    def take(self, wait: float | None = None, most: int = 1) -> list[tuple[int, Frame]]:
+        """Frames of each source that has some, with the source's place; waits for the first. Empty: all have ended.
 
         Args:
             wait: seconds to wait; after them an empty list, and `is_over` tells whether that was the end.
+            most: how many of each source.
 
         Raises:
             BaseException: see `check`.
         """
         with self._changed:
             self._changed.wait_for(lambda: any(self._frames) or all(self._ended) or self._over, wait)
-            taken = [(place, frames.popleft()) for place, frames in enumerate(self._frames) if frames]
+            taken = [
+                (place, frames.popleft())
+                for place, frames in enumerate(self._frames)
+                for _ in range(min(most, len(frames)))
+            ]
             self._changed.notify_all()
         if not taken:
             self.check()
@@ -112,7 +117,7 @@ class Passing:
                 self.dropped[place] += len(waiting)
                 waiting.clear()
             else:
-                self._changed.wait_for(lambda: len(waiting) < _WAITING or self._over)
+                self._changed.wait_for(lambda: len(waiting) < WAITING or self._over)
             if self._over:
                 return False
             waiting.append(frame)

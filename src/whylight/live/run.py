@@ -19,6 +19,7 @@ from whylight.live.behind import Behind
 from whylight.live.drawing import Look
 from whylight.live.frame import Source
 from whylight.live.looking import Looker
+from whylight.live.passing import WAITING
 from whylight.live.sinks.lines import Lines
 from whylight.live.sinks.video import VideoFile
 from whylight.live.sinks.window import Window
@@ -103,7 +104,17 @@ def run(
         if files:
             stack.enter_context(encoding)
             stack.enter_context(drawing)
-        for seen in watch(sources, looker, smooth=smooth, boxes=boxes, lossless=lossless, stats=stats, stop=stop):
+        together = 1 if sinks.window else WAITING  # who looks on wants them one by one
+        seeing = watch(
+            *(sources, looker),
+            smooth=smooth,
+            boxes=boxes,
+            lossless=lossless,
+            stats=stats,
+            stop=stop,
+            together=together,
+        )
+        for seen in seeing:
             if lines is not None:
                 lines.write(seen)
             if files:

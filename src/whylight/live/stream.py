@@ -19,7 +19,7 @@ from whylight.explanation.heat import is_diffuse
 from whylight.live.drawing import Look, draw, heat_of
 from whylight.live.frame import Frame, Source
 from whylight.live.looking import Looker
-from whylight.live.passing import Passing
+from whylight.live.passing import WAITING, Passing
 from whylight.live.sources.names import sources
 from whylight.live.stats import Stats
 from whylight.live.steady import Steady
@@ -122,14 +122,21 @@ def watch(
     lossless: bool | None,
     stats: Stats | None = None,
     stop: threading.Event | None = None,
+    together: int = WAITING,
 ) -> Iterator[Seen]:
-    """The same with sources and a looker that are there already; `stop` ends it from another thread."""
+    """The same with sources and a looker that are there already.
+
+    Args:
+        stop: ends it from another thread.
+        together: frames of a file that are asked about in one forward: more a second, but they come in bursts. Of a camera it is
+            always one.
+    """
     stats = Stats() if stats is None else stats
     following = [_Following(smooth, boxes) for _ in found]
     with Passing(found, lossless=lossless) as passing:
         while not passing.is_over and not (stop is not None and stop.is_set()):
             began = time.perf_counter()
-            taken = passing.take(0.2)
+            taken = passing.take(0.2, together)
             stats.dropped = list(passing.dropped)
             if not taken:
                 continue
