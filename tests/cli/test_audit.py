@@ -78,8 +78,13 @@ def test_level_alpha_and_seed_are_given(run: Run, tables: tuple[Path, Path], tmp
     assert narrow["interval"][0] > usual["interval"][0]
     assert narrow["interval"][1] < usual["interval"][1]
     assert usual["verdict"] == "better"
-    assert told("--alpha", "1e-300")["verdict"] != "better"
-    assert run(*asked, "--level", "95").code == 2
+    p = usual["p_corrected"]
+    assert told("--alpha", repr(p / 2))["verdict"] != "better"
+    assert told("--alpha", repr(p * 2))["verdict"] == "better"
+    for wrong in (("--level", "95"), ("--alpha", "0"), ("--alpha", "1e-300"), ("--alpha", "nan")):
+        refused = run(*asked, *wrong)
+        assert refused.code == 2
+        assert f"{wrong[0][2:]}: " in refused.err
 
 
 def test_two_predictions(run: Run, tables: tuple[Path, Path]) -> None:

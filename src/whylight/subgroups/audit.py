@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from whylight.models.zoo.choice import ModelChoice
 
 Named = str | Sequence[str]
+_LEAST = 1e-12  # share nearer to 0 or 1 than this: beyond what quantiles in double precision can tell
 
 
 def audit(
@@ -168,8 +169,8 @@ def audit(
 
 def _check(**shares: float) -> None:
     for name, value in shares.items():
-        if not 0 < value < 1:
-            raise DataError(f"{name}: {value} given; it lies between 0 and 1")
+        if not _LEAST <= value <= 1 - _LEAST:
+            raise DataError(f"{name}: {value} given; it lies between 0 and 1, at least {_LEAST:g} from either")
 
 
 def _one_of(prediction: Any, model: Any, data: Any, out: Any) -> None:
