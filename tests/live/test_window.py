@@ -169,6 +169,7 @@ def test_each_key_does_what_the_guide_says(shown: Shown) -> None:
     assert "Traceback" not in shown.said()
 
 
+@pytest.mark.long
 def test_it_can_be_stopped_in_a_pause_and_what_it_recorded_plays(shown: Shown) -> None:
     shown.press("r")
     shown.pass_()
@@ -180,6 +181,7 @@ def test_it_can_be_stopped_in_a_pause_and_what_it_recorded_plays(shown: Shown) -
     assert int(probed(shown.folder / "recording-1.mp4")["streams"][0]["nb_read_frames"]) >= 2
 
 
+@pytest.mark.long
 def test_a_screen_that_does_not_answer_is_said(tmp_path: Path, photo: Path) -> None:
     environment = {**os.environ, "DISPLAY": "127.0.0.1:77"}
     command = [sys.executable, "-m", "whylight", "live", str(photo), "--model", "person", "--window"]

@@ -77,10 +77,10 @@ def test_the_same_page_is_the_same_bytes(kind: str) -> None:
     [
         "<script>alert(1)</script> & 'x' \"y\"",
         "US$ / AU$ $x_1$",
-        r"\frac{a}{b} (c) \) Tj",
+        pytest.param(r"\frac{a}{b} (c) \) Tj", marks=pytest.mark.long),
         "猫, кошка, \x1b[31m",
-        "]]>",
-        "",
+        pytest.param("]]>", marks=pytest.mark.long),
+        pytest.param("", marks=pytest.mark.long),
     ],
 )
 def test_names_mean_nothing_in_it(kind: str, title: str) -> None:

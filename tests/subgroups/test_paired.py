@@ -8,7 +8,7 @@ import pytest
 from whylight.subgroups.stats.paired import compare, seeds, variance_of
 
 
-@pytest.mark.parametrize("n", [30, 100, pytest.param(1000, marks=pytest.mark.long)])
+@pytest.mark.parametrize("n", [30, *(pytest.param(n, marks=pytest.mark.long) for n in (100, 1000))])
 @pytest.mark.parametrize("shares", [(0.85, 0.05, 0.05), (0.8, 0.12, 0.03), (0.93, 0.02, 0.04)])
 def test_coverage(n: int, shares: tuple[float, float, float]) -> None:
     dice = np.random.default_rng(0)

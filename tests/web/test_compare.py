@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from web_pages import STRONGEST, explained, send, token_of
 
 
@@ -69,6 +71,7 @@ def test_what_cannot_be_compared_is_said(site: Any, page: Any, photo: Path) -> N
     assert page.request.get(at + "?by=colours").status == 400
 
 
+@pytest.mark.long
 def test_without_scripts(site: Any, chromium: Any, photo: Path) -> None:
     context = chromium.new_context(java_script_enabled=False)
     page = context.new_page()

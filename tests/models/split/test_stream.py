@@ -93,7 +93,7 @@ def wrapped(network: nn.Module, wrap: Callable[[nn.Module], nn.Module]) -> nn.Mo
 
 @pytest.mark.parametrize("wrapper", WRAPPERS)
 @pytest.mark.parametrize(
-    "family", [pytest.param(name, marks=pytest.mark.long if name == "vgg" else ()) for name in NETWORKS]
+    "family", [pytest.param(name, marks=pytest.mark.long if name in ("vgg", "resnet") else ()) for name in NETWORKS]
 )
 def test_wrappers_do_not_move_the_layer(family: str, wrapper: str) -> None:
     picture = np.random.default_rng(0).integers(0, 255, (64, 64, 3), dtype=np.uint8)

@@ -90,6 +90,7 @@ def test_nothing_else_is_handed_out(site: Any, path: str) -> None:
         assert error.code == 404
 
 
+@pytest.mark.long
 @pytest.mark.django_db
 def test_without_the_runtime_it_says_how_to_get_it(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runtime, "places", lambda: (home / "no", home / "where"))

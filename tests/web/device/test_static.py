@@ -56,7 +56,9 @@ def picture(static: Static, photo: Path, size: tuple[int, int]) -> np.ndarray[An
     return np.asarray(made)
 
 
-@pytest.mark.parametrize("size", [(64, 48), (211, 302), (280, 300), LONG])
+@pytest.mark.parametrize(
+    "size", [(211, 302), *(pytest.param(one, marks=pytest.mark.long) for one in ((64, 48), (280, 300), LONG))]
+)
 def test_pictures_are_prepared_to_the_byte_as_pillow_does(
     static: Static, visitor: Any, photo: Path, size: tuple[int, int]
 ) -> None:

@@ -67,6 +67,7 @@ def test_a_map_without_evidence_is_drawn_as_none(eye: Eye, see: Any, frame: Fram
     assert (blank["flat"], blank["limits"] is None) == (ex.flat, ex.is_blank)
 
 
+@pytest.mark.long
 def test_a_model_that_cannot_be_loaded_is_told_and_others_go_on(eye: Eye, see: Any, frame: Frame) -> None:
     see(eye, frame)
     with pytest.raises(Said, match="nosuch") as told:
