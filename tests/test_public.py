@@ -45,6 +45,7 @@ def test_public_names() -> None:
         "locate",
         "locate_each",
         "methods",
+        "open_maps",
         "segmenter",
         "targets",
         "tune_allocator",

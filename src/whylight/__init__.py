@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from whylight.images.preprocess import Preprocess
     from whylight.localize import Box
     from whylight.localize.location import Location
+    from whylight.mapstore.store import open_maps
     from whylight.models.adapters.blackbox import BlackBox, wrap_callable
     from whylight.models.adapters.detector import detector
     from whylight.models.adapters.exported import Exported
@@ -62,6 +63,7 @@ __all__ = [
     "locate",
     "locate_each",
     "methods",
+    "open_maps",
     "segmenter",
     "targets",
     "tune_allocator",
@@ -94,6 +96,7 @@ _HOMES = {
     "load_onnx": "whylight.models.adapters.onnx",
     "locate": "whylight.front.locate",
     "locate_each": "whylight.front.locate",
+    "open_maps": "whylight.mapstore.store",
     "segmenter": "whylight.models.adapters.segmentation",
     "tune_allocator": "whylight.allocator",
     "verify": "whylight.front.verify",

@@ -15,16 +15,17 @@ from whylight.cli.experiment import experiment
 from whylight.cli.explain import explain
 from whylight.cli.export import export
 from whylight.cli.face import app as face
+from whylight.cli.given.wording import as_options
 from whylight.cli.group import COMMON, Group
 from whylight.cli.live import live
 from whylight.cli.locate import locate
+from whylight.cli.maps import status
 from whylight.cli.methods import methods
 from whylight.cli.models import models
 from whylight.cli.options import spread
 from whylight.cli.screen import warn
 from whylight.cli.serve import serve
 from whylight.cli.train import train
-from whylight.cli.wording import as_options
 from whylight.errors import FaceError, WhylightError, WriteError
 
 BAD_USAGE = 2
@@ -89,6 +90,7 @@ app.command("models")(spread(models))
 app.command("methods")(spread(methods))
 app.command("audit", no_args_is_help=True)(spread(audit))
 app.command("live", no_args_is_help=True)(spread(live))
+app.command("status", no_args_is_help=True)(spread(status))
 app.command("export")(spread(export))
 app.command("serve")(spread(serve))
 app.add_typer(evaluate, name="evaluate")

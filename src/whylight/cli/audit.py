@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from whylight.cli.given.wording import as_options
 from whylight.cli.options import option
 from whylight.cli.screen import Screen, tell, warn
-from whylight.cli.wording import as_options
 from whylight.errors import DataError, WhylightError
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
+from whylight.cli.given.wording import as_options
 from whylight.cli.screen import tell, warn
-from whylight.cli.wording import as_options
 
 FAILED, INTERRUPTED = 1, 130
 

@@ -12,6 +12,7 @@ import typer
 from whylight.cli import one_file
 from whylight.cli import options as opt
 from whylight.cli import screen as on
+from whylight.cli.maps import MapOptions, to_store
 from whylight.errors import WhylightError
 from whylight.jobs.job import Job
 from whylight.jobs.session import Outcome
@@ -78,6 +79,7 @@ def explain(
     which: opt.ModelOptions,
     wrap: opt.WrapOptions,
     run: opt.RunOptions,
+    store: MapOptions,
     method: opt.Methods = None,
     option: opt.MethodOption = None,
     target: Target = None,
@@ -100,6 +102,13 @@ def explain(
     Broken pictures are named at the end and in errors.jsonl, the rest is done. A second run does only what is missing.
     """
     chosen, targets, kind = opt.named(method), opt.named(target), one_file.format_of(out)
+    if store.maps is not None:
+        _check_maps_alone(context)
+        choice = which.choice(layer=wrap.one_layer, multilabel=multilabel)
+        questions = {"methods": chosen, "options": opt.options_of(option), "targets": targets}
+        to_store(inputs, choice, questions, wrap.settings(), store, run)
+        return
+    store.check_alone()
     if kind is not None:
         one_file.check(out, inputs, targets, len(chosen), in_one=style == "grid", html=html)
     look = {
@@ -137,6 +146,28 @@ def explain(
         if html:
             on.say_page(screen, out)
     on.leave(outcome)
+
+
+def _check_maps_alone(context: typer.Context) -> None:
+    """Complain about options of the pictures that are not drawn."""
+    drawn = (
+        "out",
+        "json_to",
+        "style",
+        "colormap",
+        "alpha",
+        "scale",
+        "format_",
+        "name",
+        "save_map",
+        "verify",
+        "html",
+        "verbose",
+    )
+    for name in drawn:
+        if not on.is_default(context, name):
+            option = {"format_": "format", "json_to": "json"}.get(name, name).replace("_", "-")
+            raise WhylightError(f"--{option}: nothing is drawn with --maps; leave it out, or explain without --maps")
 
 
 class _Told:

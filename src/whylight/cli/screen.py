@@ -18,7 +18,7 @@ from typing import IO, TYPE_CHECKING, Any, Self
 import typer
 
 from whylight.atomic import named_errors
-from whylight.cli.wording import as_options
+from whylight.cli.given.wording import as_options
 from whylight.errors import WhylightError, WhylightWarning
 from whylight.jobs.events import Event, Known, Loaded, Noted, Planned, Progress, Skipped, Step
 from whylight.jobs.job import Job

@@ -21,7 +21,7 @@ class Planned:
 
     Attributes:
         pictures: how many.
-        names: their paths in order, as `Failed` has them.
+        names: their paths in order, as `Failed` has them; none where there may be millions.
     """
 
     pictures: int
@@ -172,9 +172,9 @@ class Watch(Bars):
         """How far the job is."""
         return self._now
 
-    def plan(self, names: Sequence[str]) -> None:
-        """These pictures belong to the job."""
-        self._tell(Planned(len(names), names))
+    def plan(self, names: Sequence[str], count: int | None = None) -> None:
+        """These pictures belong to the job; or so many, where they are too many to be named."""
+        self._tell(Planned(len(names) if count is None else count, names))
 
     def skipped(self, where: str, what: str) -> None:
         """These files were found among the pictures and are none."""

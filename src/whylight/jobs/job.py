@@ -26,7 +26,7 @@ class Job:
     """What is to be done with which pictures, and how.
 
     Attributes:
-        kind: `explain`, `locate`, `face`, `localization`, `faithfulness`, `sanity`, `calibrate` or `attention`.
+        kind: `explain`, `maps`, `locate`, `face`, `localization`, `faithfulness`, `sanity`, `calibrate` or `attention`.
         inputs: pictures, folders (searched recursively) and globs; `-` is a picture that is piped in.
         out: the results folder; None: nothing is kept (`face` and `calibrate` alone).
         model: a name as `whylight.load` takes it, or a `ModelChoice`.

@@ -21,6 +21,7 @@ from whylight.shown import shown
 # adding one is a line here and a file there.
 KINDS = {
     "explain": "whylight.work.explain:Explain",
+    "maps": "whylight.work.maps:Maps",
     "locate": "whylight.work.locate:Locate",
     "face": "whylight.work.face:Face",
     "localization": "whylight.work.localization:Localization",

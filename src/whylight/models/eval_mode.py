@@ -32,8 +32,11 @@ def borrowed(module: nn.Module) -> Iterator[None]:
         compiled = [(part, call) for part, _ in flags if (call := part.__dict__.get("_compiled_call_impl")) is not None]
         # Set directly rather than by .eval(): networks override train() to do more than set the flag.
         try:
-            for part, _ in flags:
-                part.training = False
+            for part, training in flags:
+                if (
+                    training
+                ):  # most are off: to set an attribute of a module takes a hundred times as long as to read it
+                    part.training = False
             for part in checkpointed:
                 part.grad_checkpointing = False  # type: ignore[assignment]
             for part, _ in compiled:
@@ -47,7 +50,8 @@ def borrowed(module: nn.Module) -> Iterator[None]:
                 yield
         finally:
             for part, training in flags:
-                part.training = training
+                if part.training is not training:
+                    part.training = training
             for part, call in compiled:
                 part._compiled_call_impl = call
             for part in checkpointed:

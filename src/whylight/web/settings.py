@@ -8,6 +8,7 @@ from typing import Any
 import dj_database_url
 import django
 
+from whylight.pipeline.workers import cores
 from whylight.web import place
 from whylight.web.environment import flag, number, text, words
 from whylight.web.policy import POLICY
@@ -37,7 +38,9 @@ WHYLIGHT_RATE = text(
 )  # requests that cost something, of an address; the machine itself has no limit
 WHYLIGHT_KEY_RATE = text("WHYLIGHT_KEY_RATE", "1200/m")  # the same of a key
 WHYLIGHT_PROXIES = words("WHYLIGHT_PROXIES")  # addresses or networks of proxies whose X-Forwarded-For is believed
-WHYLIGHT_WORKERS = number("WHYLIGHT_WORKERS", 1, least=1)  # for quick questions; slow ones have one of their own
+WHYLIGHT_WORKERS = number(
+    "WHYLIGHT_WORKERS", min(2, cores()), least=1
+)  # for quick questions; slow ones have one of their own
 WHYLIGHT_RECYCLE = number("WHYLIGHT_RECYCLE", 2000, least=1)  # jobs after which a worker is begun afresh
 WHYLIGHT_THREADS = number("WHYLIGHT_THREADS", 64, least=4)  # of a web process: most of them wait
 WHYLIGHT_DECODERS = number("WHYLIGHT_DECODERS", 2, least=1)  # processes that open what was uploaded

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from whylight.errors import MethodError, TargetError, WhylightError
@@ -25,10 +26,16 @@ def read_part(job: Job, part: str, wanted: type[T]) -> T:
     """
     given: Mapping[str, Any] = getattr(job, part)
     try:
-        found: T = Schema(wanted).read(dict(given))
+        found: T = _schema(wanted).read(dict(given))  # type: ignore[arg-type]  # a type is hashable; mypy asks its instances
     except ValueError as error:
         raise WhylightError(f"job {job.kind}: {part}: {shown(error)}") from None
     return found
+
+
+@cache
+def _schema(wanted: type) -> Schema:
+    """Made once: that takes longer than reading a job does."""
+    return Schema(wanted)
 
 
 def methods_of(names: Sequence[str], options: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:

@@ -2,19 +2,82 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 
 from django.conf import settings
+from django.db import DatabaseError, close_old_connections, connection
 
 from whylight.web.caller import Visit
 from whylight.web.said import Gone
-from whylight.web.tasks.models import Task
+from whylight.web.tasks.models import OPEN, Task
 
 _SHORT = 1.0  # seconds that a call may wait when too many wait already
-_SOONEST = 0.03  # seconds before which nothing is answered
-_FIRST, _LAST, _SHARE = 0.008, 0.25, 0.1  # pauses between two looks: a share of the time waited so far, within bounds
+_LOOK = 0.012  # seconds between two looks for all who wait
+_LEFT = 0.25  # seconds between two looks whether a caller has hung up
+
+_log = logging.getLogger("whylight.web")
+
+
+class Board:
+    """Where those who wait in this process hear that their question is answered: one looks for all, as long as there are any.
+
+    If each looked for itself, twenty who wait would keep a third of a processor busy with asking.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._waiting: dict[str, list[threading.Event]] = {}
+        self._looks = False
+
+    @contextmanager
+    def told(self, token: str) -> Iterator[threading.Event]:
+        """What is set when a question is open no longer, or is gone."""
+        event = threading.Event()
+        with self._lock:
+            self._waiting.setdefault(token, []).append(event)
+            begins, self._looks = not self._looks, True
+        if begins:
+            threading.Thread(target=self._look, name="board", daemon=True).start()
+        try:
+            yield event
+        finally:
+            with self._lock:
+                left = [one for one in self._waiting[token] if one is not event]
+                if left:
+                    self._waiting[token] = left
+                else:
+                    del self._waiting[token]
+
+    def _look(self) -> None:
+        try:
+            while tokens := self._tokens():
+                try:
+                    still = set(Task.objects.filter(pk__in=tokens, state__in=OPEN).values_list("pk", flat=True))
+                except DatabaseError as error:  # those who wait do so until it is back, or their time is over
+                    _log.warning("the database does not answer: %s", error)
+                    close_old_connections()
+                    still = set(tokens)
+                with self._lock:
+                    for token in set(tokens) - still:
+                        for event in self._waiting.get(token, ()):
+                            event.set()
+                time.sleep(_LOOK)
+        finally:
+            connection.close()
+
+    def _tokens(self) -> list[str]:
+        """The questions that somebody waits for; where there are none, looking ends."""
+        with self._lock:
+            self._looks = bool(self._waiting)
+            return list(self._waiting)
+
+
+_board = Board()
 
 
 @cache
@@ -44,13 +107,14 @@ def waited(request: Visit, task: Task, seconds: float) -> None:
     begun, has_place = time.monotonic(), waiting().acquire(blocking=False)
     end = begun + (seconds if has_place else min(seconds, _SHORT))
     try:
-        while task.is_open and (now := time.monotonic()) < end and not has_left(request):
-            pause = max(_FIRST, _SOONEST - (now - begun), min(_LAST, _SHARE * (now - begun)))
-            time.sleep(min(end - now, pause))
-            try:
-                task.refresh_from_db(fields=["state", "reason"])
-            except Task.DoesNotExist:
-                raise Gone from None
+        with _board.told(task.pk) as answered:
+            while task.is_open and (now := time.monotonic()) < end and not has_left(request):
+                answered.wait(min(end - now, _LEFT))
+                if answered.is_set() or time.monotonic() >= end:
+                    try:
+                        task.refresh_from_db(fields=["state", "reason"])
+                    except Task.DoesNotExist:
+                        raise Gone from None
     finally:
         if has_place:
             waiting().release()
