@@ -86,7 +86,8 @@ def main() -> int:
             if group == "bundled":
                 bundled(kind)
             else:
-                run(name, *(["--record"] if group == "live" else []))  # by hand, these only print
+                by_hand = group in ("live", "audit", "scale") or name == "web/live"  # these only print unless told
+                run(name, *(["--record"] if by_hand else []))
         except subprocess.CalledProcessError:
             failed.append(name)
     print(f"results: {pages.FOLDER / 'results.md'}")

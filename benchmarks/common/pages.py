@@ -31,6 +31,7 @@ GROUPS: dict[str, tuple[str, tuple[str, ...]]] = {
     "web": ("The site", ("load", "cancel", "kills", "hostile", "hostile_http", "live")),
     "live": ("Moving pictures", ("speed", "age", "browser")),
     "audit": ("Audits", ("intervals", "scale", "fairlearn")),
+    "scale": ("Map stores", ("store",)),
     "peers": ("Other libraries", ("methods",)),
 }
 ORDER = [f"{group}/{name}" for group, (_, names) in GROUPS.items() for name in names]

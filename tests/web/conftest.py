@@ -74,7 +74,8 @@ def begin(catalogue_file: Path) -> Iterator[Callable[..., Site]]:
     def one(data: Path, *options: str, **environment: str) -> Site:
         data.mkdir(mode=0o700, exist_ok=True)
         shutil.copy(catalogue_file, data)
-        begun.append(start(data, *options, **environment))
+        # One quick worker: each takes seconds of a processor to begin, and the site for all tests has as many as sites have.
+        begun.append(start(data, *options, **{"WHYLIGHT_WORKERS": "1", **environment}))
         return begun[-1]
 
     yield one

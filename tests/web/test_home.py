@@ -196,7 +196,7 @@ def test_pages_move_not_while_they_load(site: Any, page: Any) -> None:
                     .observe({ type: "layout-shift", buffered: true });
                 setTimeout(() => done(sum), 200); })"""
         )
-        assert moved < 0.01, path
+        assert moved < 0.02, path  # 0.1 is called good; a busy machine draws a page while it is still being read
 
 
 def test_a_browser_that_asks_for_a_sign_gets_one(site: Any, page: Any) -> None:

@@ -66,8 +66,13 @@ def boxes_of(
     top = float(pixels.max(initial=0))
     if top <= 0:
         return []
+    hot = (pixels >= threshold * top).view(np.uint8)
+    left, above, across, down = cv2.boundingRect(
+        hot
+    )  # most of a picture is cold, and parts are found in the rest as well
+    pixels = pixels[above : above + down, left : left + across]
     count, labels, stats, _ = cv2.connectedComponentsWithStats(
-        (pixels >= threshold * top).astype(np.uint8), connectivity=CONNECTIVITY
+        hot[above : above + down, left : left + across], connectivity=CONNECTIVITY
     )
     areas = stats[1:, cv2.CC_STAT_AREA]  # 0 is the background
     if largest:
@@ -79,7 +84,7 @@ def boxes_of(
         x, y, width, height, _ = (int(value) for value in stats[part])
         here = slice(y, y + height), slice(x, x + width)
         hottest = float(pixels[here].max(initial=0, where=labels[here] == part))
-        boxes.append(Box(x, y, x + width, y + height, hottest / top))
+        boxes.append(Box(left + x, above + y, left + x + width, above + y + height, hottest / top))
     return suppress(sorted(boxes, key=lambda box: -box.score), iou)
 
 

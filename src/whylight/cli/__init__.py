@@ -19,7 +19,7 @@ from whylight.cli.given.wording import as_options
 from whylight.cli.group import COMMON, Group
 from whylight.cli.live import live
 from whylight.cli.locate import locate
-from whylight.cli.maps import status
+from whylight.cli.maps import status, summarise
 from whylight.cli.methods import methods
 from whylight.cli.models import models
 from whylight.cli.options import spread
@@ -91,6 +91,7 @@ app.command("methods")(spread(methods))
 app.command("audit", no_args_is_help=True)(spread(audit))
 app.command("live", no_args_is_help=True)(spread(live))
 app.command("status", no_args_is_help=True)(spread(status))
+app.command("summarise", no_args_is_help=True)(spread(summarise))
 app.command("export")(spread(export))
 app.command("serve")(spread(serve))
 app.add_typer(evaluate, name="evaluate")

@@ -55,7 +55,7 @@ def write(folder: Path, part: int, rows: Sequence[Row], run: str, *, seconds: fl
     Raises:
         WriteError: if they cannot be written.
     """
-    data = _bytes(table_of(rows, run))
+    data = packed(table_of(rows, run))
     name = f"{MAPS}/part-{part:06d}-{hashlib.sha256(data).hexdigest()[:16]}.parquet"
     put(folder, name, data)
     failed = sum(row["status"] == FAILED for row in rows)
@@ -65,7 +65,7 @@ def write(folder: Path, part: int, rows: Sequence[Row], run: str, *, seconds: fl
     return mark
 
 
-def _bytes(table: Any) -> bytes:
+def packed(table: Any) -> bytes:
     """A table as a Parquet file: the same bytes for the same rows."""
     sink = arrow().BufferOutputStream()
     # Repeated words in a dictionary; of maps, which hardly repeat, none.

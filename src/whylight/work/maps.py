@@ -5,9 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from whylight.errors import DataError, WhylightError
 from whylight.jobs.job import Job
@@ -17,11 +16,10 @@ from whylight.mapstore.arrow import arrow
 from whylight.mapstore.inputs import PICTURE, PROBLEM
 from whylight.mapstore.plan import Plan
 from whylight.mapstore.schema import FAILED, Row, failed_row, row_of
-from whylight.schema import Text
 from whylight.shown import plural
 from whylight.work.asked import check_targets, methods_of, read_part, target_of
 from whylight.work.explain_job import Questions
-from whylight.work.wrapping import Wrapping
+from whylight.work.maps_job import Estimate, Settings, Told
 
 if TYPE_CHECKING:
     from whylight.methods import Method
@@ -29,43 +27,10 @@ if TYPE_CHECKING:
     from whylight.pipeline.workers import Workers
 
 PART, SLOW_PART = 512, 16  # pictures in a part: some seconds of work, which a kill costs
-
-
-@dataclass(frozen=True)
-class Settings(Wrapping):
-    """How maps are made and kept.
-
-    Attributes:
-        part_size: pictures in a part; default: what suits the method, or what the run has.
-        column, root: of manifests: the column with names, and the folder that they begin at.
-        boxes: also keep the boxes around the strongest evidence.
-        retry_failed: ask again about pictures that failed.
-    """
-
-    part_size: int | None = None
-    column: Text | None = None
-    root: Text | None = None
-    boxes: bool = True
-    retry_failed: bool = False
-
-
-class Told(NamedTuple):
-    """What a run tells at the end.
-
-    Attributes:
-        pictures, maps, failed, bytes: what the store holds.
-        before: pictures that were there already.
-        notes: what was odd about the inputs.
-        is_complete: whether all that was planned is there.
-    """
-
-    pictures: int
-    maps: int
-    failed: int
-    bytes: int
-    before: int
-    notes: list[str]
-    is_complete: bool
+_SAMPLE, _WARM = (
+    64,
+    8,
+)  # pictures by which a run is judged beforehand, and those that are asked about before the clock runs
 
 
 class Maps:
@@ -99,9 +64,11 @@ class Maps:
 
         return [self.look.wrap(methods.get(name, **given)) for name, given in self.chosen.items()]
 
-    def run(self, session: Session) -> Told:
+    def run(self, session: Session) -> Told | Estimate:
         """Plan, or read the plan, and do the parts that are missing."""
         self.watch, self.session = session.watch, session
+        if self.look.dry_run:
+            return self._estimated()
         plan, notes = self._planned()
         session.begin()
         marks = parts.done(self.folder, plan.run)
@@ -120,6 +87,44 @@ class Maps:
             sum(getattr(one, name) for one in marks.values()) for name in ("pictures", "maps", "failed", "size")
         )
         return Told(pictures, maps, failed, size, before, notes, complete)
+
+    def _estimated(self) -> Estimate:
+        """Ask about some pictures, evenly from all over, and time it once everything is warm."""
+        from whylight.mapstore.schema import table_of
+        from whylight.pipeline.workers import Workers, cores
+
+        plan = Plan.read(self.folder)
+        found = self._listed()
+        usable = found.table.filter(arrow("compute").is_null(found.table[PROBLEM]))[PICTURE]
+        done = 0
+        if plan is not None:
+            plan.check(self.settings, self.look.part_size)
+            done = sum(one.pictures for one in parts.done(self.folder, plan.run).values())
+        if not len(usable):
+            raise DataError(f"{self.job.inputs[0]}: no name in it can be used: {found.table[PROBLEM][0]}")
+        step = max(1, len(usable) // _SAMPLE)
+        chosen = [Path(one) for one in usable.take(arrow().array(range(0, len(usable), step))).to_pylist()[:_SAMPLE]]
+        model = self.choice.load()
+        check_targets(self.targets, model)
+        rows: dict[int, list[Row]] = {}
+        failed: dict[int, list[Row]] = {}
+        places = {one: place for place, one in enumerate(chosen)}
+        with Workers(self.session.workers) as threads:
+            for _ in self._explained(model, dict(list(places.items())[:_WARM]), {}, threads):
+                pass
+            began = time.monotonic()
+            rows.update(self._explained(model, places, failed, threads))
+            seconds = time.monotonic() - began
+        if not rows:
+            raise DataError(
+                f"none of {plural(len(chosen), 'picture')} could be explained, such as {failed[0][0]['error']}"
+            )
+        size = len(parts.packed(table_of([row for each in rows.values() for row in each], "")))
+        total = max(found.table.num_rows, 0 if plan is None else plan.rows)
+        return Estimate(total, total - done, len(rows), len(rows) / seconds, cores(), size / len(rows), found.notes)
+
+    def _listed(self) -> inputs.Listing:
+        return inputs.listed(self.job.inputs, column=self.look.column, root=self.look.root, on_error=self.watch.failed)
 
     def _planned(self) -> tuple[Plan, list[str]]:
         """The plan, made or added to."""
@@ -225,7 +230,8 @@ class Maps:
 
     def _failed(self, rows: dict[int, list[Row]], place: int, picture: str, error: WhylightError) -> None:
         rows[place] = [failed_row(place, picture, str(error))]
-        self.watch.failed(picture, error)
+        if not self.look.dry_run:
+            self.watch.failed(picture, error)
 
 
 def _read(path: Path) -> list[Row]:
