@@ -37,12 +37,10 @@ def large(tmp_path_factory: pytest.TempPathFactory, photo: Path) -> Path:
     return folder
 
 
-FIRST = (
-    "explain PHOTOS --model face --save-map --out out",
+FIRST = ("explain PHOTOS --model face --save-map --out out",)
+MORE = (  # half a minute each
     "locate PHOTOS --model face --target face --sequential --out out",
     "face PHOTOS --out out",
-)
-MORE = (  # half a minute each
     "explain PHOTOS --model face --style panel --out out",
     "explain PHOTOS --model face --format pdf --out out",
     "locate PHOTOS --model face --target face --fast --out out",

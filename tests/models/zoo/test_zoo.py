@@ -189,7 +189,11 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
-@pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.long if name in LARGE else ()) for name in ZOO])
+SMALL = [name for name in ZOO if name not in LARGE]
+LONG = LARGE | set(SMALL[1::2])  # `make test` tries every second of those that are quick
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.long if name in LONG else ()) for name in ZOO])
 def test_network(name: str) -> None:
     entry = ZOO[name]
     network = build(name, entry)
