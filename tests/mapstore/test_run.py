@@ -150,7 +150,9 @@ def test_another_question_is_another_run(run: Run, tmp_path: Path, changes: dict
         run(**changes)
     assert files(tmp_path / "run") == before
     assert run(**changes, overwrite=True).result.is_complete
-    assert parts.done(tmp_path / "run", Plan.read(tmp_path / "run").run)  # type: ignore[union-attr]
+    plan = Plan.read(tmp_path / "run")
+    assert plan is not None
+    assert parts.done(tmp_path / "run", plan.run)
 
 
 def test_a_folder_that_holds_none(tmp_path: Path) -> None:

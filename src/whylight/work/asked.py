@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from whylight.models.base import Classifier
 
 T = TypeVar("T")
+_schema: Callable[[type], Schema] = cache(Schema)  # made once a type: that takes longer than reading a job does
 
 
 def read_part(job: Job, part: str, wanted: type[T]) -> T:
@@ -26,16 +27,10 @@ def read_part(job: Job, part: str, wanted: type[T]) -> T:
     """
     given: Mapping[str, Any] = getattr(job, part)
     try:
-        found: T = _schema(wanted).read(dict(given))  # type: ignore[arg-type]  # a type is hashable; mypy asks its instances
+        found: T = _schema(wanted).read(dict(given))
     except ValueError as error:
         raise WhylightError(f"job {job.kind}: {part}: {shown(error)}") from None
     return found
-
-
-@cache
-def _schema(wanted: type) -> Schema:
-    """Made once: that takes longer than reading a job does."""
-    return Schema(wanted)
 
 
 def methods_of(names: Sequence[str], options: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:

@@ -31,14 +31,13 @@ def _maps(pairs: list[Pair]) -> list[str]:
     )
     if not apart:
         return [f"Where it looks: of {plural(len(told), 'pair')} of groups no two mean maps differ beyond chance."]
-    named = "; ".join(
+    named = _some([
         f"{' and '.join(map(shown, pair.names))} in {_share(float(one.significant.mean()))} of the frame "
         f"({one.moved:.1%} of the evidence lies elsewhere, chance included)"
-        for pair, one in apart[:_NAMED]
-    )
-    more = f"; and {len(apart) - _NAMED} more" if len(apart) > _NAMED else ""
+        for pair, one in apart
+    ])  # fmt: skip
     return [
-        f"Where it looks: mean maps differ beyond chance between {named}{more}. That alone is no proof that it is unfair to anyone."
+        f"Where it looks: mean maps differ beyond chance between {named}. That alone is no proof that it is unfair to anyone."
     ]
 
 
@@ -49,14 +48,13 @@ def _covered(pairs: list[Pair]) -> list[str]:
     closed = [(pair, one) for pair, one in tried if one.closes and not one.levels_down]
     if not closed:
         return [f"Covered regions: of {plural(len(tried), 'test')}, none is shown to close a gap in accuracy."]
-    named = "; ".join(
+    named = _some([
         f"{shown(one.region)} for {' against '.join(map(shown, pair.names))} "
         f"({100 * one.seen:+.1f} to {100 * one.covered:+.1f} points)"
-        for pair, one in closed[:_NAMED]
-    )
-    more = f"; and {len(closed) - _NAMED} more" if len(closed) > _NAMED else ""
+        for pair, one in closed
+    ])  # fmt: skip
     return [
-        f"Covering a region in everybody's picture closes the gap in accuracy: {named}{more}. These tests are exploratory."
+        f"Covering a region in everybody's picture closes the gap in accuracy: {named}. These tests are exploratory."
     ]
 
 
@@ -70,6 +68,12 @@ def _discovered(found: Attention) -> list[str]:
     which = "it" if len(told.found) == 1 else "them"
     said = f"{plural(len(told.found), 'cluster')} of mistakes confirmed on pictures that had no part in finding {which}"
     return [f"Groups nobody named: {said}, of {sizes} pictures."]
+
+
+def _some(texts: list[str]) -> str:
+    """The first few, and how many more there are."""
+    more = f"; and {len(texts) - _NAMED} more" if len(texts) > _NAMED else ""
+    return "; ".join(texts[:_NAMED]) + more
 
 
 def _share(part: float) -> str:
